@@ -1,0 +1,1 @@
+"""The Kubernetes kinds ECNS works with: typed Structs and their places in the API."""

@@ -1,0 +1,170 @@
+"""The configuration: TOML, one struct a group, each field with its unit and default.
+
+Whatever part is missing is embedded (see `docs/configuration.md`). A wrong key, type or file is one
+`ConfigError` whose message names the key.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+ClusterType = Literal["EKS", "EHOS", "EOS"]
+"""EOS: the cloud's own supervisor cluster; EKS: a business cluster; EHOS: an existing one taken over."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message is one line that names the key."""
+
+
+class _Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the configuration file."""
+
+
+class Server(_Group):
+    """`[server]`: how ECNS listens and what one request may cost."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8080
+    """TCP port; 0 picks a free one."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    tls_certificate: Path | None = None
+    """PEM file; with `tls_key` ECNS serves HTTPS itself."""
+    tls_key: Path | None = None
+    body_limit: int = 10 * 1024 * 1024
+    """Bytes of a JSON or YAML body; more is 413. Kubernetes takes 3 MiB an object, a batch holds several."""
+    request_timeout: float = 60.0
+    """Seconds a request may take before 504; streams are exempt. Longer than any one upstream call."""
+
+
+class Identity(_Group):
+    """`[identity]`: the Keystone that knows people and projects."""
+
+    auth_url: str
+    """Keystone's v3 address, such as `https://keystone.example/v3`."""
+    ca_file: Path | None = None
+    timeout: float = 5.0
+    """Seconds for one call; a token check must not hang a request for longer."""
+    cache_seconds: float = 30.0
+    """Seconds a valid token is believed without asking again: so long may a revoked one live."""
+    policy_file: Path | None = None
+    """oslo.policy file that overrides the defaults."""
+
+
+class Cluster(_Group):
+    """`[[clusters]]`: one Kubernetes cluster."""
+
+    name: str
+    type: ClusterType = "EKS"
+    kubeconfig: Path | None = None
+    """A kubeconfig file; missing: the service account of the pod that ECNS runs in."""
+    context: str = ""
+    """The kubeconfig's context; empty: its current one."""
+    projects: tuple[str, ...] = ("*",)
+    """Ids of the projects that may use the cluster; `*` is all."""
+    impersonate: bool = True
+    """Write as the caller (`Impersonate-User`), so that the cluster's own RBAC stands behind ECNS's policy."""
+    timeout: float = 20.0
+    """Seconds for one call that is not a stream."""
+
+
+class Harbor(_Group):
+    """`[harbor]`: the image registry."""
+
+    url: str
+    username: str = ""
+    password_file: Path | None = None
+    domain: str = ""
+    """The registry's name in image references; missing: the host of `url`."""
+
+
+class Sessions(_Group):
+    """`[sessions]`: where the current namespace of a token is kept."""
+
+    url: str = ""
+    """`valkey://` or `redis://` address, needed with several replicas; empty: this process's memory."""
+
+
+class Config(_Group):
+    """The whole configuration; a group that is None (or no clusters) is served by a stand-in."""
+
+    server: Server = Server()
+    identity: Identity | None = None
+    clusters: tuple[Cluster, ...] = ()
+    harbor: Harbor | None = None
+    sessions: Sessions = Sessions()
+
+
+def default_data_dir() -> Path:
+    """Where the embedded default keeps its state: `$ECNS_DATA_DIR`, else below `$XDG_DATA_HOME`."""
+    if named := os.environ.get("ECNS_DATA_DIR"):
+        return Path(named)
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "ecns"
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    raise NotImplementedError
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file; relative paths in it are relative to it.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or has a wrong key or value.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    try:
+        config = msgspec.toml.decode(text, type=Config, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    return _checked(config, path)
+
+
+def _checked(config: Config, path: Path) -> Config:
+    names = [cluster.name for cluster in config.clusters]
+    if len(names) != len(set(names)):
+        raise ConfigError(f"{path}: two [[clusters]] have the same name")
+    if bool(config.server.tls_certificate) != bool(config.server.tls_key):
+        raise ConfigError(f"{path}: server.tls_certificate and server.tls_key go together")
+    base = path.parent
+
+    def found(key: str, file: Path | None) -> Path | None:
+        if file is None:
+            return None
+        file = file if file.is_absolute() else base / file
+        if not file.is_file():
+            raise ConfigError(f"{path}: {key}: no file {file}")
+        return file
+
+    replace = msgspec.structs.replace
+    return replace(
+        config,
+        server=replace(
+            config.server,
+            tls_certificate=found("server.tls_certificate", config.server.tls_certificate),
+            tls_key=found("server.tls_key", config.server.tls_key),
+        ),
+        identity=config.identity
+        and replace(
+            config.identity,
+            ca_file=found("identity.ca_file", config.identity.ca_file),
+            policy_file=found("identity.policy_file", config.identity.policy_file),
+        ),
+        clusters=tuple(
+            replace(cluster, kubeconfig=found(f"clusters.{cluster.name}.kubeconfig", cluster.kubeconfig))
+            for cluster in config.clusters
+        ),
+        harbor=config.harbor
+        and replace(config.harbor, password_file=found("harbor.password_file", config.harbor.password_file)),
+    )
