@@ -1,1 +1,1 @@
-"""TODO: say what this room is for."""
+"""The reference's chapters, a package for each."""

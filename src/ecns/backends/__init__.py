@@ -1,1 +1,1 @@
-"""TODO: say what this room is for."""
+"""Clients of the systems that own things: Kubernetes, OpenStack, Harbor."""

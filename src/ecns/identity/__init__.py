@@ -1,1 +1,1 @@
-"""TODO: say what this room is for."""
+"""Who is calling (Keystone token), what they may do (policy), and where (cluster and namespace)."""

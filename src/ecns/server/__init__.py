@@ -1,1 +1,1 @@
-"""TODO: say what this room is for."""
+"""The HTTP application and what every request passes through."""

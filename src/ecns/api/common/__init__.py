@@ -1,1 +1,1 @@
-"""TODO: say what this room is for."""
+"""What the chapters share: operations, paging, batches, waiting."""

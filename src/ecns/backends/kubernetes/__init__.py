@@ -1,1 +1,1 @@
-"""TODO: say what this room is for."""
+"""Kubernetes clusters: credentials, client, watch cache, and the registry of clusters."""

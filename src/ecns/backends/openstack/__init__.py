@@ -1,1 +1,1 @@
-"""TODO: say what this room is for."""
+"""OpenStack services, one small module each."""

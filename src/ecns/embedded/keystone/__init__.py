@@ -1,1 +1,4 @@
-"""TODO: say what this room is for."""
+"""A Keystone v3 stand-in: people, projects and tokens.
+
+Source: https://docs.openstack.org/api-ref/identity/v3/
+"""
