@@ -1,0 +1,96 @@
+"""Batches: each item gets its own answer, and one item's failure stops no other.
+
+The status is 200 when all went well, 207 when some failed, and the error's own when all failed for one
+reason (design, "The write path").
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+from litestar import Response
+
+from ecns.errors import EcnsError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+PARALLEL = 8
+"""Items of one batch under way at once: a batch may not take all of a cluster's connections."""
+
+MULTI_STATUS = 207
+
+
+class Succeeded(msgspec.Struct, Generic[Result], omit_defaults=True):
+    """An item that was done; `result` is what a single call would have answered."""
+
+    name: str
+    result: Result | None = None
+
+
+class Failed(msgspec.Struct, omit_defaults=True):
+    """An item that was not done, with the code and the words a single call would have answered."""
+
+    name: str
+    code: int
+    reason: str
+    details: dict[str, Any] | None = None
+
+
+class Batch(msgspec.Struct, Generic[Result]):
+    """The answer to a batch."""
+
+    succeed: list[Succeeded[Result]]
+    failed: list[Failed]
+
+
+async def run(
+    items: Sequence[Item],
+    do: Callable[[Item], Awaitable[Result]],
+    *,
+    name: Callable[[Item], str],
+) -> Response[Batch[Result]]:
+    """Do every item, several at a time, and answer for each in the order sent.
+
+    Raises:
+        EcnsError: every item failed, all with the same status and, if there are several, for one reason.
+    """
+    gate = asyncio.Semaphore(PARALLEL)
+
+    async def one(item: Item) -> Result | EcnsError:
+        async with gate:
+            try:
+                return await do(item)
+            except EcnsError as error:
+                return error
+
+    results = await asyncio.gather(*(one(item) for item in items))
+    return answer([name(item) for item in items], results)
+
+
+def answer(names: Sequence[str], results: Sequence[Result | EcnsError]) -> Response[Batch[Result]]:
+    """The answer to a batch whose items had these results.
+
+    Raises:
+        EcnsError: as `run`.
+    """
+    batch: Batch[Result] = Batch(succeed=[], failed=[])
+    errors: list[EcnsError] = []
+    for name, result in zip(names, results, strict=True):
+        if isinstance(result, EcnsError):
+            errors.append(result)
+            batch.failed.append(
+                Failed(name=name, code=result.status, reason=result.message, details=result.details or None)
+            )
+        else:
+            batch.succeed.append(Succeeded(name=name, result=result))
+    if errors and not batch.succeed and len({error.status for error in errors}) == 1:
+        if len(errors) == 1:
+            raise errors[0]
+        return Response(batch, status_code=errors[0].status)
+    return Response(batch, status_code=MULTI_STATUS if errors else 200)

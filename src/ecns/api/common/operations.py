@@ -1,0 +1,60 @@
+"""An operation of the reference: its name for policy, audit and metrics, and where it answers.
+
+A route carries its operation in Litestar's `opt`; `ecns.server.authentication` reads it there before
+anything else happens. Source: reference chapter 1.1 (product types).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ecns.errors import BadRequestError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PRODUCT_TYPES = ("eks", "hybrid", "security", "image")
+
+EKS = frozenset({"eks"})
+CONTAINERS = frozenset({"eks", "hybrid", "security"})
+APPLICATIONS = frozenset({"eks", "hybrid"})
+HYBRID = frozenset({"hybrid"})
+IMAGES = frozenset({"image"})
+
+
+class Operations(msgspec.Struct, frozen=True):
+    """What one route can do: one operation, or one for each value of the query parameter `action`."""
+
+    products: frozenset[str]
+    by_action: Mapping[str, str]
+    """`{"": name}` for a route without actions."""
+    stream: bool = False
+    """The answer goes on for as long as the client listens."""
+
+    def select(self, product_type: str, action: str | None) -> str:
+        """The name of the operation that a request asks for.
+
+        Raises:
+            NotFoundError: the product type does not have it.
+            BadRequestError: the action is missing or unknown.
+        """
+        if product_type not in self.products:
+            raise NotFoundError(f"product type {product_type!r} does not have this operation")
+        if name := self.by_action.get(""):
+            return name
+        if action is not None and (name := self.by_action.get(action)):
+            return name
+        said = f"action {action!r} is unknown" if action else "the query parameter action is missing"
+        raise BadRequestError(f"{said}; it is one of {', '.join(self.by_action)}", field="action")
+
+
+def operation(name: str, products: frozenset[str], *, stream: bool = False) -> dict[str, Any]:
+    """`opt` of a route that does one thing; `name` is the id in the table of operations."""
+    return {"operations": Operations(products=products, by_action={"": name}, stream=stream)}
+
+
+def actions(names: Mapping[str, str], products: frozenset[str]) -> dict[str, Any]:
+    """`opt` of a route that does one of several things, by the query parameter `action`."""
+    return {"operations": Operations(products=products, by_action=names)}

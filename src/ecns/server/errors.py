@@ -1,0 +1,123 @@
+"""From any exception to the reference's error envelope (chapter 1.11); the only place that does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+from litestar import Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    SerializationException,
+    ValidationException,
+)
+
+from ecns.errors import (
+    BY_STATUS,
+    BadRequestError,
+    EcnsError,
+    MethodNotAllowedError,
+    NotFoundError,
+    PayloadTooLargeError,
+)
+from ecns.server.requests import context
+
+if TYPE_CHECKING:
+    from litestar import Request
+
+log = structlog.get_logger(__name__)
+
+MESSAGE_LIMIT = 2000
+"""Characters of a message: an upstream's may be as long as the object that it complains of."""
+
+
+class ErrorBody(msgspec.Struct):
+    """What went wrong: the message is for people, code and title are the HTTP status."""
+
+    message: str
+    code: int
+    title: str
+
+
+class Envelope(msgspec.Struct, rename={"request_id": "RequestId"}, omit_defaults=True):
+    """The body of every answer that is an error."""
+
+    error: ErrorBody
+    request_id: str
+    details: dict[str, Any] | None = None
+    """Facts for programs: the field, the upstream, Kubernetes' causes."""
+
+
+def envelope(error: EcnsError, request_id: str) -> Envelope:
+    """The body for an error."""
+    message = error.message
+    if len(message) > MESSAGE_LIMIT:
+        message = message[: MESSAGE_LIMIT - 1] + "…"
+    return Envelope(
+        error=ErrorBody(message=message, code=error.status, title=error.title),
+        request_id=request_id,
+        details=error.details or None,
+    )
+
+
+def translate(exception: Exception) -> EcnsError:  # noqa: PLR0911  one line for each exception known
+    """The ECNS error that an exception stands for; a plain `EcnsError` (500) for a fault of ours."""
+    match exception:
+        case EcnsError():
+            return exception
+        case ValidationException():
+            return _validation(exception)
+        case SerializationException():
+            return BadRequestError(f"the body is not JSON: {_root(exception)}")
+        case NotFoundException():
+            return NotFoundError("there is no such path")
+        case MethodNotAllowedException():
+            return MethodNotAllowedError("this path does not take that method", headers=exception.headers or {})
+        case HTTPException(status_code=413):
+            return PayloadTooLargeError("the body is larger than this server takes")
+        case HTTPException() if exception.status_code in BY_STATUS:
+            return BY_STATUS[exception.status_code](exception.detail or exception.args[0])
+        case ClientException():
+            return BadRequestError(exception.detail)
+        case RecursionError():
+            return BadRequestError("the body is nested too deeply")
+    return EcnsError("ECNS failed; the request id leads to the reason in its log")
+
+
+def _root(exception: BaseException) -> str:
+    while exception.__cause__ is not None:
+        exception = exception.__cause__
+    return str(exception)
+
+
+def _validation(exception: ValidationException) -> BadRequestError:
+    problems = [entry for entry in exception.extra or [] if isinstance(entry, dict)]
+    if not problems:
+        return BadRequestError(exception.detail)
+    first = problems[0]
+    field = str(first.get("key", "")).removeprefix("data.")
+    if field == "data":
+        field = ""
+    message = str(first.get("message", ""))
+    if first.get("key") == "data" and "missing" in message.lower():
+        return BadRequestError("the request needs a JSON body")
+    said = f"{field}: {message}" if field else message
+    return BadRequestError(said, field=field)
+
+
+def handle(request: Request[Any, Any, Any], exception: Exception) -> Response[Envelope]:
+    """Answer an exception; faults of ours are logged with their traceback."""
+    error = translate(exception)
+    request_id = context(request.scope).request_id
+    if type(error) is EcnsError:
+        log.error("request failed", request_id=request_id, path=request.scope["path"], exc_info=exception)
+    return Response(
+        envelope(error, request_id),
+        status_code=error.status,
+        headers=error.headers,
+        media_type="application/json",
+    )

@@ -1,0 +1,178 @@
+"""What every request passes through before it is routed.
+
+Request id, HEAD, deadline, size and content type of the body, access log and metrics; as one plain ASGI
+wrapper, so that it holds for paths that no route answers too. Source: reference chapter 1.11.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from ecns.errors import EcnsError, PayloadTooLargeError, UnsupportedMediaTypeError
+from ecns.server import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+    from ecns.identity.caller import Caller
+
+log = structlog.get_logger("ecns.access")
+
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+BODY_TYPES = ("application/json", "application/yaml", "multipart/form-data", "text/plain")
+
+
+class Context(msgspec.Struct):
+    """What is known of a request while it is answered."""
+
+    request_id: str
+    started: float
+    operation: str = ""
+    product_type: str = ""
+    caller: Caller | None = None
+    cluster: str = ""
+    namespace: str = ""
+    deadline: asyncio.Timeout | None = None
+
+    def unlimited(self) -> None:
+        """Lift the deadline: the answer is a stream."""
+        if self.deadline is not None:
+            self.deadline.reschedule(None)
+
+
+def context(scope: Scope) -> Context:
+    """The context of the request that `scope` is of."""
+    found: Context = scope["state"]["ecns"]
+    return found
+
+
+class Requests:
+    """The wrapper around the routed application.
+
+    Args:
+        app: the application within.
+        body_limit: bytes of a body, uploads excepted.
+        timeout: seconds for an answer to begin and end, streams excepted.
+        render: makes the body of an error that no route could answer.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, body_limit: int, timeout: float, render: Callable[[EcnsError, str], bytes]
+    ) -> None:
+        self.app = app
+        self.body_limit = body_limit
+        self.timeout = timeout
+        self.render = render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (or pass on what is none)."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                scope.setdefault("state", {})["ecns"] = Context(f"req-{uuid.uuid4()}", time.monotonic())
+            await self.app(scope, receive, send)
+            return
+        seen = Context(request_id=f"req-{uuid.uuid4()}", started=time.monotonic())
+        scope.setdefault("state", {})["ecns"] = seen
+        head = scope["method"] == "HEAD"
+        if head:
+            scope["method"] = "GET"  # type: ignore[typeddict-item]  # HEAD is answered as GET without its body
+        status = 0
+        ids = [(b"requestid", seen.request_id.encode()), (b"x-openstack-request-id", seen.request_id.encode())]
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *ids]
+            elif head and message["type"] == "http.response.body":
+                message["body"] = b""
+            await send(message)
+
+        try:
+            refusal = self._refusal(scope)
+            if refusal is not None:
+                await self._fail(refusal, seen, answer)
+                return
+            async with asyncio.timeout(self.timeout) as seen.deadline:
+                await self.app(scope, self._bounded(scope, receive), answer)
+        except TimeoutError:
+            if status == 0:
+                await self._fail(_Timeout("ECNS did not finish this in time"), seen, answer)
+        finally:
+            self._report(scope, seen, status, head=head)
+
+    def _refusal(self, scope: Scope) -> EcnsError | None:
+        """Why a request is not even routed, by its headers."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        length = headers.get(b"content-length", b"")
+        has_body = length not in {b"", b"0"} or b"transfer-encoding" in headers
+        if not has_body or scope["method"] not in BODY_METHODS:
+            return None
+        kind = headers.get(b"content-type", b"application/json").decode("latin-1").split(";")[0].strip().lower()
+        if kind not in BODY_TYPES:
+            return UnsupportedMediaTypeError(f"content type {kind!r} is not taken; send application/json")
+        if kind != "multipart/form-data" and length.isdigit() and int(length) > self.body_limit:
+            return self._too_large()
+        return None
+
+    def _too_large(self) -> EcnsError:
+        return PayloadTooLargeError(f"the body is over the limit of {self.body_limit} bytes")
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        """`receive` that raises when a body without a length grows over the limit."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if headers.get(b"content-type", b"").startswith(b"multipart/form-data"):
+            return receive
+        total = 0
+
+        async def bounded() -> Any:
+            nonlocal total
+            message = await receive()
+            if message["type"] == "http.request":
+                total += len(message.get("body", b""))
+                if total > self.body_limit:
+                    raise self._too_large()
+            return message
+
+        return bounded
+
+    async def _fail(self, error: EcnsError, seen: Context, send: Send) -> None:
+        body = self.render(error, seen.request_id)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *((name.lower().encode(), value.encode()) for name, value in error.headers.items()),
+        ]
+        await send({"type": "http.response.start", "status": error.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _report(self, scope: Scope, seen: Context, status: int, *, head: bool) -> None:
+        seconds = time.monotonic() - seen.started
+        metrics.observe(seen.operation or "none", status, seconds)
+        client = scope.get("client")
+        log.info(
+            "request",
+            request_id=seen.request_id,
+            method="HEAD" if head else scope["method"],
+            path=scope["path"],
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+            operation=seen.operation,
+            user=seen.caller.user_id if seen.caller else "",
+            project=seen.caller.project_id if seen.caller else "",
+            client=client[0] if client else "",
+        )
+
+
+class _Timeout(EcnsError):
+    from http import HTTPStatus
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
