@@ -1,0 +1,254 @@
+"""The command line: `ecns serve`, `token`, `check`, `openapi`, `policy`, `version`."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+import msgspec
+
+from ecns import __version__, config
+from ecns.embedded.launcher import LaunchError, StandIns
+
+if TYPE_CHECKING:
+    from ecns.server.run import Server
+
+_CONFIG = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="TOML; what it does not name is embedded.",
+)
+_DATA = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where the stand-ins keep their state [$ECNS_DATA_DIR or ~/.local/share/ecns].",
+)
+
+
+def _fail(message: object) -> NoReturn:
+    click.echo(f"ecns: {message}", err=True)
+    sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """ECNS: one HTTP API in front of Kubernetes clusters, an OpenStack cloud and an image registry."""
+
+
+@main.command()
+@_CONFIG
+@_DATA
+@click.option("--host", help="Address to listen on [127.0.0.1].")
+@click.option("--port", type=click.IntRange(0, 65535), help="TCP port; 0 picks a free one [8080].")
+@click.option("--insecure-embedded", is_flag=True, help="Let other machines reach an embedded identity.")
+def serve(
+    config_file: Path | None, data_dir: Path | None, host: str | None, port: int | None, *, insecure_embedded: bool
+) -> None:
+    """Serve the API until SIGINT or SIGTERM."""
+    try:
+        settings = config.load(config_file) if config_file else config.Config()
+        settings = msgspec.structs.replace(
+            settings,
+            server=msgspec.structs.replace(
+                settings.server,
+                host=settings.server.host if host is None else host,
+                port=settings.server.port if port is None else port,
+            ),
+        )
+        if settings.identity is None and not insecure_embedded and not _is_loopback(settings.server.host):
+            raise config.ConfigError(  # noqa: TRY301  one place prints what is wrong
+                f"server.host: {settings.server.host} is not loopback, and the identity is a stand-in that is not "
+                "safe to show to others; configure [identity], or give --insecure-embedded"
+            )
+        with StandIns() as stand_ins:
+            _serve(settings, data_dir or config.default_data_dir(), stand_ins)
+    except (config.ConfigError, LaunchError) as error:
+        _fail(error)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None:
+    keystone = kubernetes = None
+    if settings.identity is None:
+        keystone = stand_ins.start("embedded Keystone", "ecns.embedded.keystone", data_dir / "keystone")
+    if not settings.clusters:
+        kubernetes = stand_ins.start(
+            "embedded Kubernetes", "ecns.embedded.kubernetes", data_dir / "kubernetes" / "eks", "--name", "eks"
+        )
+    from ecns.server import logs, run  # noqa: PLC0415  half a second, spent while the stand-ins start
+
+    logs.configure(settings.server.log_level)
+    users: list[dict[str, Any]] = []
+    if keystone is not None:
+        said = keystone.ready()
+        users = said["users"]
+        settings = msgspec.structs.replace(settings, identity=config.Identity(auth_url=said["url"]))
+    kubeconfig = ""
+    if kubernetes is not None:
+        kubeconfig = kubernetes.ready()["kubeconfig"]
+        cluster = config.Cluster(name="eks", kubeconfig=Path(kubeconfig))
+        settings = msgspec.structs.replace(settings, clusters=(cluster,))
+        asyncio.run(_seed(cluster, users))
+    sock = run.listen(settings.server.host, settings.server.port)
+    scheme = "https" if settings.server.tls_certificate else "http"
+    bound_host, bound_port = sock.getsockname()[:2]
+    url = f"{scheme}://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
+    told = data_dir / "embedded.json"
+
+    def started(server: Server) -> None:
+        def died(message: str) -> None:
+            click.echo(f"ecns: {message}; stopping", err=True)
+            server.should_exit = True
+
+        stand_ins.watch(died)
+        assert settings.identity is not None, "completed above"  # noqa: S101  a fault of ours
+        if stand_ins.running:
+            facts = {"url": url, "identity_url": settings.identity.auth_url, "kubeconfig": kubeconfig, "users": users}
+            _write_private(told, json.dumps(facts, indent=1))
+        _greet(url, settings, kubeconfig, data_dir if users else None)
+
+    def stopping() -> None:
+        stand_ins.unwatch()
+        told.unlink(missing_ok=True)
+
+    run.run(settings, sock, started=started, stopping=stopping)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file of mode 0600 that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+def _greet(url: str, settings: config.Config, kubeconfig: str, data_dir: Path | None) -> None:
+    assert settings.identity is not None, "completed by now"  # noqa: S101  a fault of ours
+    click.echo(f"ECNS {__version__} serves {url}")
+    click.echo(f"  documentation  {url}/docs")
+    click.echo(f"  identity       {settings.identity.auth_url}")
+    for cluster in settings.clusters:
+        click.echo(f"  cluster        {cluster.name} ({cluster.type}) by {kubeconfig or cluster.kubeconfig or 'in-cluster'}")
+    if data_dir is not None:
+        option = "" if data_dir == config.default_data_dir() else f" --data-dir {data_dir}"
+        click.echo(f"  a token        ecns token --user developer{option}")
+
+
+async def _seed(cluster: config.Cluster, users: list[dict[str, Any]]) -> None:
+    """Give each project its namespace on the embedded cluster's first start."""
+    from ecns.backends.kubernetes.clusters import Clusters  # noqa: PLC0415  as in `_serve`
+    from ecns.identity.place import seed  # noqa: PLC0415  as in `_serve`
+
+    projects = {user["project"]: user["project_id"] for user in users if "admin" not in user["roles"]}
+    clusters = Clusters((cluster,))
+    try:
+        await seed(next(iter(clusters)), projects)
+    finally:
+        await clusters.close()
+
+
+@main.command()
+@click.option("--user", required=True, help="One of the embedded users: admin, developer, visitor, other.")
+@_DATA
+def token(user: str, data_dir: Path | None) -> None:
+    """Print a token of an embedded user, from the identity that `ecns serve` started."""
+    told = (data_dir or config.default_data_dir()) / "embedded.json"
+    try:
+        facts = json.loads(told.read_text())
+    except (OSError, ValueError):
+        _fail(f"nothing embedded is running ({told} is not there); start it with `ecns serve`")
+    for known in facts["users"]:
+        if known["username"] == user:
+            click.echo(_issue(facts["identity_url"], known))
+            return
+    names = ", ".join(known["username"] for known in facts["users"])
+    _fail(f"there is no embedded user {user!r}; there are {names}" if names else "the identity is not embedded")
+
+
+def _issue(identity_url: str, user: dict[str, Any]) -> str:
+    body = {
+        "auth": {
+            "identity": {
+                "methods": ["password"],
+                "password": {
+                    "user": {
+                        "name": user["username"],
+                        "domain": {"name": user["domain"]},
+                        "password": user["password"],
+                    }
+                },
+            },
+            "scope": {"project": {"id": user["project_id"]}},
+        }
+    }
+    request = urllib.request.Request(  # noqa: S310  the address is our own stand-in's
+        f"{identity_url}/auth/tokens", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  as above
+            return str(answer.headers["X-Subject-Token"])
+    except (urllib.error.URLError, OSError) as error:
+        _fail(f"the embedded Keystone did not issue a token: {error}")
+
+
+@main.command()
+@click.option("--config", "config_file", type=click.Path(path_type=Path), required=True)
+def check(config_file: Path) -> None:
+    """Check a configuration and reach each backend; one line for each."""
+    try:
+        settings = config.load(config_file)
+    except config.ConfigError as error:
+        _fail(error)
+    click.echo(f"{config_file}: ok")
+    from ecns.server.check import reach  # noqa: PLC0415  other commands need not wait for it
+
+    failed = False
+    for name, problem in asyncio.run(reach(settings)):
+        failed = failed or problem.startswith("failed")
+        click.echo(f"{name}: {problem}")
+    sys.exit(1 if failed else 0)
+
+
+@main.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    from ecns.server.app import openapi_document  # noqa: PLC0415  other commands need not wait for it
+
+    click.echo(openapi_document().decode())
+
+
+@main.command()
+def policy() -> None:
+    """Print the default policy, as a policy.yaml to start from."""
+    from ecns.identity.policy import Policy  # noqa: PLC0415  other commands need not wait for it
+
+    click.echo(Policy().sample())
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)
+
+
+if __name__ == "__main__":
+    main()

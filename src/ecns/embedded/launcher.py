@@ -1,0 +1,124 @@
+"""Starts the stand-ins as child processes and waits until each says that it is ready.
+
+A child gets the write end of a pipe (`--ready-fd`) and writes one JSON line to it; its standard input is a
+pipe that ends when the parent does, however that dies, and so does the child.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+START_SECONDS = 30.0
+"""How long a stand-in may take: a loaded machine takes seconds, a broken one for ever."""
+STOP_SECONDS = 5.0
+
+
+class LaunchError(Exception):
+    """A stand-in did not start; the message is one line for the operator."""
+
+
+class StandIn:
+    """One stand-in, running as a child process.
+
+    Args:
+        name: as the operator knows it.
+        module: run with `python -m`.
+        data_dir: where it keeps its state.
+        arguments: more of its command line.
+    """
+
+    def __init__(self, name: str, module: str, data_dir: Path, *arguments: str) -> None:
+        self.name = name
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._ready_fd, child_fd = os.pipe()
+        try:
+            self.process = subprocess.Popen(  # noqa: S603  our own modules
+                [sys.executable, "-m", module, "--data-dir", str(data_dir), "--ready-fd", str(child_fd), *arguments],
+                stdin=subprocess.PIPE,
+                pass_fds=(child_fd,),
+                process_group=0,  # Ctrl-C is the parent's to act on
+            )
+        finally:
+            os.close(child_fd)
+
+    def ready(self) -> dict[str, Any]:
+        """What the stand-in says of itself once it serves.
+
+        Raises:
+            LaunchError: it died, or took longer than `START_SECONDS`.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        line = b""
+        while not line.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._ready_fd], [], [], left)[0]:
+                raise LaunchError(f"{self.name} did not start within {START_SECONDS:.0f} s")
+            chunk = os.read(self._ready_fd, 65536)
+            if not chunk:
+                raise LaunchError(f"{self.name} ended before it was ready (status {self.process.wait()})")
+            line += chunk
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+    def stop(self) -> None:
+        """End the stand-in, by force if it does not go in `STOP_SECONDS`."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._ready_fd)
+
+
+class StandIns:
+    """The stand-ins of one gateway; leaving the context ends them."""
+
+    def __init__(self) -> None:
+        self.running: list[StandIn] = []
+
+    def __enter__(self) -> StandIns:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for stand_in in reversed(self.running):
+            stand_in.stop()
+
+    def start(self, name: str, module: str, data_dir: Path, *arguments: str) -> StandIn:
+        """Start one; it is ready when its `ready()` returns."""
+        stand_in = StandIn(name, module, data_dir, *arguments)
+        self.running.append(stand_in)
+        return stand_in
+
+    def watch(self, died: Callable[[str], None]) -> None:
+        """Call `died` with a line for the operator when a stand-in ends by itself; needs a running loop."""
+        import asyncio  # noqa: PLC0415  the launcher itself needs none
+
+        loop = asyncio.get_running_loop()
+        for stand_in in self.running:
+            fd = stand_in._ready_fd  # noqa: SLF001  the pipe ends with the child
+
+            def ended(stand_in: StandIn = stand_in, fd: int = fd) -> None:
+                loop.remove_reader(fd)
+                died(f"{stand_in.name} ended by itself (status {stand_in.process.poll()})")
+
+            loop.add_reader(fd, ended)
+
+    def unwatch(self) -> None:
+        """Stop watching, before they are ended on purpose."""
+        import asyncio  # noqa: PLC0415  as above
+
+        for stand_in in self.running:
+            asyncio.get_running_loop().remove_reader(stand_in._ready_fd)  # noqa: SLF001  as above

@@ -1,0 +1,262 @@
+"""Where a request acts: a cluster and a namespace that the caller may see; the one place that decides it.
+
+Source: decisions, "Place: cluster and namespace"; reference chapter 1.12 (switch, tree).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ecns.backends.kubernetes.access import bind_project
+from ecns.backends.kubernetes.client import Impersonation
+from ecns.backends.kubernetes.kinds.core import NAMESPACE, Namespace
+from ecns.errors import BadRequestError, EcnsError, ForbiddenError, NotFoundError
+
+if TYPE_CHECKING:
+    from litestar.stores.base import Store
+
+    from ecns.backends.kubernetes.clusters import Cluster, Clusters
+    from ecns.identity.caller import Caller
+    from ecns.identity.policy import Policy
+
+PROJECT_LABEL = "ecns.easystack.com/project-id"
+BUSINESS_TYPE_LABEL = "ecns.easystack.com/business-type"
+USERS_ANNOTATION = "ecns.easystack.com/user-ids"
+ROLES_ANNOTATION = "ecns.easystack.com/roles"
+PROJECT_NAME_ANNOTATION = "ecns.easystack.com/project"
+
+SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A cluster and a namespace, as one caller may use them."""
+
+    caller: Caller
+    cluster: Cluster
+    namespace: str
+    actor: Impersonation | None
+    """As whom changes are made; None where the cluster does not allow impersonation."""
+    resource_version: int
+    """The newest state of the cluster that this caller wrote: nothing older may be shown to them."""
+
+
+class Visible(msgspec.Struct, frozen=True):
+    """The namespaces of one cluster that a caller may see; `error` when the cluster did not answer."""
+
+    cluster: Cluster
+    namespaces: list[Namespace]
+    error: EcnsError | None = None
+
+
+class _Session(msgspec.Struct):
+    """What is remembered for a token."""
+
+    cluster: str = ""
+    namespace: str = ""
+    written: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Places:
+    """Finds and remembers where a caller works.
+
+    Args:
+        clusters: the registered clusters.
+        sessions: what is remembered for each token, shared by all replicas.
+        policy: tells cloud administrators and readers.
+    """
+
+    def __init__(self, clusters: Clusters, sessions: Store, policy: Policy) -> None:
+        self.clusters = clusters
+        self.sessions = sessions
+        self.policy = policy
+
+    def may_use(self, caller: Caller, cluster: Cluster) -> bool:
+        """Whether a cluster is open to the caller's project."""
+        if self.policy.is_cloud_admin(caller):
+            return True
+        return "*" in cluster.projects or caller.project_id in cluster.projects
+
+    def may_see(self, caller: Caller, namespace: Namespace) -> bool:
+        """Whether a namespace is the caller's project's, and open to this user and role."""
+        if self.policy.is_cloud_admin(caller):
+            return True
+        metadata = namespace.metadata
+        if metadata.name in SYSTEM_NAMESPACES or not caller.project_id:
+            return False
+        if (metadata.labels or {}).get(PROJECT_LABEL) != caller.project_id:
+            return False
+        if self.policy.is_project_admin(caller):
+            return True
+        users = _listed(metadata.annotations, USERS_ANNOTATION)
+        if users and caller.user_id not in users:
+            return False
+        roles = _listed(metadata.annotations, ROLES_ANNOTATION)
+        return not roles or ("Developer" if self.policy.is_member(caller) else "Visitor") in roles
+
+    async def visible(self, caller: Caller) -> list[Visible]:
+        """All clusters and namespaces that a caller may see; a cluster that is down is named with its error."""
+
+        async def of(cluster: Cluster) -> Visible:
+            try:
+                namespaces = await self._namespaces(cluster, 0)
+            except EcnsError as error:
+                return Visible(cluster, [], error)
+            seen = [namespace for namespace in namespaces if self.may_see(caller, namespace)]
+            return Visible(cluster, sorted(seen, key=lambda namespace: namespace.metadata.name))
+
+        usable = [cluster for cluster in self.clusters if self.may_use(caller, cluster)]
+        return list(await asyncio.gather(*(of(cluster) for cluster in usable)))
+
+    async def resolve(self, caller: Caller, *, cluster: str = "", namespace: str = "") -> Place:
+        """The place for one request: what it names, else what was switched to, else the only one there is.
+
+        Raises:
+            BadRequestError: there are several places and none was chosen.
+            NotFoundError: the cluster or namespace is not there for this caller.
+            UpstreamError: the cluster does not answer.
+        """
+        session = await self._session(caller)
+        if not cluster and not namespace:
+            cluster, namespace = session.cluster, session.namespace
+        if not cluster or not namespace:
+            cluster, namespace = await self._only(caller, cluster, namespace)
+        found = self.cluster(caller, cluster)
+        await self._namespace(caller, found, namespace, session.written.get(found.name, 0))
+        return Place(
+            caller=caller,
+            cluster=found,
+            namespace=namespace,
+            actor=self.actor(caller) if found.impersonate else None,
+            resource_version=session.written.get(found.name, 0),
+        )
+
+    def cluster(self, caller: Caller, name: str) -> Cluster:
+        """The registered cluster of this name or API server address.
+
+        Raises:
+            NotFoundError: there is none that the caller may use.
+        """
+        for cluster in self.clusters:
+            if name in {cluster.name, cluster.addr} and self.may_use(caller, cluster):
+                return cluster
+        raise NotFoundError(f"cluster {name!r} is not there")
+
+    async def switch(self, caller: Caller, project_id: str, cluster: str, namespace: str) -> Place:
+        """Make a namespace the current one of this token.
+
+        Raises:
+            NotFoundError: it is not there for this caller, or not the project's.
+        """
+        found = self.cluster(caller, cluster)
+        session = await self._session(caller)
+        there = await self._namespace(caller, found, namespace, session.written.get(found.name, 0))
+        if (there.metadata.labels or {}).get(PROJECT_LABEL) != project_id:
+            raise NotFoundError(f"namespace {namespace!r} is not there")
+        session.cluster, session.namespace = found.name, namespace
+        await self._remember(caller, session)
+        return await self.resolve(caller, cluster=found.name, namespace=namespace)
+
+    async def writing(self, place: Place) -> None:
+        """Make ready for a change as the caller: the namespace's RoleBindings stand in the cluster.
+
+        Raises:
+            ForbiddenError: the namespace is the system's.
+            UpstreamError: the cluster refuses or does not answer.
+        """
+        if place.namespace in SYSTEM_NAMESPACES:
+            raise ForbiddenError(f"namespace {place.namespace!r} is the system's")
+        if place.actor is None:
+            return
+        namespace = place.cluster.cache(NAMESPACE).get(place.namespace)
+        if namespace and (project_id := (namespace.metadata.labels or {}).get(PROJECT_LABEL)):
+            await bind_project(place.cluster, namespace.metadata, project_id)
+
+    async def wrote(self, place: Place, resource_version: str) -> None:
+        """Remember the newest state that the caller has written, for all replicas."""
+        if not resource_version.isdigit():
+            return
+        session = await self._session(place.caller)
+        version = int(resource_version)
+        if version > session.written.get(place.cluster.name, 0):
+            session.written[place.cluster.name] = version
+            await self._remember(place.caller, session)
+
+    def actor(self, caller: Caller) -> Impersonation:
+        """Whom the cluster sees: the user by id, and the group of their right in their project."""
+        group = f"ecns:project:{caller.project_id}"
+        if self.policy.is_cloud_admin(caller):
+            groups = ("ecns:cloud:admin",)
+        elif self.policy.is_project_admin(caller):
+            groups = (f"{group}:admin",)
+        elif self.policy.is_member(caller):
+            groups = (f"{group}:member",)
+        else:
+            groups = (f"{group}:reader",)
+        return Impersonation(user=f"ecns:user:{caller.user_id}", groups=(*groups, "system:authenticated"))
+
+    async def _namespaces(self, cluster: Cluster, resource_version: int) -> list[Namespace]:
+        cache = cluster.cache(NAMESPACE)
+        await cache.ready()
+        if resource_version:
+            await cache.at_least(resource_version)
+        return list(cache.namespace(""))
+
+    async def _namespace(self, caller: Caller, cluster: Cluster, name: str, resource_version: int) -> Namespace:
+        cache = cluster.cache(NAMESPACE)
+        await cache.ready()
+        found = cache.get(name)
+        if found is None:
+            found = await cache.refresh(name)
+        if found is None or not self.may_see(caller, found):
+            raise NotFoundError(f"namespace {name!r} is not there")
+        return found
+
+    async def _only(self, caller: Caller, cluster: str, namespace: str) -> tuple[str, str]:
+        visible = await self.visible(caller)
+        choices = [
+            (seen.cluster.name, found.metadata.name)
+            for seen in visible
+            for found in seen.namespaces
+            if cluster in {"", seen.cluster.name, seen.cluster.addr}
+            and namespace in {"", found.metadata.name}
+            and (namespace or PROJECT_LABEL in (found.metadata.labels or {}))
+        ]
+        if len(choices) == 1:
+            return choices[0]
+        if not choices:
+            errors = [seen.error for seen in visible if seen.error]
+            if errors:
+                raise errors[0]
+            if namespace:
+                raise NotFoundError(f"namespace {namespace!r} is not there")
+            raise BadRequestError("there is no namespace that you may use; ask an administrator for one")
+        raise BadRequestError(
+            "choose a namespace: switch to one with GET …/namespace/<project_id>/cluster/<cluster>/ns/<namespace>/, "
+            "or send the headers X-Ecns-Cluster and X-Ecns-Namespace",
+            field="X-Ecns-Namespace",
+        )
+
+    async def _session(self, caller: Caller) -> _Session:
+        stored = await self.sessions.get(f"ecns:{caller.token_digest}")
+        return msgspec.json.decode(stored, type=_Session) if stored else _Session()
+
+    async def _remember(self, caller: Caller, session: _Session) -> None:
+        left = max(1, int(caller.expires_at - time.time()))
+        await self.sessions.set(f"ecns:{caller.token_digest}", msgspec.json.encode(session), expires_in=left)
+
+
+def _listed(annotations: dict[str, str] | None, key: str) -> list[str]:
+    """A JSON list kept in an annotation; junk is an empty one that lets nobody be forgotten."""
+    text = (annotations or {}).get(key, "")
+    if not text:
+        return []
+    try:
+        listed = json.loads(text)
+    except ValueError:
+        return [text]
+    return [str(entry) for entry in listed] if isinstance(listed, list) else [text]

@@ -1,0 +1,146 @@
+"""The application factory: services made from the configuration, routes, and what stands around them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from litestar import Litestar, Request, Router
+from litestar.config.response_cache import ResponseCacheConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, License, SecurityScheme
+from litestar.stores.memory import MemoryStore
+
+from ecns import __version__, api
+from ecns.backends.kubernetes.clusters import Clusters
+from ecns.backends.openstack.keystone import Keystone
+from ecns.identity.caller import Caller
+from ecns.identity.place import Place, Places
+from ecns.identity.policy import Policy
+from ecns.identity.tokens import TokenChecker
+from ecns.server import errors, health, pages
+from ecns.server.authentication import Authentication
+from ecns.server.requests import Requests, context
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from litestar.stores.base import Store
+    from litestar.types import ASGIApp
+
+    from ecns.config import Config
+    from ecns.errors import EcnsError
+
+
+def create_app(config: Config) -> ASGIApp:
+    """The gateway as one ASGI application.
+
+    Args:
+        config: complete: `identity` and `clusters` name the real systems or the stand-ins.
+
+    Raises:
+        ConfigError: a cluster's credentials cannot be read.
+    """
+    app = litestar_app(config)
+    return Requests(
+        app,
+        body_limit=config.server.body_limit,
+        timeout=config.server.request_timeout,
+        render=_render,
+    )
+
+
+def litestar_app(config: Config) -> Litestar:
+    """The routed application, without what every request passes through first."""
+    assert config.identity is not None, "the caller completes the configuration"  # noqa: S101  a fault of ours
+    identity = config.identity
+    keystone = Keystone(identity.auth_url, timeout=identity.timeout, ca_file=identity.ca_file)
+    policy = Policy(identity.policy_file)
+    tokens = TokenChecker(keystone, cache_seconds=identity.cache_seconds)
+    clusters = Clusters(config.clusters)
+    sessions = _session_store(config.sessions.url)
+    places = Places(clusters, sessions, policy)
+
+    @contextlib.asynccontextmanager
+    async def running(_: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await asyncio.gather(clusters.close(), keystone.close())
+
+    async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
+        caller = context(request.scope).caller
+        assert caller is not None, "the guard let it through"  # noqa: S101  a fault of ours
+        return caller
+
+    async def provide_place(request: Request[Any, Any, Any], caller: Caller) -> Place:
+        headers = request.headers
+        place = await places.resolve(
+            caller,
+            cluster=headers.get("x-ecns-cluster", ""),
+            namespace=headers.get("x-ecns-namespace", ""),
+        )
+        seen = context(request.scope)
+        seen.cluster, seen.namespace = place.cluster.name, place.namespace
+        return place
+
+    operations = Router(
+        path="/api/ecns/{product_type:str}",
+        route_handlers=list(api.ROUTES),
+        guards=[Authentication(tokens, policy)],
+        dependencies={
+            "caller": Provide(provide_caller),
+            "place": Provide(provide_place),
+        },
+        security=[{"token": []}],
+    )
+    return Litestar(
+        route_handlers=[operations, *health.ROUTES, *pages.ROUTES],
+        dependencies={
+            "places": Provide(lambda: places, sync_to_thread=False),
+            "clusters": Provide(lambda: clusters, sync_to_thread=False),
+            "keystone": Provide(lambda: keystone, sync_to_thread=False),
+            "policy": Provide(lambda: policy, sync_to_thread=False),
+        },
+        exception_handlers={Exception: errors.handle},
+        lifespan=[running],
+        logging_config=None,
+        openapi_config=_openapi(),
+        request_max_body_size=None,
+        response_cache_config=ResponseCacheConfig(),
+        state=State({"keystone": keystone, "clusters": clusters}),
+        type_decoders=api.TYPE_DECODERS,
+        type_encoders=api.TYPE_ENCODERS,
+    )
+
+
+def _render(error: EcnsError, request_id: str) -> bytes:
+    return msgspec.json.encode(errors.envelope(error, request_id))
+
+
+def _session_store(url: str) -> Store:
+    if not url:
+        return MemoryStore()
+    from litestar.stores.valkey import ValkeyStore  # noqa: PLC0415  an extra that few install
+
+    return ValkeyStore.with_client(url.replace("redis://", "valkey://"))
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="ECNS",
+        version=__version__,
+        description="A container service for private clouds. Product version of the reference: v6.1.1.",
+        license=License(name="Apache-2.0"),
+        path="/openapi",
+        render_plugins=[],
+        components=Components(
+            security_schemes={
+                "token": SecurityScheme(type="apiKey", name="X-Auth-Token", security_scheme_in="header")
+            }
+        ),
+    )

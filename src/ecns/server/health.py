@@ -1,0 +1,49 @@
+"""Health, readiness and metrics: the paths that need no token."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from litestar import Response, get
+
+from ecns.errors import EcnsError
+from ecns.server import metrics
+
+if TYPE_CHECKING:
+    from litestar.datastructures import State
+
+
+@get("/healthz", include_in_schema=False)
+async def healthz() -> dict[str, str]:
+    """Whether this process answers."""
+    return {"status": "ok"}
+
+
+@get("/readyz", include_in_schema=False)
+async def readyz(state: State) -> Response[dict[str, Any]]:
+    """Whether requests can be served: 503 without Keystone; a cluster that is down is named, no more."""
+
+    async def tried(check: Any) -> str:
+        try:
+            await check()
+        except EcnsError as error:
+            return error.message
+        return "ok"
+
+    names = ["keystone", *(f"cluster {cluster.name}" for cluster in state.clusters)]
+    checks = [state.keystone.ping, *(cluster.ping for cluster in state.clusters)]
+    results = dict(zip(names, await asyncio.gather(*(tried(check) for check in checks)), strict=True))
+    clusters = [result for name, result in results.items() if name != "keystone"]
+    ready = results["keystone"] == "ok" and (not clusters or "ok" in clusters)
+    body = {"status": "ready" if ready else "not ready", "checks": results}
+    return Response(body, status_code=200 if ready else 503)
+
+
+@get("/metrics", include_in_schema=False, media_type="text/plain; version=0.0.4")
+async def metrics_page() -> bytes:
+    """Prometheus metrics."""
+    return metrics.page()
+
+
+ROUTES = [healthz, readyz, metrics_page]

@@ -1,0 +1,82 @@
+"""Runs the application with uvicorn until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from ecns.config import ConfigError
+from ecns.server.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ecns.config import Config
+
+GRACE_SECONDS = 5
+"""How long answers under way may take after SIGTERM; streams are cut then."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn that tells when it serves and when it stops."""
+
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[Server], None], stopping: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._tell_started = started
+        self._tell_stopping = stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to serve and tell so."""
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._tell_started(self)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell that it is over, then end."""
+        self._tell_stopping()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to an address; port 0 picks a free one.
+
+    Raises:
+        ConfigError: the address cannot be had.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError as error:
+        raise ConfigError(f"server: cannot listen on {host} port {port}: {error.strerror}") from error
+    return sock
+
+
+def run(
+    config: Config, sock: socket.socket, *, started: Callable[[Server], None], stopping: Callable[[], None]
+) -> None:
+    """Serve on a bound socket until SIGINT or SIGTERM."""
+    settings = config.server
+    server = Server(
+        uvicorn.Config(
+            create_app(config),
+            loop="uvloop",
+            http="httptools",
+            ws="websockets-sansio",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            ssl_certfile=settings.tls_certificate,
+            ssl_keyfile=settings.tls_key,
+        ),
+        started,
+        stopping,
+    )
+    server.run(sockets=[sock])
