@@ -1,0 +1,65 @@
+"""One gateway with its stand-ins for each test process, started as a newcomer starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.gateway import Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START_SECONDS = 30
+
+
+def start(data_dir: Path, *arguments: str, env: dict[str, str] | None = None) -> tuple[subprocess.Popen[bytes], Gateway]:
+    """Run `ecns serve` until it serves; the caller stops it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ecns.cli", "serve", "--port", "0", "--data-dir", str(data_dir), *arguments],
+        env={**os.environ, **(env or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=(data_dir.parent / f"{data_dir.name}.log").open("wb"),
+    )
+    told = data_dir / "embedded.json"
+    deadline = time.monotonic() + START_SECONDS
+    while not told.exists():
+        assert process.poll() is None, (data_dir.parent / f"{data_dir.name}.log").read_text()[-4000:]
+        assert time.monotonic() < deadline, "ecns serve did not become ready"
+        time.sleep(0.02)
+    return process, Gateway(json.loads(told.read_text()))
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """End a gateway as an operator does; its exit status."""
+    process.send_signal(signal.SIGTERM)
+    return process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway on its embedded default."""
+    process, started = start(tmp_path_factory.mktemp("gateway") / "data")
+    yield started
+    started.close()
+    assert stop(process) == 0
+
+
+SHARED = Path(os.environ.get("ECNS_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Real manifests that projects publish."""
+    found = SHARED / "samples"
+    if not found.is_dir():
+        pytest.skip(f"no samples at {found}: set ECNS_SHARED")
+    return found
