@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 START_SECONDS = 30
 
 
-def start(data_dir: Path, *arguments: str, env: dict[str, str] | None = None) -> tuple[subprocess.Popen[bytes], Gateway]:
+def start(
+    data_dir: Path, *arguments: str, env: dict[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], Gateway]:
     """Run `ecns serve` until it serves; the caller stops it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ecns.cli", "serve", "--port", "0", "--data-dir", str(data_dir), *arguments],

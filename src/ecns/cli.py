@@ -51,7 +51,12 @@ def main() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), help="TCP port; 0 picks a free one [8080].")
 @click.option("--insecure-embedded", is_flag=True, help="Let other machines reach an embedded identity.")
 def serve(
-    config_file: Path | None, data_dir: Path | None, host: str | None, port: int | None, *, insecure_embedded: bool
+    config_file: Path | None,
+    data_dir: Path | None,
+    host: str | None,
+    port: int | None,
+    *,
+    insecure_embedded: bool,
 ) -> None:
     """Serve the API until SIGINT or SIGTERM."""
     try:
@@ -90,7 +95,11 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
         keystone = stand_ins.start("embedded Keystone", "ecns.embedded.keystone", data_dir / "keystone")
     if not settings.clusters:
         kubernetes = stand_ins.start(
-            "embedded Kubernetes", "ecns.embedded.kubernetes", data_dir / "kubernetes" / "eks", "--name", "eks"
+            "embedded Kubernetes",
+            "ecns.embedded.kubernetes",
+            data_dir / "kubernetes" / "eks",
+            "--name",
+            "eks",
         )
     from ecns.server import logs, run  # noqa: PLC0415  half a second, spent while the stand-ins start
 
@@ -120,7 +129,12 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
         stand_ins.watch(died)
         assert settings.identity is not None, "completed above"  # noqa: S101  a fault of ours
         if stand_ins.running:
-            facts = {"url": url, "identity_url": settings.identity.auth_url, "kubeconfig": kubeconfig, "users": users}
+            facts = {
+                "url": url,
+                "identity_url": settings.identity.auth_url,
+                "kubeconfig": kubeconfig,
+                "users": users,
+            }
             _write_private(told, json.dumps(facts, indent=1))
         _greet(url, settings, kubeconfig, data_dir if users else None)
 
@@ -147,7 +161,9 @@ def _greet(url: str, settings: config.Config, kubeconfig: str, data_dir: Path | 
     click.echo(f"  documentation  {url}/docs")
     click.echo(f"  identity       {settings.identity.auth_url}")
     for cluster in settings.clusters:
-        click.echo(f"  cluster        {cluster.name} ({cluster.type}) by {kubeconfig or cluster.kubeconfig or 'in-cluster'}")
+        click.echo(
+            f"  cluster        {cluster.name} ({cluster.type}) by {kubeconfig or cluster.kubeconfig or 'in-cluster'}"
+        )
     if data_dir is not None:
         option = "" if data_dir == config.default_data_dir() else f" --data-dir {data_dir}"
         click.echo(f"  a token        ecns token --user developer{option}")
@@ -181,7 +197,9 @@ def token(user: str, data_dir: Path | None) -> None:
             click.echo(_issue(facts["identity_url"], known))
             return
     names = ", ".join(known["username"] for known in facts["users"])
-    _fail(f"there is no embedded user {user!r}; there are {names}" if names else "the identity is not embedded")
+    _fail(
+        f"there is no embedded user {user!r}; there are {names}" if names else "the identity is not embedded"
+    )
 
 
 def _issue(identity_url: str, user: dict[str, Any]) -> str:

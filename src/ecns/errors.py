@@ -113,13 +113,24 @@ class NotSupportedError(EcnsError):
     status = HTTPStatus.NOT_IMPLEMENTED
 
 
+class DeadlineError(EcnsError):
+    """ECNS itself did not finish in time."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
 class UpstreamError(EcnsError):
     """An upstream (a cluster, Keystone, Harbor, …) did not do its part; `upstream` names it."""
 
     status = HTTPStatus.BAD_GATEWAY
 
     def __init__(
-        self, message: str, *, upstream: str, details: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+        self,
+        message: str,
+        *,
+        upstream: str,
+        details: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message, details={"upstream": upstream, **(details or {})}, headers=headers)
         self.upstream = upstream

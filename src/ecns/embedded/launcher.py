@@ -43,7 +43,16 @@ class StandIn:
         self._ready_fd, child_fd = os.pipe()
         try:
             self.process = subprocess.Popen(  # noqa: S603  our own modules
-                [sys.executable, "-m", module, "--data-dir", str(data_dir), "--ready-fd", str(child_fd), *arguments],
+                [
+                    sys.executable,
+                    "-m",
+                    module,
+                    "--data-dir",
+                    str(data_dir),
+                    "--ready-fd",
+                    str(child_fd),
+                    *arguments,
+                ],
                 stdin=subprocess.PIPE,
                 pass_fds=(child_fd,),
                 process_group=0,  # Ctrl-C is the parent's to act on

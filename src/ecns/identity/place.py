@@ -206,7 +206,9 @@ class Places:
             await cache.at_least(resource_version)
         return list(cache.namespace(""))
 
-    async def _namespace(self, caller: Caller, cluster: Cluster, name: str, resource_version: int) -> Namespace:
+    async def _namespace(
+        self, caller: Caller, cluster: Cluster, name: str, resource_version: int
+    ) -> Namespace:
         cache = cluster.cache(NAMESPACE)
         await cache.ready()
         found = cache.get(name)

@@ -26,7 +26,9 @@ class Authentication:
         self.tokens = tokens
         self.policy = policy
 
-    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    async def __call__(
+        self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+    ) -> None:
         """Litestar's guard.
 
         Raises:

@@ -76,7 +76,9 @@ def translate(exception: Exception) -> EcnsError:  # noqa: PLR0911  one line for
         case NotFoundException():
             return NotFoundError("there is no such path")
         case MethodNotAllowedException():
-            return MethodNotAllowedError("this path does not take that method", headers=exception.headers or {})
+            return MethodNotAllowedError(
+                "this path does not take that method", headers=exception.headers or {}
+            )
         case HTTPException(status_code=413):
             return PayloadTooLargeError("the body is larger than this server takes")
         case HTTPException() if exception.status_code in BY_STATUS:

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from ecns.errors import EcnsError, PayloadTooLargeError, UnsupportedMediaTypeError
+from ecns.errors import DeadlineError, EcnsError, PayloadTooLargeError, UnsupportedMediaTypeError
+from ecns.identity.caller import Caller
 from ecns.server import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
-
-    from ecns.identity.caller import Caller
 
 log = structlog.get_logger("ecns.access")
 
@@ -85,7 +84,7 @@ class Requests:
         if head:
             scope["method"] = "GET"  # type: ignore[typeddict-item]  # HEAD is answered as GET without its body
         status = 0
-        ids = [(b"requestid", seen.request_id.encode()), (b"x-openstack-request-id", seen.request_id.encode())]
+        ids = [(name, seen.request_id.encode()) for name in (b"requestid", b"x-openstack-request-id")]
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -105,7 +104,7 @@ class Requests:
                 await self.app(scope, self._bounded(scope, receive), answer)
         except TimeoutError:
             if status == 0:
-                await self._fail(_Timeout("ECNS did not finish this in time"), seen, answer)
+                await self._fail(DeadlineError("ECNS did not finish this in time"), seen, answer)
         finally:
             self._report(scope, seen, status, head=head)
 
@@ -116,7 +115,8 @@ class Requests:
         has_body = length not in {b"", b"0"} or b"transfer-encoding" in headers
         if not has_body or scope["method"] not in BODY_METHODS:
             return None
-        kind = headers.get(b"content-type", b"application/json").decode("latin-1").split(";")[0].strip().lower()
+        sent = headers.get(b"content-type", b"application/json").decode("latin-1")
+        kind = sent.split(";")[0].strip().lower()
         if kind not in BODY_TYPES:
             return UnsupportedMediaTypeError(f"content type {kind!r} is not taken; send application/json")
         if kind != "multipart/form-data" and length.isdigit() and int(length) > self.body_limit:
@@ -170,9 +170,3 @@ class Requests:
             project=seen.caller.project_id if seen.caller else "",
             client=client[0] if client else "",
         )
-
-
-class _Timeout(EcnsError):
-    from http import HTTPStatus
-
-    status = HTTPStatus.GATEWAY_TIMEOUT

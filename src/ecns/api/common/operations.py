@@ -6,14 +6,12 @@ anything else happens. Source: reference chapter 1.1 (product types).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from ecns.errors import BadRequestError, NotFoundError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PRODUCT_TYPES = ("eks", "hybrid", "security", "image")
 

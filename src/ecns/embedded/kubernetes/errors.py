@@ -32,7 +32,13 @@ class ApiError(Exception):
     """An answer of the API server that is not a success."""
 
     def __init__(
-        self, code: int, reason: str, message: str, *, details: Object | None = None, headers: dict[str, str] | None = None
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        *,
+        details: Object | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -76,7 +82,9 @@ def not_found(resource: str, name: str) -> ApiError:
 
 def already_exists(resource: str, name: str) -> ApiError:
     """409 for a create whose name is taken."""
-    return ApiError(409, "AlreadyExists", f'{resource} "{name}" already exists', details=_details(resource, name))
+    return ApiError(
+        409, "AlreadyExists", f'{resource} "{name}" already exists', details=_details(resource, name)
+    )
 
 
 def conflict(resource: str, name: str, why: str) -> ApiError:

@@ -1,0 +1,1 @@
+"""Namespaces: reference chapter 1.12."""
