@@ -71,8 +71,8 @@ def serve(
         )
         if settings.identity is None and not insecure_embedded and not _is_loopback(settings.server.host):
             raise config.ConfigError(  # noqa: TRY301  one place prints what is wrong
-                f"server.host: {settings.server.host} is not loopback, and the identity is a stand-in that is not "
-                "safe to show to others; configure [identity], or give --insecure-embedded"
+                f"server.host: {settings.server.host} is not loopback and its identity is a stand-in that is "
+                "not safe to show to others; configure [identity], or give --insecure-embedded"
             )
         with StandIns() as stand_ins:
             _serve(settings, data_dir or config.default_data_dir(), stand_ins)
@@ -161,9 +161,8 @@ def _greet(url: str, settings: config.Config, kubeconfig: str, data_dir: Path | 
     click.echo(f"  documentation  {url}/docs")
     click.echo(f"  identity       {settings.identity.auth_url}")
     for cluster in settings.clusters:
-        click.echo(
-            f"  cluster        {cluster.name} ({cluster.type}) by {kubeconfig or cluster.kubeconfig or 'in-cluster'}"
-        )
+        by = kubeconfig or cluster.kubeconfig or "the service account of this pod"
+        click.echo(f"  cluster        {cluster.name} ({cluster.type}) by {by}")
     if data_dir is not None:
         option = "" if data_dir == config.default_data_dir() else f" --data-dir {data_dir}"
         click.echo(f"  a token        ecns token --user developer{option}")

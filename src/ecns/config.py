@@ -67,7 +67,7 @@ class Cluster(_Group):
     projects: tuple[str, ...] = ("*",)
     """Ids of the projects that may use the cluster; `*` is all."""
     impersonate: bool = True
-    """Write as the caller (`Impersonate-User`), so that the cluster's own RBAC stands behind ECNS's policy."""
+    """Write as the caller so that the cluster's own RBAC stands behind ECNS's policy."""
     timeout: float = 20.0
     """Seconds for one call that is not a stream."""
 

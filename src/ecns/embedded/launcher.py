@@ -12,7 +12,7 @@ import select
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,7 @@ class StandIns:
     def __init__(self) -> None:
         self.running: list[StandIn] = []
 
-    def __enter__(self) -> StandIns:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,14 +14,14 @@ import msgspec
 
 from ecns.backends.kubernetes.access import bind_project
 from ecns.backends.kubernetes.client import Impersonation
+from ecns.backends.kubernetes.clusters import Cluster, Clusters
 from ecns.backends.kubernetes.kinds.core import NAMESPACE, Namespace
 from ecns.errors import BadRequestError, EcnsError, ForbiddenError, NotFoundError
+from ecns.identity.caller import Caller
 
 if TYPE_CHECKING:
     from litestar.stores.base import Store
 
-    from ecns.backends.kubernetes.clusters import Cluster, Clusters
-    from ecns.identity.caller import Caller
     from ecns.identity.policy import Policy
 
 PROJECT_LABEL = "ecns.easystack.com/project-id"
@@ -99,11 +99,11 @@ class Places:
         return not roles or ("Developer" if self.policy.is_member(caller) else "Visitor") in roles
 
     async def visible(self, caller: Caller) -> list[Visible]:
-        """All clusters and namespaces that a caller may see; a cluster that is down is named with its error."""
+        """All clusters and namespaces that a caller may see; one that is down comes with its error."""
 
         async def of(cluster: Cluster) -> Visible:
             try:
-                namespaces = await self._namespaces(cluster, 0)
+                namespaces = await self._namespaces(cluster)
             except EcnsError as error:
                 return Visible(cluster, [], error)
             seen = [namespace for namespace in namespaces if self.may_see(caller, namespace)]
@@ -126,7 +126,7 @@ class Places:
         if not cluster or not namespace:
             cluster, namespace = await self._only(caller, cluster, namespace)
         found = self.cluster(caller, cluster)
-        await self._namespace(caller, found, namespace, session.written.get(found.name, 0))
+        await self._namespace(caller, found, namespace)
         return Place(
             caller=caller,
             cluster=found,
@@ -154,7 +154,7 @@ class Places:
         """
         found = self.cluster(caller, cluster)
         session = await self._session(caller)
-        there = await self._namespace(caller, found, namespace, session.written.get(found.name, 0))
+        there = await self._namespace(caller, found, namespace)
         if (there.metadata.labels or {}).get(PROJECT_LABEL) != project_id:
             raise NotFoundError(f"namespace {namespace!r} is not there")
         session.cluster, session.namespace = found.name, namespace
@@ -199,16 +199,12 @@ class Places:
             groups = (f"{group}:reader",)
         return Impersonation(user=f"ecns:user:{caller.user_id}", groups=(*groups, "system:authenticated"))
 
-    async def _namespaces(self, cluster: Cluster, resource_version: int) -> list[Namespace]:
+    async def _namespaces(self, cluster: Cluster) -> list[Namespace]:
         cache = cluster.cache(NAMESPACE)
         await cache.ready()
-        if resource_version:
-            await cache.at_least(resource_version)
         return list(cache.namespace(""))
 
-    async def _namespace(
-        self, caller: Caller, cluster: Cluster, name: str, resource_version: int
-    ) -> Namespace:
+    async def _namespace(self, caller: Caller, cluster: Cluster, name: str) -> Namespace:
         cache = cluster.cache(NAMESPACE)
         await cache.ready()
         found = cache.get(name)
@@ -238,7 +234,7 @@ class Places:
                 raise NotFoundError(f"namespace {namespace!r} is not there")
             raise BadRequestError("there is no namespace that you may use; ask an administrator for one")
         raise BadRequestError(
-            "choose a namespace: switch to one with GET …/namespace/<project_id>/cluster/<cluster>/ns/<namespace>/, "
+            "choose a namespace: switch with GET …/namespace/<project_id>/cluster/<cluster>/ns/<name>/, "
             "or send the headers X-Ecns-Cluster and X-Ecns-Namespace",
             field="X-Ecns-Namespace",
         )

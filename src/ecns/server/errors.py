@@ -64,7 +64,7 @@ def envelope(error: EcnsError, request_id: str) -> Envelope:
     )
 
 
-def translate(exception: Exception) -> EcnsError:  # noqa: PLR0911  one line for each exception known
+def translate(exception: Exception) -> EcnsError:
     """The ECNS error that an exception stands for; a plain `EcnsError` (500) for a fault of ours."""
     match exception:
         case EcnsError():

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from litestar import Response, get
+from litestar.datastructures import State
 
 from ecns.errors import EcnsError
 from ecns.server import metrics
-
-if TYPE_CHECKING:
-    from litestar.datastructures import State
 
 
 @get("/healthz", include_in_schema=False)

@@ -25,7 +25,7 @@ def _matches(namespace: Namespace, business_type: str | None) -> bool:
 async def tree(
     places: Places, policy: Policy, keystone: Keystone, caller: Caller, business_type: str | None
 ) -> tuple[list[ProjectSelector], list[str]]:
-    """The projects, clusters and namespaces that a caller may choose from, and the clusters that did not answer."""
+    """What a caller may choose from, and the names of the clusters that did not answer."""
     visible = await places.visible(caller)
     names: dict[str, str] = {caller.project_id: caller.project_name}
     chosen: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
