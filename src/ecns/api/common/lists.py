@@ -1,0 +1,152 @@
+"""Lists: paging, sorting, filtering and totals, the same for every chapter.
+
+Source: decisions, "Calling": `page` from 1, `page_size` 1 to 500, without `page` everything; `sort_by`,
+`order`, `name` (contains), `label_selector`; every list answers `X-Total-Count`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from litestar import Request, Response
+from litestar.params import Parameter
+
+from ecns.api.common.selectors import label_selector
+from ecns.backends.kubernetes.kinds.meta import ObjectMeta
+from ecns.errors import BadRequestError
+
+DEFAULT_SIZE = 20
+"""What a page holds when only `page` is sent."""
+
+Item = TypeVar("Item")
+Order = Literal["asc", "desc"]
+
+
+class ListQuery(msgspec.Struct, frozen=True):
+    """What a caller wants to see of a list."""
+
+    page: int | None
+    page_size: int
+    sort_by: str
+    order: Order | None
+    name: str
+    labels: Callable[[Mapping[str, str]], bool] | None
+    fresh: bool
+    """`Cache-Control: no-cache`: ask the cluster itself."""
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """A page, and of how many."""
+
+    items: Sequence[Any]
+    total: int
+
+
+def provide_query(  # noqa: PLR0917  the parameters of the query string, which Litestar passes by name
+    request: Request[Any, Any, Any],
+    page: Annotated[int | None, Parameter(ge=1, description="Page, from 1; without it everything.")] = None,
+    page_size: Annotated[int | None, Parameter(ge=1, le=500, description="Items of a page.")] = None,
+    sort_by: Annotated[
+        str, Parameter(description="`creation_time` (default), `name`, or a field of the list.")
+    ] = "",
+    order: Annotated[
+        Order | None, Parameter(description="Newest first, otherwise ascending, by default.")
+    ] = None,
+    name: Annotated[str, Parameter(description="Part of the name.")] = "",
+    selector: Annotated[
+        str, Parameter(query="label_selector", description="Kubernetes label selector.")
+    ] = "",
+) -> ListQuery:
+    """Litestar's dependency `query` of every list."""
+    if page is None and page_size is not None:
+        page = 1
+    return ListQuery(
+        page=page,
+        page_size=page_size or DEFAULT_SIZE,
+        sort_by=sort_by,
+        order=order,
+        name=name,
+        labels=label_selector(selector) if selector else None,
+        fresh="no-cache" in request.headers.get("cache-control", ""),
+    )
+
+
+def select(
+    items: Sequence[Item],
+    query: ListQuery,
+    *,
+    metadata: Callable[[Item], ObjectMeta],
+    sorts: Mapping[str, Callable[[Item], Any]] | None = None,
+    filters: Iterable[Callable[[Item], bool]] = (),
+) -> Selection:
+    """The page of `items` that was asked for.
+
+    Args:
+        items: newest first; slicing them costs the slice.
+        query: what was asked for.
+        metadata: an item's name, labels and creation time.
+        sorts: more values of `sort_by`, with their keys.
+        filters: what else an item must pass.
+
+    Raises:
+        BadRequestError: `sort_by` is unknown.
+    """
+    keys: dict[str, Callable[[Item], Any]] = {
+        "name": lambda item: metadata(item).name,
+        "creation_time": lambda item: metadata(item).creation_timestamp or "",
+        **(sorts or {}),
+    }
+    if query.sort_by and query.sort_by not in keys:
+        raise BadRequestError(f"sort_by is one of {', '.join(sorted(keys))}", field="sort_by")
+    tests: list[Callable[[Item], bool]] = list(filters)
+    if query.name:
+        tests.append(lambda item: query.name in metadata(item).name)
+    if (labels := query.labels) is not None:
+        tests.append(lambda item: labels(metadata(item).labels or {}))
+    chosen = [item for item in items if all(test(item) for test in tests)] if tests else items
+    total = len(chosen)
+    newest_first = query.sort_by in {"", "creation_time"} and query.order in {None, "desc"}
+    if not newest_first:
+        reverse = query.order == "desc" or (query.order is None and query.sort_by in {"", "creation_time"})
+        by_name = sorted(chosen, key=lambda item: metadata(item).name)
+        chosen = sorted(by_name, key=keys[query.sort_by or "creation_time"], reverse=reverse)
+    if query.page is None:
+        return Selection(chosen[:], total)
+    start = (query.page - 1) * query.page_size
+    return Selection(chosen[start : start + query.page_size], total)
+
+
+def listed(
+    key: str,
+    rows: Collection[msgspec.Raw | bytes],
+    selection: Selection,
+    query: ListQuery,
+    *,
+    headers: Mapping[str, str] | None = None,
+    root: bool = False,
+) -> Response[Any]:
+    """A list's answer from rows that are encoded already.
+
+    Args:
+        key: the reference's name of the list.
+        rows: each a JSON value.
+        selection: gives the total.
+        query: gives the page.
+        headers: more of the answer's headers.
+        root: the reference has a root array here.
+    """
+    joined = b",".join(bytes(row) for row in rows)
+    if root:
+        body = b"[" + joined + b"]"
+    else:
+        page = query.page or 1
+        size = query.page_size if query.page is not None else selection.total
+        numbers = b',"total":%d,"page":%d,"page_size":%d}' % (selection.total, page, size)
+        body = b'{"' + key.encode() + b'":[' + joined + b"]" + numbers
+    return Response(
+        body,
+        media_type="application/json",
+        headers={"X-Total-Count": str(selection.total), **(headers or {})},
+    )
