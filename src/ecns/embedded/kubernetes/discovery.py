@@ -45,7 +45,8 @@ start-apiextensions-controllers crd-informer-synced start-system-namespaces-cont
 peer-endpoint-reconciler-controller start-cluster-authentication-info-controller
 start-kube-apiserver-identity-lease-controller start-kube-apiserver-identity-lease-garbage-collector
 storage-readiness start-legacy-token-tracking-controller start-service-ip-repair-controllers
-rbac/bootstrap-roles scheduling/bootstrap-system-priority-classes priority-and-fairness-config-producer bootstrap-controller
+rbac/bootstrap-roles scheduling/bootstrap-system-priority-classes priority-and-fairness-config-producer
+bootstrap-controller
 start-kubernetes-service-cidr-controller aggregator-reload-proxy-client-cert start-kube-aggregator-informers
 apiservice-status-local-available-controller apiservice-status-remote-available-controller
 apiservice-registration-controller apiservice-wait-for-first-sync apiservice-discovery-controller
