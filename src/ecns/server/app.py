@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from litestar import Litestar, Request, Router
 from litestar.config.response_cache import ResponseCacheConfig
 from litestar.datastructures import State
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from ecns.config import Config
-    from ecns.errors import EcnsError
 
 
 def create_app(config: Config) -> ASGIApp:
@@ -50,7 +48,7 @@ def create_app(config: Config) -> ASGIApp:
         app,
         body_limit=config.server.body_limit,
         timeout=config.server.request_timeout,
-        render=_render,
+        render=errors.render,
     )
 
 
@@ -116,10 +114,6 @@ def litestar_app(config: Config) -> Litestar:
         type_decoders=api.TYPE_DECODERS,
         type_encoders=api.TYPE_ENCODERS,
     )
-
-
-def _render(error: EcnsError, request_id: str) -> bytes:
-    return msgspec.json.encode(errors.envelope(error, request_id))
 
 
 def _session_store(url: str) -> Store:

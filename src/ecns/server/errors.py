@@ -64,6 +64,11 @@ def envelope(error: EcnsError, request_id: str) -> Envelope:
     )
 
 
+def render(error: EcnsError, request_id: str) -> bytes:
+    """The body for an error, encoded."""
+    return msgspec.json.encode(envelope(error, request_id))
+
+
 def translate(exception: Exception) -> EcnsError:
     """The ECNS error that an exception stands for; a plain `EcnsError` (500) for a fault of ours."""
     match exception:
