@@ -1,0 +1,474 @@
+"""The API server's inside: every read and write of objects, for HTTP and for the controllers alike.
+
+Each write runs through defaults, admission, the kind's strategy and validation, then into the store;
+observers are told after that, in order.
+Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import uuid
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+import ecns.embedded.kubernetes._missing  # noqa: F401
+from ecns.embedded.kubernetes import admission, clock, deletion, ownership, patches, pipeline, rbac
+from ecns.embedded.kubernetes.auth import SYSTEM, User
+from ecns.embedded.kubernetes.controllers import services
+from ecns.embedded.kubernetes.definitions import Definitions
+from ecns.embedded.kubernetes.errors import (
+    ApiError,
+    Cause,
+    Object,
+    already_exists,
+    bad_request,
+    conflict,
+    invalid,
+    not_found,
+)
+from ecns.embedded.kubernetes.resources import Resource, Resources
+from ecns.embedded.kubernetes.store import Change, Record, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+_encode, _decode = msgspec.json.encode, msgspec.json.decode
+
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_GENERATED, _LONGEST_BASE, _TRIES = 5, 58, 8
+_STALE = "the object has been modified; please apply your changes to the latest version and try again"
+_MADE_BY_UPDATE = frozenset(
+    {
+        "endpoints",
+        "events",
+        "leases.coordination.k8s.io",
+        "limitranges",
+        "podtemplates",
+        "rolebindings.rbac.authorization.k8s.io",
+        "roles.rbac.authorization.k8s.io",
+        "clusterroles.rbac.authorization.k8s.io",
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        "services",
+    }
+)
+"""Resources of which a PUT makes what is not there."""
+_NEEDS_VERSION = frozenset(
+    {
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "leases.coordination.k8s.io",
+        "poddisruptionbudgets.policy",
+        "endpointslices.discovery.k8s.io",
+        "priorityclasses.scheduling.k8s.io",
+    }
+)
+"""Resources (besides custom ones) whose PUT must say which resourceVersion it replaces."""
+
+
+class Manager(NamedTuple):
+    """Who writes, for managedFields: the field manager's name and the API version it spoke."""
+
+    name: str = ""
+    version: str = ""
+    force: bool = False
+
+
+def clone(obj: Object) -> Object:
+    """A deep copy of an object."""
+    copied: Object = _decode(_encode(obj))
+    return copied
+
+
+def suffix() -> str:
+    """Five characters as `generateName` appends."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(_GENERATED))
+
+
+class Cluster:
+    """One cluster's objects.
+
+    Args:
+        path: the SQLite file; None keeps everything in memory only.
+        now: the clock.
+
+    """
+
+    def __init__(self, path: Path | None = None, *, now: Callable[[], datetime] = clock.now) -> None:
+        self.resources = Resources()
+        self.now = now
+        self._observers: dict[str, list[Callable[[str, Object | None, Object | None], None]]] = {}
+        self._pending: deque[Change] = deque()
+        self._dispatching = False
+        self.store = Store(path, self.resources)
+        self.rbac = rbac.Authorizer(self)
+        self.definitions = Definitions(self)
+
+    # reading
+
+    def get(self, resource: str, name: str, namespace: str = "") -> Object:
+        """One object; do not change it.
+
+        Raises:
+            ApiError: 404 when it does not exist.
+
+        """
+        return self.record(resource, name, namespace).obj
+
+    def record(self, resource: str, name: str, namespace: str = "") -> Record:
+        """The same with its bytes."""
+        stored = self.resources[resource].stored_as
+        found = self.store.get(stored, namespace, name)
+        if found is None:
+            raise not_found(resource, name)
+        return found
+
+    def find(self, resource: str, name: str, namespace: str = "") -> Object | None:
+        """One object, or None."""
+        found = self.store.get(resource, namespace, name)
+        return found.obj if found else None
+
+    def list(self, resource: str, namespace: str | None = None) -> list[Object]:
+        """All objects of a resource, of one namespace or of all (None), by namespace and name."""
+        return [record.obj for record in self.store.all(resource, namespace)]
+
+    def owned(self, uid: str) -> list[tuple[str, Object]]:
+        """(resource, object) of all that name `uid` among their ownerReferences."""
+        return [(record.resource, record.obj) for record in self.store.owned(uid)]
+
+    def observe(
+        self, resource: str, callback: Callable[[str, Object | None, Object | None], None]
+    ) -> Callable[[], None]:
+        """Calls back with ("ADDED" | "MODIFIED" | "DELETED", new, old) after each write; returns what ends it."""
+        observers = self._observers.setdefault(resource, [])
+        observers.append(callback)
+
+        def stop() -> None:
+            if callback in observers:
+                observers.remove(callback)
+
+        return stop
+
+    # writing
+
+    def create(
+        self,
+        resource: str,
+        obj: Object,
+        *,
+        namespace: str = "",
+        user: User = SYSTEM,
+        dry_run: bool = False,
+        manager: Manager | None = None,
+        version: str = "",
+    ) -> Object:
+        """Makes an object.
+
+        Args:
+            resource: `pods`.
+            obj: the object as sent; it is not changed.
+            namespace: the request's, for namespaced resources.
+            user: who asks, for admission.
+            dry_run: everything but the store.
+            manager: owner of the fields, for managedFields.
+            version: the API version that `obj` is in; only custom resources differ by it.
+
+        Raises:
+            ApiError: as Kubernetes would answer.
+
+        """
+        kind = self.resources[resource]
+        new = clone(obj)
+        metadata = _metadata(new)
+        _place(kind, metadata, namespace)
+        if metadata.get("resourceVersion"):
+            raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
+        generated = not metadata.get("name") and metadata.get("generateName")
+        if generated:
+            metadata["name"] = self._generate(kind, metadata)
+        pipeline.apply_defaults(kind, version, new)
+        request = admission.Request(
+            "CREATE", resource, "", metadata.get("namespace", ""), metadata.get("name", ""), new, None, user, dry_run
+        )
+        admission.mutate(self, request)
+        metadata = new["metadata"]
+        for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+            metadata.pop(key, None)
+        metadata["uid"] = str(uuid.uuid4())
+        metadata["creationTimestamp"] = clock.stamp(self.now())
+        pipeline.prepare_for_create(kind, version, new)
+        causes = pipeline.validate_create(kind, version, new)
+        if causes:
+            raise invalid(kind.kind, kind.group, metadata.get("name", ""), causes)
+        if resource == "services":
+            services.allocate(self, new, None)
+        self.rbac.check_escalation(resource, new, None, user)
+        admission.check(self, request)
+        if self.store.get(resource, metadata.get("namespace", ""), metadata["name"]) is not None:
+            raise already_exists(resource, metadata["name"])
+        ownership.update(kind, None, new, manager, "", self.now())
+        return self._put(kind, new, dry_run=dry_run)
+
+    def _generate(self, kind: Resource, metadata: Object) -> str:
+        base, namespace = metadata["generateName"][:_LONGEST_BASE], metadata.get("namespace", "")
+        name = base + suffix()
+        for _ in range(_TRIES):
+            if self.store.get(kind.name, namespace, name) is None:
+                break
+            name = base + suffix()
+        return name
+
+    def update(
+        self,
+        resource: str,
+        obj: Object,
+        *,
+        subresource: str = "",
+        user: User = SYSTEM,
+        dry_run: bool = False,
+        manager: Manager | None = None,
+        version: str = "",
+    ) -> Object:
+        """Replaces an object, or the part of it that a subresource is about; `obj` is not changed.
+
+        Raises:
+            ApiError: 404, 409 on a stale resourceVersion (when it is set), 422, 403.
+
+        """
+        kind = self.resources[resource]
+        new = clone(obj)
+        metadata = _metadata(new)
+        namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
+        record = self.store.get(resource, namespace, name)
+        if record is None:
+            if resource in _MADE_BY_UPDATE and not subresource:
+                metadata.pop("resourceVersion", None)
+                return self.create(
+                    resource, new, namespace=namespace, user=user, dry_run=dry_run, manager=manager, version=version
+                )
+            raise not_found(resource, name)
+        return self.replace(
+            kind, record, new, subresource=subresource, user=user, dry_run=dry_run, manager=manager, version=version
+        )
+
+    def replace(
+        self,
+        kind: Resource,
+        record: Record,
+        new: Object,
+        *,
+        subresource: str = "",
+        user: User = SYSTEM,
+        dry_run: bool = False,
+        manager: Manager | None = None,
+        version: str = "",
+        track: Callable[[Object, Object], None] | None = None,
+    ) -> Object:
+        """Puts `new`, which becomes the store's, in the place of a record (as `update`).
+
+        `track` writes managedFields in another way than an update does (server-side apply).
+        """
+        resource, old = kind.name, record.obj
+        metadata = _metadata(new)
+        self._check_update(kind, record, metadata)
+        for key in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
+            if key in old["metadata"]:
+                metadata[key] = old["metadata"][key]
+            else:
+                metadata.pop(key, None)
+        metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
+        metadata.pop("selfLink", None)
+        pipeline.apply_defaults(kind, version, new)
+        request = admission.Request(
+            "UPDATE", resource, subresource, record.namespace, record.name, new, old, user, dry_run
+        )
+        admission.mutate(self, request)
+        pipeline.prepare_for_update(kind, new, old, subresource)
+        causes = pipeline.validate_update(kind, version, new, old, subresource)
+        if causes:
+            raise invalid(kind.kind, kind.group, record.name, causes)
+        if resource == "services" and not subresource:
+            services.allocate(self, new, old)
+        self.rbac.check_escalation(resource, new, old, user)
+        admission.check(self, request)
+        if track is not None:
+            track(old, new)
+        else:
+            ownership.update(kind, old, new, manager, subresource, self.now())
+        if _same(old, new):
+            return old
+        if deletion.is_finished(resource, new, old):
+            return old if dry_run else self._remove(kind, new)
+        return self._put(kind, new, dry_run=dry_run)
+
+    def _check_update(self, kind: Resource, record: Record, metadata: Object) -> None:
+        asked = metadata.get("resourceVersion") or ""
+        if asked in {"", "0"}:
+            if kind.definition or kind.name in _NEEDS_VERSION:
+                cause = Cause("FieldValueInvalid", "Invalid value: 0: must be specified for an update", "metadata.resourceVersion")
+                raise invalid(kind.kind, kind.group, record.name, [cause])
+        elif asked != str(record.rv):
+            if not asked.isdigit():
+                raise ApiError(500, "", f'strconv.ParseUint: parsing "{asked}": invalid syntax')
+            raise conflict(kind.name, record.name, _STALE)
+        uid = metadata.get("uid")
+        if uid and uid != record.uid:
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {record.uid}"
+            raise conflict(kind.name, record.name, why)
+
+    def update_status(self, resource: str, obj: Object) -> Object:
+        """`update` of the status subresource."""
+        return self.update(resource, obj, subresource="status")
+
+    def patch(
+        self,
+        resource: str,
+        name: str,
+        namespace: str,
+        patch: Any,
+        content_type: str = patches.MERGE,
+        *,
+        subresource: str = "",
+        user: User = SYSTEM,
+        dry_run: bool = False,
+        manager: Manager | None = None,
+        version: str = "",
+    ) -> Object:
+        """Changes an object by a JSON, merge or strategic merge patch.
+
+        Raises:
+            ApiError: as `update`, and 400 or 422 for a patch that cannot be applied.
+
+        """
+        kind = self.resources[resource]
+        record = self.record(resource, name, namespace)
+        version = version or kind.storage_version
+        base = clone(record.obj)
+        base["apiVersion"] = kind.api_version(version)
+        new = patches.apply(base, patch, content_type, kind, version)
+        check_identity(new, base)
+        return self.replace(
+            kind, record, new, subresource=subresource, user=user, dry_run=dry_run, manager=manager, version=version
+        )
+
+    def delete(
+        self,
+        resource: str,
+        name: str,
+        namespace: str = "",
+        *,
+        propagation: str | None = None,
+        grace_seconds: int | None = None,
+        preconditions: Object | None = None,
+        user: User = SYSTEM,
+        dry_run: bool = False,
+    ) -> Object:
+        """Deletes an object, or marks it when finalizers or a grace period stand before that.
+
+        Returns its last state; it is gone when `find` says so.
+
+        Raises:
+            ApiError: 404, 409 for preconditions, 403.
+
+        """
+        kind = self.resources[resource]
+        record = self.record(resource, name, namespace)
+        deletion.check_preconditions(kind, record, preconditions)
+        request = admission.Request("DELETE", resource, "", namespace, name, None, record.obj, user, dry_run)
+        admission.mutate(self, request)
+        admission.check(self, request)
+        plan = deletion.plan(kind, clone(record.obj), propagation, grace_seconds, self.now())
+        if plan.changed and not dry_run:
+            self._put(kind, plan.obj)
+        if plan.remove:
+            return plan.obj if dry_run else self._remove(kind, clone(plan.obj))
+        return plan.obj
+
+    def _put(self, kind: Resource, new: Object, *, dry_run: bool = False) -> Object:
+        new["kind"], new["apiVersion"] = self.store.head(kind.name)
+        if not dry_run:
+            metadata = new["metadata"]
+            self._commit(self.store.put(kind.name, metadata.get("namespace", ""), metadata["name"], new))
+        return new
+
+    def _remove(self, kind: Resource, last: Object) -> Object:
+        metadata = last["metadata"]
+        self._commit(self.store.remove(kind.name, metadata.get("namespace", ""), metadata["name"], last))
+        return last
+
+    def _commit(self, change: Change) -> None:
+        self._pending.append(change)
+        if self._dispatching:
+            return
+        self._dispatching = True
+        try:
+            while self._pending:
+                self._tell(self._pending.popleft())
+        finally:
+            self._dispatching = False
+
+    def _tell(self, change: Change) -> None:
+        observers = self._observers.get(change.new.resource)
+        if not observers:
+            return
+        new = None if change.type == "DELETED" else change.new.obj
+        old = change.old.obj if change.old else None
+        for observer in tuple(observers):
+            try:
+                observer(change.type, new, old)
+            except Exception:
+                _log.exception("an observer of %s failed", change.new.resource)
+
+    def close(self) -> None:
+        """Writes what is left to disk."""
+        self.store.close()
+
+
+def _metadata(obj: Object) -> Object:
+    metadata = obj.get("metadata")
+    if metadata is None:
+        metadata = obj["metadata"] = {}
+    if not isinstance(metadata, dict):
+        raise bad_request("metadata: must be an object")
+    return metadata
+
+
+def _place(kind: Resource, metadata: Object, namespace: str) -> None:
+    if not kind.namespaced:
+        if metadata.get("namespace"):
+            raise bad_request("namespace: must not be set on a cluster scoped object")
+        metadata.pop("namespace", None)
+        return
+    if namespace and metadata.get("namespace") and metadata["namespace"] != namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    metadata["namespace"] = namespace or metadata.get("namespace", "")
+
+
+def check_identity(new: Object, base: Object) -> None:
+    """Refuses a patch that makes another object of it."""
+    if not isinstance(new, dict):
+        raise bad_request("the patch leaves no object")
+    for key in ("kind", "apiVersion"):
+        if new.get(key) not in {None, base[key]}:
+            raise bad_request(f"the {key} of an object cannot be changed")
+    before, after = base["metadata"], _metadata(new)
+    for key in ("name", "namespace"):
+        if after.get(key, "") != before.get(key, ""):
+            raise bad_request(f"the {key} of the object ({after.get(key, '')}) does not match the {key} on the URL ({before.get(key, '')})")
+
+
+def _same(old: Object, new: Object) -> bool:
+    if any(old.get(key) != value for key, value in new.items() if key not in {"metadata", "kind", "apiVersion"}):
+        return False
+    if any(key not in new for key in old if key not in {"kind", "apiVersion"}):
+        return False
+    return _clean(old["metadata"]) == _clean(new["metadata"])
+
+
+def _clean(metadata: Object) -> Object:
+    return {key: value for key, value in metadata.items() if value and key != "resourceVersion"}

@@ -1,0 +1,152 @@
+"""What a DELETE means for an object: finalizers, grace periods and propagation.
+
+Source: https://kubernetes.io/docs/concepts/architecture/garbage-collection/ and
+https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from ecns.embedded.kubernetes import clock
+from ecns.embedded.kubernetes.errors import Object, conflict
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ecns.embedded.kubernetes.resources import Resource
+    from ecns.embedded.kubernetes.store import Record
+
+ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+_ORPHANING = frozenset({"jobs.batch", "replicationcontrollers"})
+"""Kinds whose dependants stay unless a propagation policy is given."""
+_UNCOLLECTED = frozenset({"events"})
+
+
+class Plan(NamedTuple):
+    """What to do: store `obj` if `changed`, then take it out if `remove`."""
+
+    obj: Object
+    changed: bool
+    remove: bool
+
+
+def check_preconditions(kind: Resource, record: Record, preconditions: Object | None) -> None:
+    """Compares uid and resourceVersion.
+
+    Raises:
+        ApiError: 409 when one of them is another.
+
+    """
+    if not preconditions:
+        return
+    uid, version = preconditions.get("uid"), preconditions.get("resourceVersion")
+    if uid is not None and uid != record.uid:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {record.uid}"
+        raise conflict(kind.name, record.name, why)
+    if version is not None and version != str(record.rv):
+        why = (
+            f"Precondition failed: ResourceVersion in precondition: {version}, "
+            f"ResourceVersion in object meta: {record.rv}"
+        )
+        raise conflict(kind.name, record.name, why)
+
+
+def is_finished(resource: str, new: Object, old: Object) -> bool:
+    """Whether an update of an object that is being deleted takes away what it waited for."""
+    metadata = old["metadata"]
+    if not metadata.get("deletionTimestamp") or new["metadata"].get("finalizers"):
+        return False
+    if resource == "namespaces" and new.get("spec", {}).get("finalizers"):
+        return False
+    return not metadata.get("deletionGracePeriodSeconds")
+
+
+def plan(kind: Resource, obj: Object, propagation: str | None, grace: int | None, now: datetime) -> Plan:
+    """The effect of a DELETE on `obj`, a copy that is changed."""
+    metadata = obj["metadata"]
+    deleting = bool(metadata.get("deletionTimestamp"))
+    changed = _mark_propagation(kind.name, metadata, propagation)
+    waits = bool(metadata.get("finalizers"))
+    if kind.name == "namespaces":
+        return _plan_namespace(obj, now, changed=changed, waits=waits)
+    if kind.name == "pods":
+        return _plan_pod(obj, grace, now, changed=changed, waits=waits)
+    if not waits:
+        return Plan(obj, changed=False, remove=True)
+    if not deleting:
+        _mark(metadata, now, 0)
+        changed = True
+        if kind.name == "customresourcedefinitions.apiextensions.k8s.io":
+            _mark_definition(obj, now)
+    return Plan(obj, changed=changed, remove=False)
+
+
+def _mark(metadata: Object, now: datetime, grace: int) -> None:
+    metadata["deletionTimestamp"] = clock.stamp(now + timedelta(seconds=grace))
+    metadata["deletionGracePeriodSeconds"] = grace
+    if metadata.get("generation"):
+        metadata["generation"] += 1
+
+
+def _mark_definition(obj: Object, now: datetime) -> None:
+    obj.setdefault("status", {}).setdefault("conditions", []).append(
+        {
+            "type": "Terminating",
+            "status": "True",
+            "lastTransitionTime": clock.stamp(now),
+            "reason": "InstanceDeletionPending",
+            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+        }
+    )
+
+
+def _plan_namespace(obj: Object, now: datetime, *, changed: bool, waits: bool) -> Plan:
+    metadata = obj["metadata"]
+    if not metadata.get("deletionTimestamp"):
+        metadata["deletionTimestamp"] = clock.stamp(now)
+        obj.setdefault("status", {})["phase"] = "Terminating"
+        changed = True
+    remove = not waits and not obj.get("spec", {}).get("finalizers")
+    return Plan(obj, changed=changed and not remove, remove=remove)
+
+
+def _plan_pod(obj: Object, grace: int | None, now: datetime, *, changed: bool, waits: bool) -> Plan:
+    metadata, spec = obj["metadata"], obj.get("spec", {})
+    if metadata.get("deletionTimestamp"):
+        before = metadata.get("deletionGracePeriodSeconds")
+        if before is None or grace is None or grace >= before:
+            return Plan(obj, changed=changed, remove=not waits and not before)
+        at = clock.parse(metadata["deletionTimestamp"]) + timedelta(seconds=grace - before)
+        metadata["deletionTimestamp"], metadata["deletionGracePeriodSeconds"] = clock.stamp(at), grace
+        return Plan(obj, changed=True, remove=not waits and grace == 0)
+    seconds = grace if grace is not None else spec.get("terminationGracePeriodSeconds") or 0
+    if not spec.get("nodeName") or obj.get("status", {}).get("phase") in {"Failed", "Succeeded"}:
+        seconds = 0
+    if seconds < 0:
+        seconds = 1
+    _mark(metadata, now, seconds)
+    return Plan(obj, changed=True, remove=not waits and seconds == 0)
+
+
+def _mark_propagation(resource: str, metadata: Object, propagation: str | None) -> bool:
+    finalizers: list[str] = metadata.get("finalizers") or []
+    if resource in _UNCOLLECTED:
+        return False
+    if propagation is not None:
+        orphan, foreground = propagation == "Orphan", propagation == "Foreground"
+    elif ORPHAN in finalizers or FOREGROUND in finalizers:
+        orphan, foreground = ORPHAN in finalizers, FOREGROUND in finalizers and ORPHAN not in finalizers
+    else:
+        orphan, foreground = resource in _ORPHANING, False
+    wanted = [item for item in finalizers if item not in {ORPHAN, FOREGROUND}]
+    wanted += [ORPHAN] if orphan else []
+    wanted += [FOREGROUND] if foreground else []
+    if set(wanted) == set(finalizers):
+        return False
+    if wanted:
+        metadata["finalizers"] = wanted
+    else:
+        metadata.pop("finalizers", None)
+    return True

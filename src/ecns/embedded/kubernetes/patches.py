@@ -1,0 +1,295 @@
+"""JSON patch, JSON merge patch and strategic merge patch.
+
+Source: RFC 6902, RFC 7396 and
+https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-machinery/strategic-merge-patch.md
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ecns.embedded.kubernetes import mergekeys
+from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
+
+if TYPE_CHECKING:
+    from ecns.embedded.kubernetes.resources import Resource
+
+JSON = "application/json-patch+json"
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+_PATCH, _RETAIN = "$patch", "$retainKeys"
+_DELETE_FROM, _ORDER = "$deleteFromPrimitiveList/", "$setElementOrder/"
+
+
+def apply(base: Object, patch: Any, content_type: str, kind: Resource, version: str) -> Any:
+    """Applies a patch of one of the three types to an object, which may be changed.
+
+    Raises:
+        ApiError: 400 or 422 when it cannot be applied, 415 for another type.
+
+    """
+    if content_type == JSON:
+        return json_patch(base, patch)
+    if not isinstance(patch, dict):
+        raise bad_request("error decoding patch: the patch must be an object")
+    if content_type == MERGE:
+        return merge_patch(base, patch)
+    return strategic_merge_patch(base, patch, mergekeys.schema_of(kind, version))
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396; neither argument is changed."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge_patch(result.get(key), value)
+    return result
+
+
+def _failed() -> ApiError:
+    return ApiError(
+        422,
+        "Invalid",
+        "the server rejected our request due to an error in our request",
+    )
+
+
+def _pointer(path: object) -> list[str]:
+    if not isinstance(path, str) or (path and not path.startswith("/")):
+        raise _failed()
+    return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
+
+
+def _index(key: str, length: int, *, adding: bool = False) -> int:
+    if adding and key == "-":
+        return length
+    try:
+        index = int(key)
+    except ValueError:
+        raise _failed() from None
+    limit = length if adding else length - 1
+    if index < 0:
+        index += length + (1 if adding else 0)
+    if not 0 <= index <= limit:
+        raise _failed()
+    return index
+
+
+def _walk(document: Any, keys: list[str]) -> Any:
+    for key in keys:
+        if isinstance(document, dict):
+            if key not in document:
+                raise _failed()
+            document = document[key]
+        elif isinstance(document, list):
+            document = document[_index(key, len(document))]
+        else:
+            raise _failed()
+    return document
+
+
+def _add(document: Any, keys: list[str], value: Any, *, replacing: bool = False) -> Any:
+    if not keys:
+        return value
+    parent = _walk(document, keys[:-1])
+    key = keys[-1]
+    if isinstance(parent, dict):
+        parent[key] = value
+    elif isinstance(parent, list):
+        if replacing:
+            parent[_index(key, len(parent))] = value
+        else:
+            parent.insert(_index(key, len(parent), adding=True), value)
+    else:
+        raise _failed()
+    return document
+
+
+def _remove(document: Any, keys: list[str]) -> Any:
+    if not keys:
+        raise _failed()
+    parent = _walk(document, keys[:-1])
+    key = keys[-1]
+    if isinstance(parent, dict):
+        if key not in parent:
+            raise _failed()
+        return parent.pop(key)
+    if isinstance(parent, list):
+        return parent.pop(_index(key, len(parent)))
+    raise _failed()
+
+
+def json_patch(document: Any, patch: Any) -> Any:
+    """RFC 6902; `document` may be changed, the result is returned.
+
+    Raises:
+        ApiError: 422 when an operation fails, 400 when the patch is not one.
+
+    """
+    if not isinstance(patch, list):
+        raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+    for operation in patch:
+        if not isinstance(operation, dict):
+            raise _failed()
+        document = _operate(document, operation)
+    return document
+
+
+def _operate(document: Any, operation: dict[str, Any]) -> Any:
+    keys = _pointer(operation.get("path"))
+    match operation.get("op"):
+        case "add":
+            return _add(document, keys, operation.get("value"))
+        case "replace":
+            return _add(document, keys, operation.get("value"), replacing=True)
+        case "remove":
+            _remove(document, keys)
+            return document
+        case "move":
+            value = _remove(document, _pointer(operation.get("from")))
+            return _add(document, keys, value)
+        case "copy":
+            return _add(document, keys, copy(_walk(document, _pointer(operation.get("from")))))
+        case "test":
+            if _walk(document, keys) != operation.get("value"):
+                raise _failed()
+            return document
+        case _:
+            raise _failed()
+
+
+def copy(value: Any) -> Any:
+    """A deep copy of a JSON value."""
+    if isinstance(value, dict):
+        return {key: copy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copy(item) for item in value]
+    return value
+
+
+def strategic_merge_patch(target: Object, patch: Object, schema: mergekeys.Schema) -> Object:
+    """Kubernetes' strategic merge patch; neither argument is changed.
+
+    Args:
+        target: the object.
+        patch: the patch, with its directives.
+        schema: the merge strategies of the object's kind.
+
+    Raises:
+        ApiError: 400 or 500 for directives that make no sense.
+
+    """
+    result = _merge_map(target, patch, schema)
+    return result if isinstance(result, dict) else {}
+
+
+def _merge_map(target: Object, patch: Object, schema: mergekeys.Schema) -> Object:
+    directive = patch.get(_PATCH)
+    if directive == "replace":
+        return {key: copy(value) for key, value in patch.items() if key != _PATCH}
+    if directive == "delete":
+        return {}
+    if directive not in {None, "merge"}:
+        raise bad_request(f"Unknown patch type: {directive} found in map: {patch}")
+    result = dict(target)
+    retain = patch.get(_RETAIN)
+    if retain is not None:
+        kept = set(retain)
+        for key in patch:
+            if key not in kept and not key.startswith("$") and patch[key] is not None:
+                raise bad_request(f"fields {key} are not in the {_RETAIN} list")
+        result = {key: value for key, value in result.items() if key in kept}
+    orders = {key.removeprefix(_ORDER): value for key, value in patch.items() if key.startswith(_ORDER)}
+    removals = {key.removeprefix(_DELETE_FROM): value for key, value in patch.items() if key.startswith(_DELETE_FROM)}
+    for key, value in patch.items():
+        if key.startswith("$"):
+            continue
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            present = result.get(key)
+            result[key] = _merge_map(present if isinstance(present, dict) else {}, value, schema.child(key))
+        elif isinstance(value, list):
+            result[key] = _merge_list(result.get(key), value, schema.child(key))
+        else:
+            result[key] = value
+    for key, values in removals.items():
+        if isinstance(result.get(key), list):
+            result[key] = [item for item in result[key] if item not in values]
+    for key, order in orders.items():
+        if isinstance(result.get(key), list):
+            result[key] = _ordered(result[key], order, schema.child(key), target.get(key) or [])
+    return result
+
+
+def _merge_list(present: Any, patch: list[Any], schema: mergekeys.Schema) -> list[Any]:
+    have = list(present) if isinstance(present, list) else []
+    if not schema.merges:
+        return [_plain(item) for item in patch if not _is_directive(item)]
+    if not schema.merge_key:
+        return have + [item for item in patch if item not in have]
+    if any(isinstance(item, dict) and item.get(_PATCH) == "replace" for item in patch):
+        return [_plain(item) for item in patch if isinstance(item, dict) and item.get(_PATCH) != "replace"]
+    key, item_schema = schema.merge_key, schema.items()
+    fresh: list[Any] = []
+    for item in patch:
+        if not isinstance(item, dict):
+            raise bad_request(f"map: {item} does not contain declared merge key: {key}")
+        if key not in item:
+            raise ApiError(500, "", f"map: {_go_map(item)} does not contain declared merge key: {key}")
+        value = item[key]
+        if item.get(_PATCH) == "delete":
+            have = [old for old in have if old.get(key) != value]
+            continue
+        index = next((at for at, old in enumerate(have) if old.get(key) == value), None)
+        if index is None:
+            fresh.append(_merge_map({}, item, item_schema))
+        else:
+            have[index] = _merge_map(have[index], item, item_schema)
+    return have + fresh
+
+
+def _is_directive(item: Any) -> bool:
+    return isinstance(item, dict) and set(item) == {_PATCH}
+
+
+def _plain(item: Any) -> Any:
+    if isinstance(item, dict):
+        return {key: _plain(value) for key, value in item.items() if not key.startswith("$")}
+    if isinstance(item, list):
+        return [_plain(value) for value in item]
+    return item
+
+
+def _go_map(item: dict[str, Any]) -> str:
+    return "map[" + " ".join(f"{key}:{value}" for key, value in sorted(item.items())) + "]"
+
+
+def _ordered(values: list[Any], order: list[Any], schema: mergekeys.Schema, before: list[Any]) -> list[Any]:
+    """Puts what the patch names in its order; what only the server has keeps its place among them."""
+    key = schema.merge_key
+
+    def identity(item: Any) -> Any:
+        return item.get(key) if key and isinstance(item, dict) else item
+
+    rank = {_hashable(identity(item)): at for at, item in enumerate(order)}
+    named = sorted(
+        (item for item in values if _hashable(identity(item)) in rank), key=lambda item: rank[_hashable(identity(item))]
+    )
+    place = {_hashable(identity(item)): at for at, item in enumerate(before)}
+    rest = [item for item in values if _hashable(identity(item)) not in rank]
+    result: list[Any] = []
+    while named and rest:
+        left, right = _hashable(identity(named[0])), _hashable(identity(rest[0]))
+        server_first = left in place and right in place and place[right] < place[left]
+        result.append((rest if server_first else named).pop(0))
+    return result + named + rest
+
+
+def _hashable(value: Any) -> Any:
+    return str(value) if isinstance(value, dict | list) else value
