@@ -1,0 +1,148 @@
+"""From a token to its caller: asked of Keystone, remembered for a short time.
+
+What is promised: no token passes that Keystone would not accept, but for the seconds of the cache, counted
+from when Keystone was asked; none passes after it expired. Tokens are known by their SHA-256 only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from ecns.errors import EcnsError, ForbiddenError, UnauthorizedError
+from ecns.identity.caller import Caller
+
+if TYPE_CHECKING:
+    from ecns.backends.openstack.keystone import Keystone, Token
+
+POSSIBLE = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")
+"""What Fernet, JWS and UUID tokens are made of, and longer than any of them; the rest is not asked about."""
+REFUSED_SECONDS = 2.0
+"""A refusal is remembered for a moment, so that a client that repeats itself does not load Keystone."""
+REMEMBERED = 10_000
+"""Callers at most, and refusals at most, each about 1 KiB; the longest unused go first."""
+
+V = TypeVar("V")
+
+
+class _Recent(Generic[V]):
+    """A bounded mapping whose entries end; the longest unused goes first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._entries: OrderedDict[str, tuple[float, V]] = OrderedDict()
+
+    def get(self, key: str) -> V | None:
+        """The value, unless its time (monotonic seconds) is over."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if time.monotonic() >= entry[0]:
+            del self._entries[key]
+            return None
+        self._entries.move_to_end(key)
+        return entry[1]
+
+    def put(self, key: str, value: V, until: float) -> None:
+        """Remember a value until a monotonic time."""
+        self._entries[key] = (until, value)
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+
+    def drop(self, key: str) -> None:
+        """Forget a value."""
+        self._entries.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+class TokenChecker:
+    """Finds the caller of each token; one for each Keystone and event loop.
+
+    Args:
+        keystone: asked about tokens that are not remembered.
+        cache_seconds: how long an accepted token is believed.
+    """
+
+    def __init__(self, keystone: Keystone, *, cache_seconds: float = 30.0) -> None:
+        self._keystone = keystone
+        self._cache_seconds = cache_seconds
+        self._callers: _Recent[Caller] = _Recent(REMEMBERED)
+        self._refusals: _Recent[EcnsError] = _Recent(REMEMBERED)
+        self._asking: dict[str, asyncio.Task[Caller]] = {}
+
+    async def check(self, token: str) -> Caller:
+        """The caller who holds a token; of many that ask about one token at a time, one asks Keystone.
+
+        Raises:
+            UnauthorizedError: no token, or one that Keystone does not accept (any more).
+            ForbiddenError: the token is good and has no project.
+            UpstreamError: Keystone is down, slow or not a Keystone, and the token is not remembered.
+        """
+        if not token:
+            raise self._unauthorized("a token is needed: send X-Auth-Token")
+        if not POSSIBLE.fullmatch(token):
+            raise self._unauthorized("X-Auth-Token is not a token")
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        if caller := self._callers.get(digest):
+            if time.time() < caller.expires_at:
+                return caller
+            self._callers.drop(digest)
+            raise self._unauthorized("the token has expired")
+        if refusal := self._refusals.get(digest):
+            raise type(refusal)(refusal.message, details=refusal.details, headers=refusal.headers)
+        asking = self._asking.get(digest)
+        if asking is None:
+            asking = asyncio.create_task(self._ask(token, digest))
+            self._asking[digest] = asking
+            asking.add_done_callback(lambda done: self._asked(digest, done))
+        # Shielded: a client that goes away must not take the answer from the others who wait for it.
+        return await asyncio.shield(asking)
+
+    def _asked(self, digest: str, done: asyncio.Task[Caller]) -> None:
+        del self._asking[digest]
+        if not done.cancelled():
+            done.exception()  # seen, also when everybody who waited has gone away
+
+    async def _ask(self, token: str, digest: str) -> Caller:
+        asked = time.monotonic()
+        try:
+            caller = self._caller(await self._keystone.validate(token), token, digest)
+        except (UnauthorizedError, ForbiddenError) as error:
+            self._refusals.put(digest, error, asked + REFUSED_SECONDS)
+            raise
+        self._callers.put(digest, caller, asked + self._cache_seconds)
+        return caller
+
+    def _caller(self, body: Token, token: str, digest: str) -> Caller:
+        expires_at = body.expires_at.timestamp()
+        if expires_at <= time.time():
+            raise self._unauthorized("the token has expired")
+        if body.project is None:
+            scope = "a domain" if body.domain else "the system" if body.system else "nothing"
+            raise ForbiddenError(
+                f"the token is scoped to {scope}; this API needs a token that is scoped to a project"
+            )
+        return Caller(
+            user_id=body.user.id,
+            user_name=body.user.name,
+            user_domain_id=body.user.domain.id,
+            user_domain_name=body.user.domain.name,
+            project_id=body.project.id,
+            project_name=body.project.name,
+            project_domain_id=body.project.domain.id,
+            project_domain_name=body.project.domain.name,
+            roles=tuple(role.name.lower() for role in body.roles),
+            token=token,
+            token_digest=digest,
+            expires_at=expires_at,
+        )
+
+    def _unauthorized(self, message: str) -> UnauthorizedError:
+        return UnauthorizedError(message, headers=self._keystone.challenge)
