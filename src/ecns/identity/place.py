@@ -6,6 +6,7 @@ Source: decisions, "Place: cluster and namespace"; reference chapter 1.12 (switc
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from ecns.backends.kubernetes.access import bind_project
 from ecns.backends.kubernetes.client import Impersonation
 from ecns.backends.kubernetes.clusters import Cluster, Clusters
 from ecns.backends.kubernetes.kinds.core import NAMESPACE, Namespace
-from ecns.errors import BadRequestError, EcnsError, ForbiddenError, NotFoundError
+from ecns.errors import BadRequestError, ConflictError, EcnsError, ForbiddenError, NotFoundError
 from ecns.identity.caller import Caller
 
 if TYPE_CHECKING:
@@ -258,3 +259,23 @@ def _listed(annotations: dict[str, str] | None, key: str) -> list[str]:
     except ValueError:
         return [text]
     return [str(entry) for entry in listed] if isinstance(listed, list) else [text]
+
+
+async def seed(cluster: Cluster, projects: dict[str, str]) -> None:
+    """Give each project (name to id) a namespace of its name, where there is none yet.
+
+    Raises:
+        UpstreamError: the cluster does not answer.
+    """
+    for name, project_id in projects.items():
+        namespace = {
+            "apiVersion": NAMESPACE.api_version,
+            "kind": NAMESPACE.kind,
+            "metadata": {
+                "name": name,
+                "labels": {PROJECT_LABEL: project_id},
+                "annotations": {PROJECT_NAME_ANNOTATION: name},
+            },
+        }
+        with contextlib.suppress(ConflictError):
+            await cluster.client.create(NAMESPACE, namespace)

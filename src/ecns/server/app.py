@@ -17,6 +17,7 @@ from litestar.stores.memory import MemoryStore
 from ecns import __version__, api
 from ecns.backends.kubernetes.clusters import Clusters
 from ecns.backends.openstack.keystone import Keystone
+from ecns.config import Config, Identity
 from ecns.identity.caller import Caller
 from ecns.identity.place import Place, Places
 from ecns.identity.policy import Policy
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from litestar.stores.base import Store
     from litestar.types import ASGIApp
 
-    from ecns.config import Config
 
 
 def create_app(config: Config) -> ASGIApp:
@@ -114,6 +114,11 @@ def litestar_app(config: Config) -> Litestar:
         type_decoders=api.TYPE_DECODERS,
         type_encoders=api.TYPE_ENCODERS,
     )
+
+
+def openapi_document() -> bytes:
+    """The OpenAPI document, of an application that reaches nothing."""
+    return pages.document(litestar_app(Config(identity=Identity(auth_url="http://127.0.0.1"))))
 
 
 def _session_store(url: str) -> Store:

@@ -1,0 +1,52 @@
+"""`ecns check`: reach each backend that a configuration names, and say in a line how that went."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ecns.backends.kubernetes.clusters import Clusters
+from ecns.backends.openstack.keystone import Keystone
+from ecns.errors import EcnsError
+from ecns.identity.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from ecns.config import Config
+
+
+async def reach(config: Config) -> list[tuple[str, str]]:
+    """Each backend's name, and `ok`, `embedded` or `failed: …`."""
+
+    async def tried(checked: Awaitable[str]) -> str:
+        try:
+            return await checked
+        except EcnsError as error:
+            return f"failed: {error.message}"
+
+    results: list[tuple[str, str]] = []
+    if config.identity is None:
+        results.append(("identity", "embedded"))
+    else:
+        identity = config.identity
+        Policy(identity.policy_file)
+        keystone = Keystone(identity.auth_url, timeout=identity.timeout, ca_file=identity.ca_file)
+
+        async def answers() -> str:
+            await keystone.ping()
+            return "ok"
+
+        try:
+            results.append(("identity", await tried(answers())))
+        finally:
+            await keystone.close()
+    if not config.clusters:
+        results.append(("clusters", "embedded"))
+    clusters = Clusters(config.clusters)
+    try:
+        said = await asyncio.gather(*(tried(cluster.check()) for cluster in clusters))
+        results += [(f"cluster {cluster.name}", line) for cluster, line in zip(clusters, said, strict=True)]
+    finally:
+        await clusters.close()
+    return results
