@@ -1,0 +1,357 @@
+"""Feeds recorded requests through defaults, admission and validation, without a server.
+
+The state of the cluster before each request is what the recording itself said before.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from copy import deepcopy
+from typing import Any
+
+import msgspec
+
+from ecns.embedded.kubernetes import admission, errors, schemas, validation
+from ecns.embedded.kubernetes.defaults import apply_defaults
+from ecns.embedded.kubernetes.resources import Resource, Resources, Subresource
+from ecns.embedded.kubernetes.validation import schema as structural
+from tests.embedded.kubernetes.recorded import ORACLE
+
+Object = dict[str, Any]
+CREATED = "2026-11-23T10:00:00Z"
+_PATH = re.compile(
+    r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>v[^/]+)(?:/namespaces/(?P<namespace>[^/]+)(?=/[^/]))?"
+    r"/(?P<plural>[^/]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>[^/]+))?"
+)
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SUFFIX = re.compile(r"(kube-api-access|gen|ok|Bad)-[bcdfghjklmnpqrstvwxz2456789]{5}")
+_SUBRESOURCES = {"status", "finalize", "ephemeralcontainers", "resize"}
+
+
+class Missing(Exception):
+    """The request is of a sort that is not for these rooms."""
+
+
+class Replay:
+    """A cluster as admission sees it, whose objects are those that the recording showed."""
+
+    def __init__(self) -> None:
+        self.resources = Resources()
+        self.objects: dict[tuple[str, str, str], Object] = {}
+
+    def find(self, resource: str, name: str, namespace: str = "") -> Object | None:
+        found = self.objects.get((resource, namespace, name))
+        if found is None and name != "nosuch":
+            if resource == "namespaces":
+                return {"metadata": {"name": name}, "status": {"phase": "Active"}}
+            if resource == "serviceaccounts" and name == "default":
+                return {"metadata": {"name": name, "namespace": namespace}}
+        return found
+
+    def get(self, resource: str, name: str, namespace: str = "") -> Object:
+        found = self.find(resource, name, namespace)
+        if found is None:
+            raise errors.not_found(resource, name)
+        return found
+
+    def list(self, resource: str, namespace: str | None = None) -> list[Object]:
+        return [
+            obj
+            for (kind, space, _), obj in self.objects.items()
+            if kind == resource and namespace in {None, space}
+        ]
+
+    def resource(self, group: str, version: str, plural: str) -> Resource:
+        found = self.resources.by_path(group, version, plural)
+        if found is None:
+            raise Missing(plural)
+        return found
+
+    def remember(self, exchange: Object) -> None:
+        """Takes over what the recording showed."""
+        request, answer = exchange["request"], exchange["response"]
+        body = answer["body"]
+        found = _PATH.fullmatch(request["path"])
+        if found is None or answer["status"] >= 300 or not isinstance(body, dict):
+            return
+        if (request.get("query") or {}).get("dryRun"):
+            return
+        resource = self.resources.by_path(found["group"] or "", found["version"], found["plural"])
+        if resource is None or found["sub"] in {"scale", "binding", "eviction", "log", "exec", "token"}:
+            return
+        items = body.get("items") if body.get("kind", "").endswith("List") else [body]
+        for item in items or ():
+            metadata = item.get("metadata", {})
+            key = (resource.stored_as, metadata.get("namespace", ""), metadata.get("name", ""))
+            if request["method"] == "DELETE" and not metadata.get("finalizers") and resource.plural != "namespaces":
+                name = found["name"] or metadata.get("name", "")
+                self.objects.pop((resource.stored_as, found["namespace"] or "", name), None)
+            elif body.get("kind") == resource.kind or len(items) > 1:
+                self.objects[key] = item
+        if resource.plural == "customresourcedefinitions" and request["method"] == "POST":
+            self._serve(body)
+
+    def _serve(self, definition: Object) -> None:
+        spec = definition["spec"]
+        self.resources.add(
+            Resource(
+                group=spec["group"],
+                versions=tuple(version["name"] for version in spec["versions"]),
+                plural=spec["names"]["plural"],
+                singular=spec["names"]["singular"],
+                kind=spec["names"]["kind"],
+                list_kind=spec["names"]["listKind"],
+                namespaced=spec["scope"] == "Namespaced",
+                storage_version=spec["versions"][0]["name"],
+                stored_as=f"{spec['names']['plural']}.{spec['group']}",
+                subresources=(Subresource("status", spec["names"]["kind"]),),
+                definition=definition["metadata"]["name"],
+                schemas={version["name"]: version["schema"]["openAPIV3Schema"] for version in spec["versions"]},
+            )
+        )
+
+    def answer(self, exchange: Object) -> Object:
+        """What our pure functions make of a request: `{"status", "body", "warnings"}`.
+
+        Raises:
+            Missing: the request is for the server to answer.
+        """
+        request = exchange["request"]
+        found = _PATH.fullmatch(request["path"])
+        body = deepcopy(request["body"])
+        content = request["headers"].get("content-type", "application/json")
+        if found is None or found["sub"] not in {None, *_SUBRESOURCES} or not isinstance(body, dict):
+            raise Missing(request["path"])
+        if request["method"] not in {"POST", "PUT", "PATCH"} or (request["method"] == "POST") == bool(found["name"]):
+            raise Missing(request["method"])
+        resource = self.resource(found["group"] or "", found["version"], found["plural"])
+        if request["method"] == "PATCH" and content not in {"application/merge-patch+json", MERGE}:
+            raise Missing(content)
+        body = _expanded(body)
+        old = self.find(resource.name, found["name"] or "", found["namespace"] or "")
+        warnings: list[str] = []
+        try:
+            obj = self._run(resource, found, request, body, old, warnings, content)
+        except errors.ApiError as error:
+            return {"status": error.code, "body": error.status(), "warnings": warnings}
+        return {"status": 200 + (request["method"] == "POST"), "body": obj, "warnings": warnings}
+
+    def _run(
+        self,
+        resource: Resource,
+        found: re.Match[str],
+        request: Object,
+        body: Object,
+        old: Object | None,
+        warnings: list[str],
+        content: str,
+    ) -> Object:
+        method, sub = request["method"], found["sub"] or ""
+        strict = (request.get("query") or {}).get("fieldValidation", "Warn")
+        name, custom = resource.name, bool(resource.definition)
+        schema = resource.schemas.get(found["version"]) if custom else None
+        if method == "PATCH":
+            if old is None:
+                raise errors.not_found(resource.name, found["name"])
+            if content == MERGE:
+                from ecns.embedded.kubernetes import patches
+
+                body = patches.strategic_merge(deepcopy(old), body, schemas.of_object(name, old))
+            else:
+                body = merged(deepcopy(old), body)
+        body.setdefault("apiVersion", resource.api_version(found["version"]))
+        body.setdefault("kind", resource.kind)
+        if (body["apiVersion"], body["kind"]) != (resource.api_version(found["version"]), resource.kind):
+            raise Missing("kind")
+        metadata = body.setdefault("metadata", {})
+        if found["namespace"] and metadata.setdefault("namespace", found["namespace"]) != found["namespace"]:
+            raise Missing("namespace")
+        if not resource.namespaced:
+            metadata.pop("namespace", None)
+        if method == "POST" and metadata.get("resourceVersion"):
+            raise Missing("resourceVersion")
+        if found["name"] and metadata.get("name") != found["name"]:
+            raise Missing("name")
+        if metadata.get("resourceVersion", "1") != (old or {}).get("metadata", {}).get("resourceVersion", "1"):
+            raise Missing("conflict")
+        unknown = (
+            structural.unknown_fields(schema, body) if schema is not None else validation.unknown_fields(name, body)
+        )
+        if unknown and strict == "Strict":
+            why = "strict decoding error: " + ", ".join(unknown)
+            raise schemas.cannot_handle(body, resource.kind, why)
+        if strict != "Ignore":
+            warnings += unknown
+        if schema is not None:
+            structural.prune(schema, body)
+            structural.default(schema, body)
+        apply_defaults(name, body)
+        if method == "POST":
+            if not metadata.get("name") and metadata.get("generateName"):
+                metadata["name"] = metadata["generateName"][:58] + "xxxxx"
+            metadata["uid"] = str(uuid.uuid4())
+            metadata["creationTimestamp"] = CREATED
+            self.find("namespaces", found["namespace"] or "")
+            old = None
+        elif old is None:
+            raise errors.not_found(resource.name, found["name"])
+        asked = admission.Request(
+            operation="CREATE" if method == "POST" else "UPDATE",
+            resource=name,
+            subresource=sub,
+            namespace=found["namespace"] or "",
+            name=metadata.get("name", ""),
+            obj=body,
+            old=old,
+            user=None,
+            dry_run=True,
+        )
+        admission.mutate(self, asked)
+        if old is None:
+            exists = self.objects.get((resource.stored_as, found["namespace"] or "", metadata.get("name", "")))
+            if exists is not None:
+                raise Missing("exists")
+            validation.prepare_for_create(name, body)
+            causes = validation.validate_create(name, body, resource=resource)
+        else:
+            validation.prepare_for_update(name, body, old, sub)
+            causes = validation.validate_update(name, body, old, sub, resource=resource)
+        if causes:
+            raise errors.invalid(resource.kind, resource.group, metadata.get("name", ""), causes)
+        admission.check(self, asked)
+        warnings += validation.warnings(name, body, old) + asked.warnings
+        return body
+
+
+MERGE = "application/strategic-merge-patch+json"
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    target = target if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        else:
+            target[key] = merged(target.get(key), value)
+    return target
+
+
+def _expanded(value: Any) -> Any:
+    """Values that the recording shortened, such as `(262145 times v)`, at their full length."""
+    if isinstance(value, dict):
+        return {key: _expanded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expanded(item) for item in value]
+    if isinstance(value, str):
+        found = re.fullmatch(r"\((\d+) times v\)", value)
+        if found:
+            return "v" * int(found[1])
+        found = re.fullmatch(r"\(base64 of (\d+) times v\)", value)
+        if found:
+            import base64
+
+            return base64.b64encode(b"v" * int(found[1])).decode()
+    return value
+
+
+def normal(value: Any, key: str = "") -> Any:
+    """An answer without what varies between runs."""
+    if isinstance(value, dict):
+        return {name: normal(item, name) for name, item in value.items() if name not in _VARIES}
+    if isinstance(value, list):
+        items = [normal(item) for item in value]
+        return sorted(items, key=str) if key == "causes" else items
+    if isinstance(value, str):
+        text = _SUFFIX.sub(r"\1-*****", _UUID.sub("UID", value).replace("gen-xxxxx", "gen-*****"))
+        text = text.replace("Bad-xxxxx", "Bad-*****")
+        return re.sub(r"bbbb+-?xxxxx|bbbb+[a-z0-9]*", "BBB", text)
+    return value
+
+
+_VARIES = {
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "lastPhaseTransitionTime",
+    "clusterIP",
+    "clusterIPs",
+    "nodePort",
+    "healthCheckNodePort",
+}
+
+
+def warnings_of(exchange: Object) -> list[str]:
+    found = []
+    for header in exchange["response"]["headers"].get("warning", ()):
+        text = header.removeprefix('299 - "').removesuffix('"')
+        found.append(text.replace('\\"', '"').replace("\\\\", "\\"))
+    return found
+
+
+def differences(file: str, *, only: str = "") -> tuple[list[tuple[str, str]], int]:
+    """(exchange, what differs) of those that differ, and how many were compared."""
+    replay, found, compared, scenario = Replay(), [], 0, ""
+    for line in (ORACLE / file).read_text().splitlines():
+        exchange = msgspec.json.decode(line)
+        current = exchange["id"].partition("/")[0]
+        if current != scenario:
+            scenario = current
+        if not exchange["id"].startswith(only):
+            replay.remember(exchange)
+            continue
+        try:
+            ours = replay.answer(exchange)
+        except Missing:
+            replay.remember(exchange)
+            continue
+        compared += 1
+        why = _difference(exchange, ours)
+        if why:
+            found.append((exchange["id"], why))
+        replay.remember(exchange)
+    return found, compared
+
+
+def _difference(exchange: Object, ours: Object) -> str:
+    theirs = exchange["response"]
+    if theirs["status"] != ours["status"]:
+        return f"status {theirs['status']} ours {ours['status']}: {_message(theirs)} | ours: {_message(ours)}"
+    if theirs["status"] >= 400:
+        if normal(theirs["body"]) != normal(ours["body"]):
+            if theirs["body"]["message"] == ours["body"]["message"]:
+                return f"details {theirs['body'].get('details')} | ours {ours['body'].get('details')}"
+            return f"message\n   {normal(_message(theirs))}\n   {normal(_message(ours))}"
+        return ""
+    wanted, have = normal(theirs["body"]), normal(ours["body"])
+    if wanted != have:
+        paths = list(_paths(wanted, have, ""))
+        return "body " + "; ".join(paths[:8])
+    if warnings_of(exchange) != ours["warnings"]:
+        return f"warnings {warnings_of(exchange)} | ours {ours['warnings']}"
+    return ""
+
+
+def _message(answer: Object) -> str:
+    body = answer["body"]
+    return body.get("message", "") if isinstance(body, dict) else str(body)
+
+
+def _paths(wanted: Any, have: Any, path: str) -> Any:
+    if isinstance(wanted, dict) and isinstance(have, dict):
+        for key in {*wanted, *have}:
+            if key not in have:
+                yield f"{path}.{key} missing {json.dumps(wanted[key])[:200]}"
+            elif key not in wanted:
+                yield f"{path}.{key} too much {json.dumps(have[key])[:200]}"
+            else:
+                yield from _paths(wanted[key], have[key], f"{path}.{key}")
+    elif isinstance(wanted, list) and isinstance(have, list) and len(wanted) == len(have):
+        for index, (one, other) in enumerate(zip(wanted, have, strict=True)):
+            yield from _paths(one, other, f"{path}[{index}]")
+    elif wanted != have:
+        yield f"{path}: {json.dumps(wanted)[:200]} ours {json.dumps(have)[:200]}"
