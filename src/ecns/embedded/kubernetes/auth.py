@@ -88,6 +88,7 @@ class Authenticator:
         self._find_account = find_account
         self._anonymous = anonymous
         self._seen: dict[str, dict[str, Any]] = {}
+        self.issuer = ISSUER
 
     def authenticate(self, authorization: str) -> User:
         """The user of an `Authorization` header.

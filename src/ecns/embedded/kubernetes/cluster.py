@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 import ecns.embedded.kubernetes._missing  # noqa: F401
-from ecns.embedded.kubernetes import admission, clock, deletion, ownership, patches, pipeline, rbac
+from ecns.embedded.kubernetes import admission, clock, conversion, deletion, ownership, patches, pipeline, rbac
 from ecns.embedded.kubernetes.auth import SYSTEM, User
 from ecns.embedded.kubernetes.controllers import services
 from ecns.embedded.kubernetes.definitions import Definitions
@@ -102,6 +102,7 @@ class Cluster:
     def __init__(self, path: Path | None = None, *, now: Callable[[], datetime] = clock.now) -> None:
         self.resources = Resources()
         self.now = now
+        self.authority = ""
         self._observers: dict[str, list[Callable[[str, Object | None, Object | None], None]]] = {}
         self._pending: deque[Change] = deque()
         self._dispatching = False
@@ -193,7 +194,13 @@ class Cluster:
             metadata["name"] = self._generate(kind, metadata)
         pipeline.apply_defaults(kind, version, new)
         request = admission.Request(
-            "CREATE", resource, "", metadata.get("namespace", ""), metadata.get("name", ""), new, None, user, dry_run
+            operation="CREATE",
+            resource=resource,
+            namespace=metadata.get("namespace", ""),
+            name=metadata.get("name", ""),
+            obj=new,
+            user=user,
+            dry_run=dry_run,
         )
         admission.mutate(self, request)
         metadata = new["metadata"]
@@ -285,7 +292,15 @@ class Cluster:
         metadata.pop("selfLink", None)
         pipeline.apply_defaults(kind, version, new)
         request = admission.Request(
-            "UPDATE", resource, subresource, record.namespace, record.name, new, old, user, dry_run
+            operation="UPDATE",
+            resource=resource,
+            subresource=subresource,
+            namespace=record.namespace,
+            name=record.name,
+            obj=new,
+            old=old,
+            user=user,
+            dry_run=dry_run,
         )
         admission.mutate(self, request)
         pipeline.prepare_for_update(kind, new, old, subresource)
@@ -338,8 +353,11 @@ class Cluster:
         dry_run: bool = False,
         manager: Manager | None = None,
         version: str = "",
+        check: Callable[[Object], None] | None = None,
     ) -> Object:
-        """Changes an object by a JSON, merge or strategic merge patch.
+        """Changes an object by a JSON, merge or strategic merge patch, or applies it.
+
+        `check` looks at the patched object before it is taken (strict decoding).
 
         Raises:
             ApiError: as `update`, and 400 or 422 for a patch that cannot be applied.
@@ -348,10 +366,13 @@ class Cluster:
         kind = self.resources[resource]
         record = self.record(resource, name, namespace)
         version = version or kind.storage_version
-        base = clone(record.obj)
+        base = clone(conversion.convert(record.obj, kind, version)) if conversion.is_needed(kind, version) else clone(record.obj)
         base["apiVersion"] = kind.api_version(version)
         new = patches.apply(base, patch, content_type, kind, version)
         check_identity(new, base)
+        if check is not None:
+            check(new)
+        new = conversion.restore(new, kind, version)
         return self.replace(
             kind, record, new, subresource=subresource, user=user, dry_run=dry_run, manager=manager, version=version
         )
@@ -379,7 +400,15 @@ class Cluster:
         kind = self.resources[resource]
         record = self.record(resource, name, namespace)
         deletion.check_preconditions(kind, record, preconditions)
-        request = admission.Request("DELETE", resource, "", namespace, name, None, record.obj, user, dry_run)
+        request = admission.Request(
+            operation="DELETE",
+            resource=resource,
+            namespace=namespace,
+            name=name,
+            old=record.obj,
+            user=user,
+            dry_run=dry_run,
+        )
         admission.mutate(self, request)
         admission.check(self, request)
         plan = deletion.plan(kind, clone(record.obj), propagation, grace_seconds, self.now())
@@ -388,6 +417,24 @@ class Cluster:
         if plan.remove:
             return plan.obj if dry_run else self._remove(kind, clone(plan.obj))
         return plan.obj
+
+    def assign(self, pod: Object, node: str, annotations: dict[str, str], *, dry_run: bool = False) -> Object:
+        """Gives a pod (a copy, which becomes the store's) its node, as a binding does."""
+        pod["spec"]["nodeName"] = node
+        if annotations:
+            pod["metadata"]["annotations"] = {**(pod["metadata"].get("annotations") or {}), **annotations}
+        status = pod.setdefault("status", {})
+        scheduled = {
+            "type": "PodScheduled",
+            "status": "True",
+            "lastProbeTime": None,
+            "lastTransitionTime": clock.stamp(self.now()),
+        }
+        if pod["metadata"].get("generation"):
+            scheduled["observedGeneration"] = pod["metadata"]["generation"]
+        others = [item for item in status.get("conditions") or () if item["type"] != "PodScheduled"]
+        status["conditions"] = [*others, scheduled]
+        return self._put(self.resources["pods"], pod, dry_run=dry_run)
 
     def _put(self, kind: Resource, new: Object, *, dry_run: bool = False) -> Object:
         new["kind"], new["apiVersion"] = self.store.head(kind.name)

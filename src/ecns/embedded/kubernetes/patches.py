@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecns.embedded.kubernetes import mergekeys
+from ecns.embedded.kubernetes import bodies, mergekeys
 from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
 
 if TYPE_CHECKING:
@@ -20,6 +20,28 @@ STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 _PATCH, _RETAIN = "$patch", "$retainKeys"
 _DELETE_FROM, _ORDER = "$deleteFromPrimitiveList/", "$setElementOrder/"
+
+
+def decode(data: bytes, content_type: str) -> Any:
+    """Decodes the body of a PATCH.
+
+    Raises:
+        ApiError: 400 when it does not decode.
+
+    """
+    if content_type == APPLY:
+        import yaml  # noqa: PLC0415  server-side apply only
+
+        try:
+            return yaml.safe_load(data)
+        except yaml.YAMLError as error:
+            raise bad_request(f"error decoding YAML: {error}") from None
+    try:
+        return bodies.decode_json(data).value
+    except ValueError as error:
+        if content_type == JSON:
+            raise bad_request(f"error decoding patch: {error}") from None
+        raise bad_request(str(error)) from None
 
 
 def apply(base: Object, patch: Any, content_type: str, kind: Resource, version: str) -> Any:

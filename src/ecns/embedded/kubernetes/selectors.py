@@ -50,6 +50,18 @@ def matches(requirements: tuple[Requirement, ...], labels: Mapping[str, str]) ->
     return all(requirement.matches(labels) for requirement in requirements)
 
 
+def of_object(selector: Object | None) -> tuple[Requirement, ...]:
+    """The terms of a `metav1.LabelSelector`; of None a term that nothing has."""
+    if selector is None:
+        return (Requirement("", "in"),)
+    found = [Requirement(key, "=", (value,)) for key, value in (selector.get("matchLabels") or {}).items()]
+    operators = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
+    for expression in selector.get("matchExpressions") or ():
+        operator = operators[expression["operator"]]
+        found.append(Requirement(expression["key"], operator, tuple(expression.get("values") or ())))
+    return tuple(found)
+
+
 _TOKEN = re.compile(r"\s*(==|!=|=|!|<|>|\(|\)|,|[^\s=!<>(),]+)")
 _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")

@@ -1,0 +1,189 @@
+"""The HTTPS server: who asks, may they, and what they get, for every path."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from ecns.embedded.kubernetes import bodies, discovery, negotiation, rbac, requests
+from ecns.embedded.kubernetes.auth import Authenticator, User, impersonated
+from ecns.embedded.kubernetes.errors import ApiError, Object
+from ecns.embedded.kubernetes.rest import Answer, Call, Rest, not_allowed
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable
+
+    from ecns.embedded.kubernetes.cluster import Cluster
+
+_log = logging.getLogger(__name__)
+_STREAMS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+_KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_GET_ONLY = frozenset({"GET", "HEAD"})
+
+
+class Server:
+    """Serves a cluster over HTTP.
+
+    Args:
+        cluster: the objects.
+        authenticator: turns headers into users.
+
+    """
+
+    def __init__(self, cluster: Cluster, authenticator: Authenticator) -> None:
+        self._cluster = cluster
+        self._authenticator = authenticator
+        self._rest = Rest(cluster, authenticator)
+        self._stopping = asyncio.Event()
+        self._runner: web.ServerRunner | None = None
+        self.address = ""
+
+    async def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> int:
+        """Listens on loopback; returns the port.
+
+        Raises:
+            OSError: the port is taken.
+
+        """
+        server = web.Server(self._handle, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=tls)
+        await site.start()
+        bound: int = self._runner.addresses[0][1]
+        self.address = f"127.0.0.1:{bound}"
+        return bound
+
+    async def stop(self) -> None:
+        """Ends streams and connections."""
+        self._stopping.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._respond(request)
+        except ApiError as error:
+            return _failure(request, error)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception:
+            _log.exception("%s %s failed", request.method, request.path)
+            return _failure(request, ApiError(500, "InternalError", "Internal error occurred"))
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        headers, query = request.headers, request.query
+        user = self._authenticator.authenticate(headers.get("Authorization", ""))
+        target = requests.parse(request.method, request.path, query)
+        user = self._impersonate(request, user, target)
+        attributes = _attributes(request, target)
+        allowed, _ = self._cluster.rbac.decide(user, attributes)
+        if not allowed:
+            raise rbac.refused(user, attributes)
+        if target is None:
+            return self._document(request)
+        if request.method not in _KNOWN_METHODS or request.method == "HEAD":
+            raise not_allowed()
+        if target.subresource in _STREAMS and target.resource in {"pods", "nodes", "services"} and not target.group:
+            return await self._stream(request, target)
+        call = Call(target, user, query, query.getall("dryRun", []), headers)
+        if request.body_exists and request.method not in _GET_ONLY:
+            if (request.content_length or 0) > bodies.LIMIT:
+                raise bodies.too_large()
+            call.body = await request.content.read()
+            if len(call.body) > bodies.LIMIT:
+                raise bodies.too_large()
+        answer = self._rest.answer(call)
+        if answer.wrote:
+            await self._cluster.store.durable()
+        if answer.watch is not None:
+            return await self._watch(request, answer)
+        response = web.Response(body=answer.body, status=answer.status, content_type=answer.media)
+        for warning in answer.warnings:
+            response.headers.add("Warning", f"299 - {_quoted(warning)}")
+        return response
+
+    def _impersonate(self, request: web.BaseRequest, user: User, target: requests.Target | None) -> User:
+        headers = request.headers
+        if not any(name.lower().startswith("impersonate-") for name in headers):
+            return user
+        extra: dict[str, list[str]] = {}
+        for name, value in headers.items():
+            if name.lower().startswith("impersonate-extra-"):
+                extra.setdefault(name[len("impersonate-extra-") :].lower(), []).append(value)
+        wanted = impersonated(headers, headers.getall("Impersonate-Group", []), extra)
+        if wanted is None:
+            return user
+        self._cluster.rbac.check_impersonation(user, wanted, _attributes(request, target))
+        return wanted
+
+    def _document(self, request: web.BaseRequest) -> web.StreamResponse:
+        path, accept = request.path, request.headers.get("Accept", "")
+        found = discovery.respond(path, request.query, accept, self._cluster.resources, address=self.address)
+        if found is None and path.startswith("/openapi/"):
+            from ecns.embedded.kubernetes import openapi  # noqa: PLC0415  large, and asked for by kubectl only
+
+            found = openapi.respond(path, request.query, accept, self._cluster.resources)
+        if found is None:
+            found = discovery.not_found_page()
+        elif request.method not in _GET_ONLY:
+            raise not_allowed()
+        response = web.Response(body=found.body, status=found.status, headers=found.headers)
+        response.headers["Content-Type"] = found.content_type
+        return response
+
+    async def _stream(self, request: web.BaseRequest, target: requests.Target) -> web.StreamResponse:
+        from ecns.embedded.kubernetes import streams  # noqa: PLC0415  pods' logs and shells only
+
+        handler: Callable[..., Awaitable[web.StreamResponse]] = streams.handle
+        return await handler(self._cluster, request, target)
+
+    async def _watch(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": answer.media})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        if answer.watch is not None:
+            try:
+                async for frame in answer.watch.frames(self._stopping):
+                    await response.write(frame)
+            except ConnectionError:
+                return response
+        await response.write_eof()
+        return response
+
+
+def _attributes(request: web.BaseRequest, target: requests.Target | None) -> rbac.Attributes:
+    if target is None:
+        return rbac.Attributes(verb=request.method.lower(), path=request.path)
+    return rbac.Attributes(
+        verb=target.verb,
+        group=target.group,
+        resource=target.resource,
+        subresource=target.subresource,
+        namespace=target.namespace,
+        name=target.name,
+    )
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'.replace("\n", " ").replace("\r", " ")
+
+
+def _failure(request: web.BaseRequest, error: ApiError) -> web.Response:
+    status: Object = error.status()
+    try:
+        media = negotiation.negotiate(request.headers.get("Accept", ""), frozenset()).media
+    except ApiError:
+        media = negotiation.JSON
+    if error.code == 406 and error.message.startswith("406:"):  # noqa: PLR2004  the negotiation itself failed
+        return web.Response(text=error.message, status=406, headers=error.headers)
+    if media == negotiation.JSON and "application/yaml" in request.headers.get("Accept", ""):
+        media = negotiation.YAML
+    response = web.Response(body=negotiation.encode(status, media), status=error.code, headers=error.headers)
+    response.content_type = media
+    return response

@@ -1,0 +1,199 @@
+"""WATCH: the changes of a resource as they happen, from a resourceVersion on.
+
+Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ecns.embedded.kubernetes.errors import ApiError
+from ecns.embedded.kubernetes.negotiation import PROTOBUF
+from ecns.embedded.kubernetes.store import Change, Expired, encode_body
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ecns.embedded.kubernetes.errors import Object
+    from ecns.embedded.kubernetes.options import ListOptions
+    from ecns.embedded.kubernetes.selectors import Selection
+    from ecns.embedded.kubernetes.store import Record, Store
+    from ecns.embedded.kubernetes.views import View
+
+_encode = msgspec.json.encode
+BOOKMARK_EVERY = 60.0
+BOOKMARK_BEFORE_END = 2.0
+_SHORTEST, _LONGEST = 1800, 3600
+_BACKLOG = 20_000
+"""Changes that a client may be behind before its watch is ended."""
+
+
+class Watch:
+    """One client's watch.
+
+    Args:
+        store: where the changes come from.
+        view: how objects are shown.
+        namespace: of one namespace, or of all (None).
+        chosen: the selectors.
+        asked: from when, how long, with which extras.
+
+    Raises:
+        ApiError: 500 for a resourceVersion that is no number.
+
+    """
+
+    def __init__(
+        self, store: Store, view: View, namespace: str | None, chosen: Selection, asked: ListOptions
+    ) -> None:
+        self._store = store
+        self._view = view
+        self._namespace = namespace
+        self._chosen = chosen
+        self._asked = asked
+        self._resource = view.resource.stored_as
+        self._columns = True
+        version = asked.version
+        if version and not version.isdigit():
+            raise ApiError(
+                500,
+                "",
+                f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax',
+            )
+        self._since = int(version or 0)
+        if view.shape.media != "application/json":
+            raise ApiError(
+                406,
+                "NotAcceptable",
+                "only the following media types are accepted: "
+                f"application/json;stream=watch, {PROTOBUF};stream=watch",
+            )
+
+    async def frames(self, stopping: asyncio.Event) -> AsyncIterator[bytes]:
+        """The stream's bytes, each a few whole lines; ends at the timeout or when `stopping` is set."""
+        pending: deque[Change] = deque()
+        wake = asyncio.Event()
+
+        def heard(change: Change) -> None:
+            pending.append(change)
+            wake.set()
+
+        unsubscribe = self._store.subscribe(self._resource, heard)
+        try:
+            start, begun = self._beginning()
+            if start:
+                yield start
+            if begun < 0:
+                return
+            async for frame in self._follow(pending, wake, begun, stopping):
+                yield frame
+        finally:
+            unsubscribe()
+
+    def _beginning(self) -> tuple[bytes, int]:
+        """What is sent at once, and the revision it brings the client to (-1 when the watch is over)."""
+        asked, now = self._asked, self._store.revision
+        listed = asked.initial_events or (asked.initial_events is None and self._since == 0)
+        if listed:
+            records = self._store.all(self._resource, self._namespace)
+            lines = [self._line("ADDED", record) for record in records if self._chosen.takes(record)]
+            if asked.initial_events and asked.bookmarks:
+                lines.append(self._bookmark(now, {"k8s.io/initial-events-end": "true"}))
+            return b"".join(lines), now
+        if self._since == 0:
+            return b"", now
+        try:
+            changes = self._store.changes(self._resource, self._since)
+        except Expired:
+            oldest = self._store.oldest(self._resource)
+            error = ApiError(410, "Expired", f"too old resource version: {self._since} ({oldest})")
+            return _encode({"type": "ERROR", "object": error.status()}) + b"\n", -1
+        return b"".join(map(self._lines, changes)), max(now, self._since)
+
+    async def _follow(
+        self, pending: deque[Change], wake: asyncio.Event, begun: int, stopping: asyncio.Event
+    ) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        limit = self._asked.timeout or random.randint(_SHORTEST, _LONGEST)  # noqa: S311  spreads reconnections
+        end = loop.time() + limit
+        bookmark = self._next_bookmark(loop.time(), end)
+        stopped = asyncio.ensure_future(stopping.wait())
+        try:
+            while not stopping.is_set():
+                lines = []
+                if len(pending) > _BACKLOG:
+                    return
+                while pending:
+                    change = pending.popleft()
+                    if change.rv > begun:
+                        lines.append(self._lines(change))
+                if frame := b"".join(lines):
+                    yield frame
+                now = loop.time()
+                if now >= end:
+                    return
+                if now >= bookmark:
+                    bookmark = self._next_bookmark(now, end)
+                    yield self._bookmark(max(self._store.revision, begun), {})
+                wake.clear()
+                if not pending:
+                    waiting = asyncio.ensure_future(wake.wait())
+                    await asyncio.wait(
+                        {waiting, stopped},
+                        timeout=max(min(end, bookmark) - loop.time(), 0),
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    waiting.cancel()
+        finally:
+            stopped.cancel()
+
+    def _next_bookmark(self, now: float, end: float) -> float:
+        if not self._asked.bookmarks:
+            return end + 1
+        last = end - BOOKMARK_BEFORE_END
+        return min(now + BOOKMARK_EVERY, last) if now < last else end + 1
+
+    def _bookmark(self, revision: int, annotations: dict[str, str]) -> bytes:
+        resource = self._view.resource
+        metadata: Object = {"resourceVersion": str(revision)}
+        if annotations:
+            metadata["annotations"] = annotations
+        obj: Object = {"kind": resource.kind, "apiVersion": resource.api_version(self._view.version)}
+        obj["metadata"] = metadata
+        if self._view.shape.kind == "Table":
+            obj = self._view.table([], metadata, headers=self._columns)
+            self._columns = False
+        elif self._view.shape.kind:
+            obj = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
+        return _encode({"type": "BOOKMARK", "object": obj}) + b"\n"
+
+    def _lines(self, change: Change) -> bytes:
+        new, old = change.new, change.old
+        if self._namespace is not None and new.namespace != self._namespace:
+            return b""
+        was = old is not None and self._chosen.takes(old)
+        if change.type == "DELETED":
+            return self._line("DELETED", new) if was or old is None else b""
+        if self._chosen.takes(new):
+            return self._line("MODIFIED" if was else "ADDED", new)
+        if old is None or not was:
+            return b""
+        metadata = {**old.obj["metadata"], "resourceVersion": str(change.rv)}
+        return self._line("DELETED", old, {**old.obj, "metadata": metadata})
+
+    def _line(self, event: str, record: Record, obj: Object | None = None) -> bytes:
+        view = self._view
+        if view.plain and obj is None:
+            data = view.data(record)
+        elif view.plain and not view.converts and obj is not None:
+            data = view.head + encode_body(obj)[1:]
+        else:
+            shaped = view.shaped(view.converted(obj if obj is not None else record.obj), columns=self._columns)
+            self._columns = False
+            data = _encode(shaped)
+        return b'{"type":"' + event.encode() + b'","object":' + data + b"}\n"
