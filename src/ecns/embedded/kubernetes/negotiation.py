@@ -119,7 +119,8 @@ def _yaml(value: Any) -> bytes:
             return True
 
     def text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-        plain = dumper.resolve(yaml.ScalarNode, data, (True, False)) == "tag:yaml.org,2002:str"
+        resolved: str = dumper.resolve(yaml.ScalarNode, data, (True, False))  # type: ignore[no-untyped-call]
+        plain = resolved == "tag:yaml.org,2002:str"
         style = "|" if "\n" in data else (None if plain else '"')
         return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 

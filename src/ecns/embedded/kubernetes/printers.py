@@ -283,11 +283,12 @@ def _stateful_set(obj: Object, now: datetime) -> list[Any]:
 @_prints("daemonsets.apps")
 def _daemon_set(obj: Object, now: datetime) -> list[Any]:
     spec, status = _spec(obj), _status(obj)
-    counts = ("desiredNumberScheduled", "currentNumberScheduled", "numberReady")
-    counts += ("updatedNumberScheduled", "numberAvailable")
+    numbers = (
+        "desiredNumberScheduled currentNumberScheduled numberReady updatedNumberScheduled numberAvailable"
+    )
     return [
         _name(obj),
-        *(status.get(count, 0) for count in counts),
+        *(status.get(number, 0) for number in numbers.split()),
         labels(_spec(spec["template"]).get("nodeSelector")),
         _age(obj, now),
         *_containers(spec["template"]),
@@ -628,7 +629,8 @@ def _autoscaler(obj: Object, now: datetime) -> list[Any]:
 def _quota(obj: Object, now: datetime) -> list[Any]:
     status = _status(obj)
     used = status.get("used") or {}
-    requests, limits = [], []
+    requests: list[str] = []
+    limits: list[str] = []
     for name, hard in sorted((status.get("hard") or {}).items()):
         column = limits if "limits" in name else requests
         column.append(f"{name}: {used.get(name, '0')}/{hard}")
