@@ -1,0 +1,75 @@
+"""A circuit breaker: who asks a cluster that is known to be down hears so at once."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from ecns.errors import UpstreamError, UpstreamUnavailableError
+
+THRESHOLD = 3
+"""Failed attempts in a row before it opens; a request makes two when it cannot connect."""
+FIRST_SECONDS = 2.0
+LONGEST_SECONDS = 10.0
+
+
+class State(msgspec.Struct, frozen=True):
+    """Whether a cluster is up, as far as the last attempt tells."""
+
+    up: bool
+    reason: str = ""
+    since: float = 0.0
+    """Unix time of the change to this state."""
+
+
+class Breaker:
+    """Counts failures to reach one upstream; any HTTP answer is a success."""
+
+    def __init__(self) -> None:
+        self.state = State(up=True, since=time.time())
+        self._failures = 0
+        self._closed_at = 0.0
+        """Monotonic time from which one request may try again."""
+        self._hold = FIRST_SECONDS
+
+    def check(self) -> None:
+        """Let a request pass, or not; while it is open, one passes each time the hold is over.
+
+        Raises:
+            UpstreamUnavailableError: the upstream is down.
+        """
+        if self.state.up:
+            return
+        now = time.monotonic()
+        if now >= self._closed_at:
+            self._closed_at = now + self._hold
+            return
+        raise UpstreamUnavailableError(
+            self.state.reason,
+            upstream=self._upstream,
+            headers={"Retry-After": str(max(1, round(self._closed_at - now)))},
+        )
+
+    def succeeded(self) -> None:
+        """The upstream answered."""
+        self._failures = 0
+        if not self.state.up:
+            self._hold = FIRST_SECONDS
+            self.state = State(up=True, since=time.time())
+
+    def failed(self, error: UpstreamError) -> None:
+        """The upstream could not be reached or did not answer."""
+        self._failures += 1
+        if self._failures < THRESHOLD:
+            return
+        self._upstream = error.upstream
+        now = time.monotonic()
+        if self.state.up:
+            self._hold = FIRST_SECONDS
+            self._closed_at = now + self._hold
+        elif now >= self._closed_at - self._hold:
+            self._hold = min(LONGEST_SECONDS, self._hold * 2)
+            self._closed_at = now + self._hold
+        since = time.time() if self.state.up else self.state.since
+        self.state = State(up=False, reason=error.message, since=since)

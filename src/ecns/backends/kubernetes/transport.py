@@ -1,0 +1,368 @@
+"""HTTP towards one cluster: connections, credentials, retries, streams and WebSockets.
+
+Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDict
+from yarl import URL
+
+from ecns.backends.kubernetes.breaker import Breaker
+from ecns.backends.kubernetes.credentials import Access, Credentials
+from ecns.backends.kubernetes.errors import status_error, transport_error
+from ecns.errors import BadRequestError, EcnsError, TooManyRequestsError, UpstreamUnavailableError
+
+CONCURRENCY = 64
+"""Requests at a time to one cluster, streams aside: an API server's own limit is about 600 for everybody."""
+CONNECT_SECONDS = 5.0
+KEEPALIVE_SECONDS = 15.0
+"""Shorter than what load balancers keep, so that no request meets a connection that is about to close."""
+LONGEST_WAIT = 5.0
+"""Seconds of a `Retry-After` that are waited for; more is the caller's business."""
+WAITS = 2
+"""How often a refused GET waits for `Retry-After`."""
+MESSAGE_BYTES = 16 * 1024 * 1024
+"""Longest WebSocket message: a terminal's output comes in pieces of 32 KiB, files pasted in larger ones."""
+EXEC_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+
+Query = Iterable[tuple[str, str]]
+
+_LIMITS = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+_BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)
+_CAUGHT = (aiohttp.ClientError, OSError, TimeoutError)
+
+
+class Impersonation(msgspec.Struct, frozen=True):
+    """As whom a request is made; the cluster's own rules and audit log then know the caller.
+
+    Source: https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/
+    """
+
+    user: str
+    groups: tuple[str, ...] = ()
+    extra: tuple[tuple[str, str], ...] = ()
+
+    def headers(self) -> list[tuple[str, str]]:
+        """As HTTP headers.
+
+        Raises:
+            BadRequestError: a name has characters that no header can carry.
+        """
+        pairs = [("Impersonate-User", self.user)]
+        pairs += [("Impersonate-Group", group) for group in self.groups]
+        pairs += [(f"Impersonate-Extra-{quote(key, safe='')}", value) for key, value in self.extra]
+        if not self.user or not all(value.isprintable() for _, value in pairs):
+            raise BadRequestError("the caller's name or groups cannot be told to a cluster")
+        return pairs
+
+
+class Stream:
+    """An answer that comes in pieces: logs, watches."""
+
+    def __init__(self, cluster: str, response: aiohttp.ClientResponse) -> None:
+        self._cluster = cluster
+        self._response = response
+        self.status = response.status
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces as they arrive, in no particular cut.
+
+        Raises:
+            UpstreamTimeoutError: nothing came for longer than the stream may be silent.
+            UpstreamUnavailableError: the connection broke.
+        """
+        return self._pieces()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._response.content.iter_any():
+                yield piece
+        except _CAUGHT as error:
+            raise transport_error(self._cluster, error) from error
+
+
+class Transport:
+    """One cluster.
+
+    Args:
+        name: for messages.
+        credentials: where it is and who we are.
+        timeout: seconds for one call that is no stream, retries and waiting included.
+        concurrency: calls at a time; more wait.
+    """
+
+    def __init__(
+        self, name: str, credentials: Credentials, *, timeout: float = 20.0, concurrency: int = CONCURRENCY
+    ) -> None:
+        self.name = name
+        self.credentials = credentials
+        self.timeout = timeout
+        self.breaker = Breaker()
+        self.epoch = 0
+        """Counts the changes of the server's address: what was read from another cluster means nothing."""
+        self._server = credentials.server
+        self._slots = asyncio.Semaphore(concurrency)
+        self._sessions: tuple[aiohttp.ClientSession, aiohttp.ClientSession] | None = None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._sessions is not None:
+            for session in reversed(self._sessions):
+                await session.close()
+            self._sessions = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        actor: Impersonation | None = None,
+        background: bool = False,
+    ) -> bytes:
+        """One call and its whole answer.
+
+        A GET is tried again when the connection breaks, and after `Retry-After`; what changes something only
+        when it surely did not reach the cluster.
+
+        Args:
+            method: HTTP's.
+            path: below the server's address, quoted.
+            query: parameters, not quoted.
+            body: as sent.
+            content_type: of the body.
+            accept: of the answer.
+            actor: as whom; None: ECNS itself.
+            background: nobody waits for it, so it may find out whether a cluster is up again.
+
+        Raises:
+            EcnsError: see `status_error` and `transport_error`.
+        """
+        if not background:
+            self.breaker.check()
+        safe = method in {"GET", "HEAD"}
+        headers = [("Accept", accept)]
+        if body is not None:
+            headers.append(("Content-Type", content_type))
+        target = _target(path, query)
+        try:
+            async with asyncio.timeout(self.timeout), self._slots:
+                again = safe
+                while True:
+                    try:
+                        response = await self._send(method, target, headers, body, actor, wait=safe)
+                        async with response:
+                            return await response.read()
+                    except _BROKEN:
+                        if not again:
+                            raise
+                        again = False
+        except _CAUGHT as error:
+            raise self._failed(error, sent=not safe) from error
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        accept: str = "application/json, */*",
+        actor: Impersonation | None = None,
+        silence: float | None = None,
+        background: bool = False,
+    ) -> AsyncIterator[Stream]:
+        """An answer of any length, piece by piece; closed with the block.
+
+        Args:
+            method: HTTP's.
+            path: below the server's address, quoted.
+            query: parameters, not quoted.
+            accept: of the answer.
+            actor: as whom; None: ECNS itself.
+            silence: seconds without a byte after which it counts as cut; None: any.
+            background: as of `request`.
+
+        Raises:
+            EcnsError: on entry what the cluster refuses with; while reading what cuts the stream.
+        """
+        if not background:
+            self.breaker.check()
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence)
+        try:
+            async with asyncio.timeout(self.timeout):
+                response = await self._send(
+                    method, _target(path, query), [("Accept", accept)], None, actor, wait=False, limits=limits
+                )
+        except _CAUGHT as error:
+            raise self._failed(error) from error
+        try:
+            yield Stream(self.name, response)
+        finally:
+            response.close()
+
+    @contextlib.asynccontextmanager
+    async def websocket(
+        self,
+        path: str,
+        *,
+        query: Query = (),
+        actor: Impersonation | None = None,
+        protocols: tuple[str, ...] = EXEC_PROTOCOLS,
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket, such as of exec or attach; its `protocol` is what the cluster chose.
+
+        Raises:
+            EcnsError: the cluster refuses, with its reason.
+        """
+        self.breaker.check()
+        target = _target(path, query)
+        try:
+            async with asyncio.timeout(self.timeout):
+                access = await self._access()
+                socket = await self._session()[1].ws_connect(
+                    URL(access.server + target, encoded=True),
+                    protocols=protocols,
+                    headers=self._headers(access, [], actor),
+                    ssl=access.ssl,
+                    server_hostname=access.server_hostname,
+                    proxy=access.proxy,
+                    max_msg_size=MESSAGE_BYTES,
+                )
+        except _RefusedError as refused:
+            answer = refused.answer
+            raise status_error(self.name, answer[0], answer[1], impersonated=actor is not None) from None
+        except _CAUGHT as error:
+            raise self._failed(error) from error
+        try:
+            yield socket
+        finally:
+            await socket.close()
+
+    # The way there
+
+    async def _send(
+        self,
+        method: str,
+        target: str,
+        headers: list[tuple[str, str]],
+        body: bytes | None,
+        actor: Impersonation | None,
+        *,
+        wait: bool,
+        limits: aiohttp.ClientTimeout | None = None,
+    ) -> aiohttp.ClientResponse:
+        """A successful answer, its body still to be read."""
+        session = self._session()[0]
+        reconnect = renew = True
+        waits = WAITS if wait else 0
+        while True:
+            access = await self._access()
+            try:
+                response = await session.request(
+                    method,
+                    URL(access.server + target, encoded=True),
+                    data=body,
+                    headers=self._headers(access, headers, actor),
+                    ssl=access.ssl,
+                    server_hostname=access.server_hostname,
+                    proxy=access.proxy,
+                    allow_redirects=False,
+                    timeout=limits or _LIMITS,
+                )
+            except aiohttp.ClientConnectorError as error:
+                if isinstance(error, aiohttp.ClientSSLError) or not reconnect:
+                    raise
+                self.breaker.failed(transport_error(self.name, error))
+                reconnect = False
+                continue
+            self.breaker.succeeded()
+            if response.status < 300:  # noqa: PLR2004  HTTP's successes
+                return response
+            async with response:
+                said = await response.read()
+            if response.status == 401 and renew and await self.credentials.renew(access):  # noqa: PLR2004  HTTP's
+                renew = False
+                continue
+            refusal = status_error(
+                self.name, response.status, said, response.headers, impersonated=actor is not None
+            )
+            if not waits or not (delay := _delay(refusal)):
+                raise refusal
+            waits -= 1
+            await asyncio.sleep(delay)
+
+    async def _access(self) -> Access:
+        access = await self.credentials.access()
+        if access.server != self._server:
+            self._server = access.server
+            self.epoch += 1
+        return access
+
+    def _headers(
+        self, access: Access, headers: list[tuple[str, str]], actor: Impersonation | None
+    ) -> CIMultiDict[str]:
+        return CIMultiDict((*headers, *access.headers, *(actor.headers() if actor else access.impersonation)))
+
+    def _session(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
+        """Two sessions on one pool: the second tells why a WebSocket was refused."""
+        if self._sessions is None:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS, ttl_dns_cache=10)
+            common: dict[str, Any] = {
+                "connector": connector,
+                "cookie_jar": aiohttp.DummyCookieJar(),
+                "timeout": _LIMITS,
+                # Not compressed: on a cloud's own network unpacking costs more than it saves.
+                "headers": {"Accept-Encoding": "identity", "User-Agent": "ecns"},
+                "read_bufsize": 2**18,
+            }
+            self._sessions = (
+                aiohttp.ClientSession(**common),
+                aiohttp.ClientSession(**common, connector_owner=False, middlewares=(_told,)),
+            )
+        return self._sessions
+
+    def _failed(self, error: Exception, *, sent: bool = False) -> EcnsError:
+        unsent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+        failure = transport_error(self.name, error, sent=sent and not unsent)
+        self.breaker.failed(failure)
+        return failure
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(status)
+        self.answer = status, body
+
+
+async def _told(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep the body of a refused upgrade, which aiohttp does not."""
+    response = await handler(request)
+    if response.status != 101:  # noqa: PLR2004  HTTP's "Switching Protocols"
+        raise _RefusedError(response.status, await response.read())
+    return response
+
+
+def _target(path: str, query: Query) -> str:
+    encoded = urlencode(list(query), quote_via=quote)
+    return f"{path}?{encoded}" if encoded else path
+
+
+def _delay(error: EcnsError) -> float:
+    """Seconds after which it is worth trying again; 0: not soon."""
+    if not isinstance(error, TooManyRequestsError | UpstreamUnavailableError):
+        return 0.0
+    wait = error.headers.get("Retry-After", "")
+    return float(wait) if wait.isdigit() and float(wait) <= LONGEST_WAIT else 0.0
