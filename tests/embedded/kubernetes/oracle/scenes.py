@@ -1,0 +1,50 @@
+"""What stood there before a scenario began: it was not recorded."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+NAMESPACE_LABELS: dict[str, dict[str, str]] = {
+    f"err-pod-security-{level}": {"pod-security.kubernetes.io/enforce": level}
+    for level in ("restricted", "baseline", "privileged")
+}
+
+_TIMES = re.compile(r"\((base64 of )?(\d+) times (.)\)")
+
+
+def restore(value: Any) -> Any:
+    """A body whose very large values were shortened, as it was sent."""
+    if isinstance(value, dict):
+        return {key: restore(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [restore(item) for item in value]
+    if isinstance(value, str) and (found := _TIMES.fullmatch(value)):
+        long = found[3] * int(found[2])
+        return base64.b64encode(long.encode()).decode() if found[1] else long
+    return value
+
+
+def _definition(plural: str, kind: str, schema: Any, **more: Any) -> Any:
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}, **more}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"},
+            "versions": [version],
+        },
+    }
+
+
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_OBJECT = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+SETUPS: dict[str, list[tuple[str, str, Any]]] = {
+    "watch-too-old": [("POST", _DEFINITIONS, _definition("latewidgets", "LateWidget", _OBJECT))],
+}
+"""Scenario → (method, path, body) of the requests that prepare it, in order."""
