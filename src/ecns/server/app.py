@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from litestar import Litestar, Request, Router
 from litestar.config.response_cache import ResponseCacheConfig
@@ -14,7 +15,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, License, SecurityScheme
 from litestar.stores.memory import MemoryStore
 
-from ecns import __version__, api
+from ecns import __version__
+from ecns.api.routes import DEPENDENCIES, ROUTES
 from ecns.backends.kubernetes.clusters import Clusters
 from ecns.backends.openstack.keystone import Keystone
 from ecns.config import Config, Identity
@@ -24,6 +26,7 @@ from ecns.identity.policy import Policy
 from ecns.identity.tokens import TokenChecker
 from ecns.server import errors, health, pages
 from ecns.server.authentication import Authentication
+from ecns.server.idempotency import Idempotency
 from ecns.server.requests import Requests, context
 
 if TYPE_CHECKING:
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     from litestar.stores.base import Store
     from litestar.types import ASGIApp
 
+
+EMBEDDED_REGISTRY = "registry.ecns.local"
+"""The name of a registry that is not configured; images of `image_source: ecns` then only look right."""
 
 
 def create_app(config: Config) -> ASGIApp:
@@ -43,16 +49,18 @@ def create_app(config: Config) -> ASGIApp:
     Raises:
         ConfigError: a cluster's credentials cannot be read.
     """
-    app = litestar_app(config)
+    sessions = _session_store(config.sessions.url)
+    idempotency = Idempotency(sessions, patience=config.server.request_timeout)
     return Requests(
-        app,
+        litestar_app(config, sessions, idempotency),
         body_limit=config.server.body_limit,
         timeout=config.server.request_timeout,
         render=errors.render,
+        keep=idempotency.after,
     )
 
 
-def litestar_app(config: Config) -> Litestar:
+def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> Litestar:
     """The routed application, without what every request passes through first."""
     assert config.identity is not None, "the caller completes the configuration"  # noqa: S101  a fault of ours
     identity = config.identity
@@ -60,8 +68,8 @@ def litestar_app(config: Config) -> Litestar:
     policy = Policy(identity.policy_file)
     tokens = TokenChecker(keystone, cache_seconds=identity.cache_seconds)
     clusters = Clusters(config.clusters)
-    sessions = _session_store(config.sessions.url)
     places = Places(clusters, sessions, policy)
+    registry_domain = _registry_domain(config)
 
     @contextlib.asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
@@ -88,11 +96,13 @@ def litestar_app(config: Config) -> Litestar:
 
     operations = Router(
         path="/api/ecns/{product_type:str}",
-        route_handlers=list(api.ROUTES),
+        route_handlers=ROUTES,
         guards=[Authentication(tokens, policy)],
+        before_request=idempotency.before,
         dependencies={
             "caller": Provide(provide_caller),
             "place": Provide(provide_place),
+            **DEPENDENCIES,
         },
         security=[{"token": []}],
     )
@@ -103,6 +113,7 @@ def litestar_app(config: Config) -> Litestar:
             "clusters": Provide(lambda: clusters, sync_to_thread=False),
             "keystone": Provide(lambda: keystone, sync_to_thread=False),
             "policy": Provide(lambda: policy, sync_to_thread=False),
+            "registry_domain": Provide(lambda: registry_domain, sync_to_thread=False),
         },
         exception_handlers={Exception: errors.handle},
         lifespan=[running],
@@ -111,14 +122,20 @@ def litestar_app(config: Config) -> Litestar:
         request_max_body_size=None,
         response_cache_config=ResponseCacheConfig(),
         state=State({"keystone": keystone, "clusters": clusters}),
-        type_decoders=api.TYPE_DECODERS,
-        type_encoders=api.TYPE_ENCODERS,
     )
 
 
 def openapi_document() -> bytes:
     """The OpenAPI document, of an application that reaches nothing."""
-    return pages.document(litestar_app(Config(identity=Identity(auth_url="http://127.0.0.1"))))
+    config = Config(identity=Identity(auth_url="http://127.0.0.1"))
+    return pages.document(litestar_app(config, MemoryStore(), Idempotency(MemoryStore(), patience=0)))
+
+
+def _registry_domain(config: Config) -> str:
+    """The registry's name in image references of `image_source: ecns`."""
+    if config.harbor is None:
+        return EMBEDDED_REGISTRY
+    return config.harbor.domain or urlsplit(config.harbor.url).netloc
 
 
 def _session_store(url: str) -> Store:

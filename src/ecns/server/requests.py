@@ -19,7 +19,7 @@ from ecns.identity.caller import Caller
 from ecns.server import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,6 +40,10 @@ class Context(msgspec.Struct):
     cluster: str = ""
     namespace: str = ""
     deadline: asyncio.Timeout | None = None
+    idempotency: str = ""
+    """Under which name the answer is to be kept."""
+    idempotency_request: str = ""
+    """A digest of the request that the answer is for."""
 
     def unlimited(self) -> None:
         """Lift the deadline: the answer is a stream."""
@@ -61,15 +65,23 @@ class Requests:
         body_limit: bytes of a body, uploads excepted.
         timeout: seconds for an answer to begin and end, streams excepted.
         render: makes the body of an error that no route could answer.
+        keep: told of each answer that is to be kept.
     """
 
     def __init__(
-        self, app: ASGIApp, *, body_limit: int, timeout: float, render: Callable[[EcnsError, str], bytes]
+        self,
+        app: ASGIApp,
+        *,
+        body_limit: int,
+        timeout: float,
+        render: Callable[[EcnsError, str], bytes],
+        keep: Callable[[Context, int, bytes], Awaitable[None]] | None = None,
     ) -> None:
         self.app = app
         self.body_limit = body_limit
         self.timeout = timeout
         self.render = render
+        self.keep = keep
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (or pass on what is none)."""
@@ -84,6 +96,7 @@ class Requests:
         if head:
             scope["method"] = "GET"  # type: ignore[typeddict-item]  # HEAD is answered as GET without its body
         status = 0
+        pieces: list[bytes] = []
         ids = [(name, seen.request_id.encode()) for name in (b"requestid", b"x-openstack-request-id")]
 
         async def answer(message: Message) -> None:
@@ -91,8 +104,11 @@ class Requests:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *ids]
-            elif head and message["type"] == "http.response.body":
-                message["body"] = b""
+            elif message["type"] == "http.response.body":
+                if seen.idempotency:
+                    pieces.append(message.get("body", b""))
+                if head:
+                    message["body"] = b""
             await send(message)
 
         try:
@@ -106,6 +122,8 @@ class Requests:
             if status == 0:
                 await self._fail(DeadlineError("ECNS did not finish this in time"), seen, answer)
         finally:
+            if seen.idempotency and self.keep is not None:
+                await self.keep(seen, status, b"".join(pieces))
             self._report(scope, seen, status, head=head)
 
     def _refusal(self, scope: Scope) -> EcnsError | None:

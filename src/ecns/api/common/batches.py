@@ -77,7 +77,7 @@ def answer(names: Sequence[str], results: Sequence[Result | EcnsError]) -> Respo
     """The answer to a batch whose items had these results.
 
     Raises:
-        EcnsError: as `run`.
+        EcnsError: every item failed with one status; it is that of the first, with all in its details.
     """
     batch: Batch[Result] = Batch(succeed=[], failed=[])
     errors: list[EcnsError] = []
@@ -90,7 +90,9 @@ def answer(names: Sequence[str], results: Sequence[Result | EcnsError]) -> Respo
         else:
             batch.succeed.append(Succeeded(name=name, result=result))
     if errors and not batch.succeed and len({error.status for error in errors}) == 1:
-        if len(errors) == 1:
-            raise errors[0]
-        return Response(batch, status_code=errors[0].status)
+        first = errors[0]
+        if len(errors) > 1:
+            first.message = f"none of {len(errors)} was done; the first: {first.message}"
+            first.details = {**first.details, **msgspec.to_builtins(batch)}
+        raise first
     return Response(batch, status_code=MULTI_STATUS if errors else 200)

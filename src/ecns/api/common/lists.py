@@ -6,7 +6,9 @@ Source: decisions, "Calling": `page` from 1, `page_size` 1 to 500, without `page
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -116,6 +118,52 @@ def select(
         return Selection(chosen[:], total)
     start = (query.page - 1) * query.page_size
     return Selection(chosen[start : start + query.page_size], total)
+
+
+def merged(views: Sequence[Sequence[Item]], metadata: Callable[[Item], ObjectMeta]) -> Sequence[Item]:
+    """Several views that are each newest first, as one."""
+    if len(views) == 1:
+        return views[0]
+    return _Merged(views, metadata)
+
+
+class _Merged(Sequence[Item]):
+    """Newest first over several views; a slice walks from the nearer end."""
+
+    def __init__(self, views: Sequence[Sequence[Item]], metadata: Callable[[Item], ObjectMeta]) -> None:
+        self._views = views
+        self._metadata = metadata
+
+    def __len__(self) -> int:
+        return sum(len(view) for view in self._views)
+
+    def __iter__(self) -> Iterator[Item]:
+        return heapq.merge(*self._views, key=self._key)
+
+    def __reversed__(self) -> Iterator[Item]:
+        return heapq.merge(*(reversed(view) for view in self._views), key=self._key, reverse=True)
+
+    def __getitem__(self, index: Any) -> Any:
+        if not isinstance(index, slice):
+            return self[index : index + 1][0]
+        start, stop, _ = index.indices(len(self))
+        if start + stop <= len(self):
+            return list(islice(self, start, stop))
+        back = islice(reversed(self), len(self) - stop, len(self) - start)
+        return list(back)[::-1]
+
+    def _key(self, item: Item) -> tuple[_Newest, str]:
+        metadata = self._metadata(item)
+        return _Newest(metadata.creation_timestamp or ""), metadata.name
+
+
+class _Newest(str):
+    """A time that sorts before older ones."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: str) -> bool:
+        return str.__gt__(self, other)
 
 
 def listed(

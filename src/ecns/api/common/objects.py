@@ -1,0 +1,213 @@
+"""The Kubernetes objects of a place: read from the cache, changed as the caller.
+
+The one place where chapters wait for Kubernetes, so that a caller always reads what they wrote.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from ecns.backends.kubernetes.cache import Cache
+from ecns.backends.kubernetes.client import Patch
+from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
+from ecns.errors import BadRequestError, ConflictError, NotFoundError
+from ecns.identity.place import Place, Places
+
+R = TypeVar("R", bound=Resource)
+
+Operations = list[dict[str, Any]]
+"""The operations of a JSON Patch."""
+
+
+class DryRun(msgspec.Struct):
+    """The answer to a change with `dry_run=true`: what would be made, changed and deleted."""
+
+    objects: list[JsonObject]
+    """Whole, as Kubernetes would make them."""
+    diff: str
+    """Unified, of the YAML of the objects that would change."""
+    deleted: list[str]
+    """`kind/name` of each."""
+
+
+class Objects:
+    """Reads and changes in one place.
+
+    Args:
+        place: cluster, namespace and caller.
+        places: remembers what the caller wrote.
+        dry_run: changes are tried by Kubernetes and not made.
+    """
+
+    def __init__(self, place: Place, places: Places, *, dry_run: bool = False) -> None:
+        self.place = place
+        self.places = places
+        self.dry_run = dry_run
+        self.client = place.cluster.client
+        self.namespace = place.namespace
+        self._read: list[Cache[Any]] = []
+        self._made: list[JsonObject] = []
+        self._changed: list[tuple[JsonObject, JsonObject]] = []
+        self._deleted: list[str] = []
+
+    def trying(self) -> Objects:
+        """The same place, where changes are only tried."""
+        return Objects(self.place, self.places, dry_run=True)
+
+    def freshness(self) -> dict[str, str]:
+        """Headers that say how new an answer from the cache is."""
+        caches = self._read
+        if not caches:
+            return {}
+        return {
+            "X-Resource-Version": str(min(cache.resource_version for cache in caches)),
+            "Age": str(int(max(cache.age() for cache in caches))),
+        }
+
+    def report(self) -> DryRun:
+        """What was tried here."""
+        diff = "".join(_diff(old, new) for old, new in self._changed)
+        return DryRun(objects=self._made, diff=diff, deleted=self._deleted)
+
+    async def cache(self, kind: Kind[R], *, fresh: bool = False) -> Cache[R]:
+        """The cache of a kind, filled, and no older than what the caller wrote.
+
+        Args:
+            kind: what to read.
+            fresh: no older than the cluster's own answer at this moment.
+
+        Raises:
+            UpstreamError: the cluster does not answer.
+        """
+        cache = self.place.cluster.cache(kind)
+        await cache.ready()
+        if fresh or not await cache.at_least(self.place.resource_version):
+            await cache.sync(self.namespace)
+        self._read.append(cache)
+        return cache
+
+    async def caches(self, *kinds: Kind[Any], fresh: bool = False) -> list[Cache[Any]]:
+        """As `cache`, for several kinds at once."""
+        return list(await asyncio.gather(*(self.cache(kind, fresh=fresh) for kind in kinds)))
+
+    async def whole(self, kind: Kind[Any], name: str) -> JsonObject:
+        """An object with all of its fields, as the cluster has it now.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        return await self.client.get(kind.whole, name, self.namespace)
+
+    async def create(self, kind: Kind[R], obj: R) -> R:
+        """Make an object.
+
+        Raises:
+            ConflictError: there is one of this name.
+            BadRequestError: Kubernetes finds it wrong.
+        """
+        await self.places.writing(self.place)
+        if self.dry_run:
+            whole = await self.client.create(
+                kind.whole, obj, self.namespace, dry_run=True, actor=self.place.actor
+            )
+            self._made.append(whole)
+            return msgspec.convert(whole, kind.type)
+        made = await self.client.create(kind, obj, self.namespace, actor=self.place.actor)
+        await self._wrote(kind, made)
+        return made
+
+    async def change(self, kind: Kind[R], name: str, build: Callable[[JsonObject], Operations]) -> R:
+        """Change one aspect of an object: patch what `build` says of its present state.
+
+        Each patch tests what it replaces, so that somebody else's change to the same aspect is not
+        overwritten.
+
+        Raises:
+            NotFoundError: it is not there.
+            ConflictError: the aspect was changed by somebody else meanwhile.
+        """
+        return await self.patch(kind, await self.whole(kind, name), build)
+
+    async def patch(self, kind: Kind[R], whole: JsonObject, build: Callable[[JsonObject], Operations]) -> R:
+        """As `change`, of an object that was read already."""
+        operations = build(whole)
+        if not operations:
+            return msgspec.convert(whole, kind.type)
+        await self.places.writing(self.place)
+        name = whole["metadata"]["name"]
+        try:
+            changed = await self.client.patch(
+                kind.whole,
+                name,
+                self.namespace,
+                Patch.json(operations),
+                dry_run=self.dry_run,
+                actor=self.place.actor,
+            )
+        except BadRequestError:
+            # A failed test and a wrong value are both 422; what the object is now tells them apart.
+            now = await self.whole(kind, name)
+            if now["metadata"]["uid"] != whole["metadata"]["uid"] or _tested(build(now)) != _tested(
+                operations
+            ):
+                raise ConflictError(f"{kind.kind} {name!r} was changed by somebody else; try again") from None
+            raise
+        typed = msgspec.convert(changed, kind.type)
+        if self.dry_run:
+            self._changed.append((whole, changed))
+        else:
+            await self._wrote(kind, typed)
+        return typed
+
+    async def delete(
+        self, kind: Kind[R], name: str, *, uid: str = "", propagation: str = "Background", force: bool = False
+    ) -> None:
+        """Delete an object; with `force` without waiting for it to end.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        await self.places.writing(self.place)
+        await self.client.delete(
+            kind,
+            name,
+            self.namespace,
+            propagation=propagation,
+            grace_seconds=0 if force else None,
+            uid=uid or None,
+            dry_run=self.dry_run,
+            actor=self.place.actor,
+        )
+        if self.dry_run:
+            self._deleted.append(f"{kind.kind}/{name}")
+            return
+        with contextlib.suppress(NotFoundError):
+            await self.place.cluster.cache(kind).refresh(name, self.namespace)
+
+    async def _wrote(self, kind: Kind[R], obj: R) -> None:
+        self.place.cluster.cache(kind).fold(obj)
+        await self.places.wrote(self.place, obj.metadata.resource_version)
+
+
+def _diff(old: JsonObject, new: JsonObject) -> str:
+    """A unified diff of two states as YAML, without what the server keeps for itself."""
+
+    def lines(obj: JsonObject) -> list[str]:
+        shown = {key: value for key, value in obj.items() if key != "status"}
+        hidden = ("managedFields", "resourceVersion", "generation")
+        shown["metadata"] = {key: value for key, value in obj["metadata"].items() if key not in hidden}
+        return yaml.dump(shown, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=True).splitlines(True)
+
+    name = f"{new['kind']}/{new['metadata']['name']}"
+    return "".join(difflib.unified_diff(lines(old), lines(new), f"{name} now", f"{name} then"))
+
+
+def _tested(operations: Operations) -> Operations:
+    return [operation for operation in operations if operation["op"] == "test"]

@@ -1,0 +1,44 @@
+"""The HTTP face of pods, chapter 1.16."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Response, get
+from litestar.params import Parameter
+
+from ecns.api.common.lists import ListQuery, listed
+from ecns.api.common.objects import Objects
+from ecns.api.common.operations import CONTAINERS, operation
+from ecns.api.pods.service import Pods
+from ecns.api.pods.types import PodDetail
+from ecns.identity.place import Place, Places
+
+TAGS = ["1.16 Pods"]
+
+
+def provide_pods(place: Place, places: Places, registry_domain: str) -> Pods:
+    """Litestar's dependency `pods`."""
+    return Pods(Objects(place, places), registry_domain)
+
+
+@get("/pods", opt=operation("pod.list", CONTAINERS), tags=TAGS)
+async def list_pods(
+    pods: Pods,
+    query: ListQuery,
+    status: Annotated[
+        str | None, Parameter(description="Only pods in this state, such as `Running`.")
+    ] = None,
+) -> Response[Any]:
+    """The pods of the namespace, newest first, as a root array."""
+    selection, rows = await pods.page(query, status=status)
+    return listed("", rows, selection, query, headers=pods.objects.freshness(), root=True)
+
+
+@get("/pods/pod/{pod_name:str}", opt=operation("pod.show", CONTAINERS), tags=TAGS)
+async def show_pod(pods: Pods, pod_name: str) -> PodDetail:
+    """A pod with its conditions and events."""
+    return await pods.show(pod_name)
+
+
+ROUTES = [list_pods, show_pod]

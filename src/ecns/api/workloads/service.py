@@ -1,0 +1,328 @@
+"""What the operations of chapter 1.21 do.
+
+Creating is all or nothing: every object is tried by Kubernetes first (`dryRun=All`), then made, and what was
+made is removed again when one fails (design, "The write path").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ecns.api.common.lists import ListQuery, Selection, merged, select
+from ecns.api.common.objects import Objects, Operations
+from ecns.api.common.waiting import all_of
+from ecns.api.workloads import aspects, checks, manifests
+from ecns.api.workloads.cached import Surroundings
+from ecns.api.workloads.types import (
+    Container,
+    Revision,
+    Workload,
+    WorkloadBase,
+    WorkloadDetail,
+)
+from ecns.backends.kubernetes import indexes
+from ecns.backends.kubernetes.kinds.apps import (
+    CONTROLLER_REVISION,
+    DAEMON_SET,
+    DEPLOYMENT,
+    REPLICA_SET,
+    STATEFUL_SET,
+    Controller,
+    ControllerRevision,
+    Deployment,
+    ReplicaSet,
+)
+from ecns.backends.kubernetes.kinds.core import EVENT, SERVICE
+from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
+from ecns.backends.kubernetes.kinds.networking import INGRESS
+from ecns.backends.kubernetes.kinds.pods import POD_ROW
+from ecns.errors import ConflictError, EcnsError, NotFoundError
+
+KINDS: dict[str, Kind[Any]] = {kind.kind: kind for kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)}
+
+
+class Workloads:
+    """The workloads of one place, for one request.
+
+    Args:
+        objects: the place.
+        registry_domain: the registry's name in image references.
+    """
+
+    def __init__(self, objects: Objects, registry_domain: str) -> None:
+        self.objects = objects
+        self.registry_domain = registry_domain
+
+    # Reading
+
+    async def page(
+        self, query: ListQuery, *, workload_type: str | None, status: str | None, application: str | None
+    ) -> tuple[Selection, list[bytes]]:
+        """The rows of a page, encoded, of all three kinds or of one."""
+        kinds = [KINDS[workload_type]] if workload_type else list(KINDS.values())
+        caches, around = await asyncio.gather(
+            self.objects.caches(*kinds, fresh=query.fresh),
+            Surroundings.of(self.objects, self.registry_domain, fresh=query.fresh),
+        )
+        views = [cache.namespace(self.objects.namespace) for cache in caches]
+        filters: list[Callable[[Controller], bool]] = []
+        if application is not None:
+            filters.append(lambda one: (one.metadata.labels or {}).get(manifests.PART_OF) == application)
+        if status is not None:
+            filters.append(lambda one: around.row(one).status == status)
+        selection = select(
+            merged(views, lambda one: one.metadata),
+            query,
+            metadata=lambda one: one.metadata,
+            sorts={"status": lambda one: around.row(one).status, "type": lambda one: type(one).__name__},
+            filters=filters,
+        )
+        return selection, [around.row(one).encoded for one in selection.items]
+
+    async def show(self, name: str, workload_type: str | None) -> WorkloadDetail:
+        """A workload with its conditions, events and revisions."""
+        kind, controller = await self._find(name, workload_type)
+        around, events, history = await asyncio.gather(
+            Surroundings.of(self.objects, self.registry_domain),
+            self.objects.client.list(EVENT, self.objects.namespace),
+            self._history(kind, controller),
+        )
+        companions = around.companions(controller)
+        about = {controller.metadata.uid, *(pod.metadata.uid for pod in companions.pods)}
+        if isinstance(controller, Deployment):
+            about |= {one.metadata.uid for one in history}
+        mine = [event for event in events.items if event.involved_object.uid in about]
+        companions.reasons = manifests.why_not_ready(controller, companions.pods, mine)
+        return WorkloadDetail(
+            conditions=manifests.conditions(controller.status.conditions),
+            events=manifests.events(mine),
+            revisions=manifests.revisions(controller, history),
+            workload=manifests.workload(controller, companions, registry_domain=self.registry_domain),
+        )
+
+    async def workload(self, name: str, workload_type: str | None) -> Workload:
+        """A workload as it is now."""
+        _, controller = await self._find(name, workload_type)
+        return await self._shown(controller)
+
+    async def revisions(self, name: str, workload_type: str | None) -> list[Revision]:
+        """A workload's revisions, newest first."""
+        kind, controller = await self._find(name, workload_type)
+        return manifests.revisions(controller, await self._history(kind, controller))
+
+    async def _shown(self, controller: Controller) -> Workload:
+        around = await Surroundings.of(self.objects, self.registry_domain)
+        return manifests.workload(
+            controller, around.companions(controller), registry_domain=self.registry_domain
+        )
+
+    async def _find(self, name: str, workload_type: str | None) -> tuple[Kind[Any], Controller]:
+        """A workload by name; without a type, the one of this name over all three.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        kinds = [KINDS[workload_type]] if workload_type else list(KINDS.values())
+        found = await asyncio.gather(
+            *(self.objects.client.get(kind, name, self.objects.namespace) for kind in kinds),
+            return_exceptions=True,
+        )
+        for kind, one in zip(kinds, found, strict=True):
+            if not isinstance(one, BaseException):
+                return kind, one
+        for error in found:
+            if isinstance(error, BaseException) and not isinstance(error, NotFoundError):
+                raise error
+        raise NotFoundError(f"{workload_type or 'workload'} {name!r} is not there")
+
+    async def _history(
+        self, kind: Kind[Any], controller: Controller
+    ) -> Sequence[ReplicaSet] | Sequence[ControllerRevision]:
+        uid = controller.metadata.uid
+        if kind is DEPLOYMENT:
+            cache = await self.objects.cache(REPLICA_SET)
+            return list(cache.index(indexes.OWNER, uid))
+        listed = await self.objects.client.list(CONTROLLER_REVISION, self.objects.namespace)
+        return [one for one in listed.items if _owned_by(one, uid)]
+
+    # Creating
+
+    async def create(self, workload: Workload, product_type: str, *, at: str) -> Workload:
+        """Make a workload with everything that belongs to it, or nothing.
+
+        Raises:
+            BadRequestError: ECNS or Kubernetes finds it wrong.
+            ConflictError: a workload of this name exists, of whatever type, or one of its objects does.
+        """
+        workload = checks.check_workload(workload, product_type, at=at)
+        await self._unique(workload.workload_base)
+        made = manifests.objects(
+            workload, namespace=self.objects.namespace, registry_domain=self.registry_domain
+        )
+        if made.dependants and not self.objects.dry_run:
+            trial = self.objects.trying()
+            await all_of(
+                trial.create(made.kind, made.controller),
+                *(trial.create(kind, dependant) for kind, dependant in made.dependants),
+            )
+        controller = await self.objects.create(made.kind, made.controller)
+        await self._dependants(made.kind, controller, made.dependants)
+        return await self._shown(controller)
+
+    async def _unique(self, base: WorkloadBase) -> None:
+        caches = await self.objects.caches(*KINDS.values())
+        for kind, cache in zip(KINDS.values(), caches, strict=True):
+            if kind.kind != base.type and cache.get(base.name, self.objects.namespace) is not None:
+                raise ConflictError(
+                    f"a {kind.kind} named {base.name!r} exists; names of workloads are unique"
+                )
+
+    async def _dependants(
+        self, kind: Kind[Any], controller: Controller, dependants: Sequence[tuple[Kind[Any], Resource]]
+    ) -> None:
+        """Make what belongs to a new workload; if that fails, remove it all again."""
+        owner = manifests.owner_reference(controller, kind)
+        for _, dependant in dependants:
+            dependant.metadata.owner_references = [owner]
+        try:
+            await all_of(*(self.objects.create(one, dependant) for one, dependant in dependants))
+        except EcnsError:
+            # The dependants that were made go with their owner.
+            with contextlib.suppress(NotFoundError):
+                await self.objects.delete(
+                    kind, controller.metadata.name, uid=controller.metadata.uid, propagation="Foreground"
+                )
+            raise
+
+    # Changing one aspect
+
+    async def change(
+        self, name: str, workload_type: str | None, build: Callable[[JsonObject, str], Operations]
+    ) -> Workload:
+        """Change one aspect of a workload: patch what `build` says of the whole object and its kind."""
+        kind = await self._kind(name, workload_type)
+        changed = await self.objects.change(kind, name, lambda whole: build(whole, kind.kind))
+        return await self._shown(changed)
+
+    async def scale(self, name: str, workload_type: str | None, replicas: int) -> Workload:
+        """Set the number of replicas by hand.
+
+        Raises:
+            ConflictError: an autoscaler sets it.
+        """
+        kind = await self._kind(name, workload_type)
+        checks.check_replicas(replicas, kind.kind)
+        around = await Surroundings.of(self.objects, self.registry_domain)
+        target = (self.objects.namespace, kind.kind, name)
+        if autoscalers := list(around.autoscalers.index(indexes.TARGET, target)):
+            scaler = autoscalers[0].metadata.name
+            raise ConflictError(
+                f"autoscaler {scaler!r} sets the replicas of {name!r}; remove its scale strategy to scale by hand"
+            )
+        return await self.change(
+            name, kind.kind, lambda whole, kind_name: aspects.scale(whole, kind_name, replicas)
+        )
+
+    async def set_containers(
+        self, name: str, workload_type: str | None, containers: list[Container]
+    ) -> Workload:
+        """Change the containers; what ECNS has no word for in them is kept."""
+        checks.check_containers(containers, volumes=None, at="containers")
+        return await self.change(
+            name,
+            workload_type,
+            lambda whole, kind_name: aspects.containers(
+                whole, kind_name, containers, registry_domain=self.registry_domain
+            ),
+        )
+
+    async def set_labels(
+        self, name: str, workload_type: str | None, labels: dict[str, str] | None
+    ) -> Workload:
+        """Change the labels; those that select the pods stay."""
+        checks.check_labels(labels, at="labels")
+        return await self.change(
+            name, workload_type, lambda whole, kind_name: aspects.labels(whole, kind_name, labels or {})
+        )
+
+    async def _kind(self, name: str, workload_type: str | None) -> Kind[Any]:
+        if workload_type:
+            return KINDS[workload_type]
+        return (await self._find(name, None))[0]
+
+    # Stopping, starting, deleting
+
+    async def stop(self, name: str, workload_type: str | None) -> Workload:
+        """No replicas, and remember how many there were; nothing to do when stopped."""
+        return await self.change(name, workload_type, aspects.stop)
+
+    async def start(self, name: str, workload_type: str | None) -> Workload:
+        """As many replicas as before it was stopped; nothing to do when it is not stopped."""
+        return await self.change(name, workload_type, aspects.start)
+
+    async def recreate(self, name: str, workload_type: str | None) -> Workload:
+        """Replace every pod, as `kubectl rollout restart` does."""
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return await self.change(
+            name, workload_type, lambda whole, kind_name: aspects.recreate(whole, kind_name, now)
+        )
+
+    async def delete(
+        self, base: WorkloadBase, *, policy: str | None, force: bool, with_services: bool
+    ) -> None:
+        """Delete a workload with what belongs to it.
+
+        Args:
+            base: name and type.
+            policy: Kubernetes' propagation policy; Background if None.
+            force: its pods end at once.
+            with_services: its Services and Ingresses go too; otherwise they stay.
+        """
+        kind, controller = await self._find(base.name, base.type)
+        around = await Surroundings.of(self.objects, self.registry_domain)
+        companions = around.companions(controller)
+        uid = controller.metadata.uid
+        faces: list[tuple[Kind[Any], Resource]] = [
+            *((SERVICE, service) for service in companions.services),
+            *((INGRESS, ingress) for ingress in companions.ingresses),
+        ]
+        if not with_services:
+            await all_of(
+                *(self._let_go(one, face.metadata.name, uid) for one, face in faces if _owned_by(face, uid))
+            )
+        await self.objects.delete(kind, base.name, uid=uid, propagation=policy or "Background")
+        removals = []
+        if with_services:
+            removals += [self._gone(one, face.metadata.name) for one, face in faces]
+        if force:
+            removals += [self._gone(POD_ROW, pod.metadata.name, force=True) for pod in companions.pods]
+        await all_of(*removals)
+
+    async def _let_go(self, kind: Kind[Any], name: str, uid: str) -> None:
+        """Take an owner from an object, so that it stays when the owner goes."""
+
+        def build(whole: JsonObject) -> Operations:
+            owners = whole["metadata"].get("ownerReferences") or []
+            left = [owner for owner in owners if owner["uid"] != uid]
+            if left == owners:
+                return []
+            path = "/metadata/ownerReferences"
+            return [
+                {"op": "test", "path": path, "value": owners},
+                {"op": "replace", "path": path, "value": left},
+            ]
+
+        with contextlib.suppress(NotFoundError):
+            await self.objects.change(kind, name, build)
+
+    async def _gone(self, kind: Kind[Any], name: str, *, force: bool = False) -> None:
+        with contextlib.suppress(NotFoundError):
+            await self.objects.delete(kind, name, force=force)
+
+
+def _owned_by(obj: Resource, uid: str) -> bool:
+    return any(owner.uid == uid for owner in obj.metadata.owner_references or ())

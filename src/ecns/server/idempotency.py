@@ -1,0 +1,83 @@
+"""`Idempotency-Key`: a POST that is repeated within a day answers the same and makes nothing twice.
+
+The key belongs to the caller's user and project. An answer that is an error is not kept: nothing stands then,
+and the repeat tries again. Source: design, "The write path"; draft-ietf-httpapi-idempotency-key-header.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from litestar import Request, Response
+
+from ecns.errors import BadRequestError, ConflictError
+from ecns.server.requests import Context, context
+
+if TYPE_CHECKING:
+    from litestar.stores.base import Store
+
+DAY = 24 * 3600
+LONGEST_KEY = 255
+REPLAYED = "Idempotency-Replayed"
+
+
+class _Kept(msgspec.Struct):
+    """What a key stands for; no status while the first request is under way."""
+
+    request: str
+    status: int = 0
+    body: bytes = b""
+
+
+class Idempotency:
+    """Hooks around the handlers of POST.
+
+    Args:
+        store: shared by all replicas.
+        patience: seconds after which a request under way is given up for dead.
+    """
+
+    def __init__(self, store: Store, *, patience: float) -> None:
+        self.store = store
+        self.patience = int(patience) + 1
+
+    async def before(self, request: Request[Any, Any, Any]) -> Response[bytes] | None:
+        """The kept answer, or None to go on.
+
+        Raises:
+            BadRequestError: the key is too long.
+            ConflictError: the key came with another request, or its first request is still under way.
+        """
+        key = request.headers.get("idempotency-key", "")
+        seen = context(request.scope)
+        if not key or request.scope["method"] != "POST" or seen.caller is None:
+            return None
+        if len(key) > LONGEST_KEY:
+            raise BadRequestError(f"Idempotency-Key is longer than {LONGEST_KEY}", field="Idempotency-Key")
+        whose = f"{seen.caller.user_id} {seen.caller.project_id} {key}"
+        seen.idempotency = "idempotency:" + hashlib.sha256(whose.encode()).hexdigest()
+        where = f"{request.scope['path']}?{request.scope['query_string'].decode('latin-1')}"
+        what = hashlib.sha256(where.encode() + b"\n" + await request.body()).hexdigest()
+        if (stored := await self.store.get(seen.idempotency)) is not None:
+            seen.idempotency = ""
+            kept = msgspec.msgpack.decode(stored, type=_Kept)
+            if kept.request != what:
+                raise ConflictError(f"Idempotency-Key {key!r} was sent before with another request")
+            if not kept.status:
+                raise ConflictError(f"the first request with Idempotency-Key {key!r} is still under way")
+            return Response(
+                kept.body, status_code=kept.status, media_type="application/json", headers={REPLAYED: "true"}
+            )
+        seen.idempotency_request = what
+        await self.store.set(seen.idempotency, msgspec.msgpack.encode(_Kept(what)), expires_in=self.patience)
+        return None
+
+    async def after(self, seen: Context, status: int, body: bytes) -> None:
+        """Keep an answer that is a success; forget the request otherwise: its repeat is to try again."""
+        if status in {200, 207}:
+            kept = _Kept(seen.idempotency_request, status, body)
+            await self.store.set(seen.idempotency, msgspec.msgpack.encode(kept), expires_in=DAY)
+        else:
+            await self.store.delete(seen.idempotency)
