@@ -221,7 +221,7 @@ class Workloads:
         if autoscalers := list(around.autoscalers.index(indexes.TARGET, target)):
             scaler = autoscalers[0].metadata.name
             raise ConflictError(
-                f"autoscaler {scaler!r} sets the replicas of {name!r}; remove its scale strategy to scale by hand"
+                f"autoscaler {scaler!r} sets the replicas of {name!r}; remove its scale strategy first"
             )
         return await self.change(
             name, kind.kind, lambda whole, kind_name: aspects.scale(whole, kind_name, replicas)
