@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from ecns.embedded.keystone.errors import ProblemError, invalid, not_found, unauthorized
+from ecns.embedded.keystone.tokens import Seen
 
 if TYPE_CHECKING:
     from ecns.embedded.keystone.store import Body, Store
-    from ecns.embedded.keystone.tokens import Seen, Tokens
+    from ecns.embedded.keystone.tokens import Tokens
 
 PREFIX = "/identity"
+SEEN = web.RequestKey("seen", Seen)
+"""The caller's token, in requests that come with one that holds."""
 
 
 class Api:
@@ -74,7 +77,7 @@ def seen_of(request: web.Request) -> Seen:
     Raises:
         ProblemError: 401, there is none that holds.
     """
-    seen: Seen | None = request["seen"]
+    seen: Seen | None = request.get(SEEN)
     if seen is None:
         raise unauthorized()
     return seen

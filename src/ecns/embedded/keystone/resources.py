@@ -56,6 +56,9 @@ COLLECTIONS = [
     Collection("regions", "region", (), {"description": "", "parent_region_id": None}),
 ]
 
+BODY: web.RequestKey[Body] = web.RequestKey("body", dict)
+"""The document that a client sent."""
+
 WITHOUT_VALUE = {"limit", "marker", "sort_key", "sort_dir", "include_names", "effective", "include_subtree"}
 """Query parameters that do not compare a field."""
 
@@ -88,8 +91,8 @@ class Resources:
             seen = seen_of(request)
             if request.method in {"POST", "PATCH"}:
                 self._administers(seen, kind, request.method)
-                request["body"] = part(await json_body(request), kind.singular)
-                if not isinstance(request["body"], dict):
+                request[BODY] = part(await json_body(request), kind.singular)
+                if not isinstance(request[BODY], dict):
                     raise invalid(f"'{kind.singular}' is an object.")
             answer: web.Response = handle(kind, request, seen)
             return answer
@@ -115,7 +118,7 @@ class Resources:
         return self._answer(kind, self.api.found(kind.plural, kind.singular, identity))
 
     def _create(self, kind: Collection, request: web.Request, seen: Seen) -> web.Response:
-        said: Body = request["body"]
+        said = request[BODY]
         for field in kind.needed:
             part(said, field)
         identity = str(said["id"]) if kind.plural == "regions" and said.get("id") else uuid.uuid4().hex
@@ -137,7 +140,7 @@ class Resources:
     def _update(self, kind: Collection, request: web.Request, _: Seen) -> web.Response:
         identity = request.match_info["id"]
         before = self.api.found(kind.plural, kind.singular, identity)
-        said: Body = request["body"]
+        said = request[BODY]
         for fixed in ("id", "domain_id"):
             if fixed in said and said[fixed] != before.get(fixed):
                 raise invalid(f"'{fixed}' cannot be changed.")

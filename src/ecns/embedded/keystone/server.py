@@ -6,15 +6,16 @@ Source: https://docs.openstack.org/api-ref/identity/v3/
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from ecns.embedded.keystone.errors import ProblemError, forbidden, unauthorized
+from ecns.embedded.keystone.errors import ProblemError, forbidden
 from ecns.embedded.keystone.people import People
-from ecns.embedded.keystone.requests import PREFIX, Api, json_body, seen_of
+from ecns.embedded.keystone.requests import PREFIX, SEEN, Api, json_body, seen_of
 from ecns.embedded.keystone.resources import Resources
 from ecns.embedded.keystone.tokens import Seen
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from ecns.embedded.keystone.store import Body, Store
     from ecns.embedded.keystone.tokens import Tokens
+
+log = logging.getLogger(__name__)
 
 BODY_LIMIT = 114688
 """Bytes of a body, as `max_request_body_size` of oslo.middleware."""
@@ -67,7 +70,8 @@ class Server:
         response: web.StreamResponse
         try:
             token = request.headers.get("X-Auth-Token", "")
-            request["seen"] = self._seen(token) if token else None
+            if token and (seen := self._seen(token)):
+                request[SEEN] = seen
             response = await handler(request)
         except ProblemError as error:
             response = self._problem(error.status, error.message)
@@ -78,6 +82,10 @@ class Server:
                 HTTPStatus.METHOD_NOT_ALLOWED: "The method is not allowed for the requested URL.",
             }.get(status, error.reason)
             response = self._problem(status, message)
+        except Exception:  # a fault of ours is told in Keystone's form too
+            log.exception("request failed: %s %s", request.method, request.path)
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            response = self._problem(status, "An unexpected error prevented the server from fulfilling it.")
         response.headers["x-openstack-request-id"] = f"req-{uuid.uuid4()}"
         response.headers["Vary"] = "X-Auth-Token"
         return response
@@ -125,9 +133,7 @@ class Server:
 
     def _subject(self, request: web.Request, action: str) -> tuple[str, Seen]:
         """The token in question, if the caller may ask about it: their own, or they administer."""
-        seen = request["seen"]
-        if seen is None:
-            raise unauthorized()
+        seen = seen_of(request)
         subject = request.headers.get("X-Subject-Token", "")
         found = self.tokens.look(
             subject,
