@@ -336,13 +336,11 @@ class Credentials:
         spec = next((each.cluster for each in config.clusters or () if each.name == context.cluster), None)
         if spec is None or not spec.server:
             raise fail(
-                f"kubeconfig {path}: context {name!r} names the cluster {context.cluster!r}, which has no server"
+                f"kubeconfig {path}: context {name!r} needs the cluster {context.cluster!r} and its server"
             )
         user = next((each.user or _User() for each in config.users or () if each.name == context.user), None)
         if user is None and context.user:
-            raise fail(
-                f"kubeconfig {path}: context {name!r} names the user {context.user!r}, who is not there"
-            )
+            raise fail(f"kubeconfig {path}: context {name!r} needs the user {context.user!r}")
         return spec, user or _User()
 
     def _proxy(self, named: str | None, scheme: str, host: str, fail: Any) -> str | None:
