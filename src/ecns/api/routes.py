@@ -13,6 +13,7 @@ ROUTES = [*namespaces.ROUTES, *pods.ROUTES, *workloads.ROUTES]
 
 DEPENDENCIES = {
     "query": Provide(provide_query, sync_to_thread=False),
+    "namespaces": Provide(namespaces.provide_namespaces, sync_to_thread=False),
     "pods": Provide(pods.provide_pods, sync_to_thread=False),
     "workloads": Provide(workloads.provide_workloads, sync_to_thread=False),
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ecns.backends.kubernetes.access import bind_project
+from ecns.backends.kubernetes.access import CLOUD_ADMIN_GROUP, bind, project_group, user_group
 from ecns.backends.kubernetes.client import Impersonation
 from ecns.backends.kubernetes.clusters import Cluster, Clusters
 from ecns.backends.kubernetes.kinds.core import NAMESPACE, Namespace
@@ -29,6 +29,7 @@ PROJECT_LABEL = "ecns.easystack.com/project-id"
 BUSINESS_TYPE_LABEL = "ecns.easystack.com/business-type"
 USERS_ANNOTATION = "ecns.easystack.com/user-ids"
 ROLES_ANNOTATION = "ecns.easystack.com/roles"
+DOMAIN_NAME_ANNOTATION = "ecns.easystack.com/domain"
 PROJECT_NAME_ANNOTATION = "ecns.easystack.com/project"
 
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
@@ -42,8 +43,8 @@ class Place(msgspec.Struct, frozen=True):
     namespace: str
     actor: Impersonation | None
     """As whom changes are made; None where the cluster does not allow impersonation."""
-    resource_version: int
-    """The newest state of the cluster that this caller wrote: nothing older may be shown to them."""
+    written: dict[str, int]
+    """By resource, the newest resourceVersion this caller wrote here: nothing older is shown to them."""
 
 
 class Visible(msgspec.Struct, frozen=True):
@@ -59,7 +60,8 @@ class _Session(msgspec.Struct):
 
     cluster: str = ""
     namespace: str = ""
-    written: dict[str, int] = msgspec.field(default_factory=dict)
+    written: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    """By cluster and resource."""
 
 
 class Places:
@@ -127,13 +129,13 @@ class Places:
         if not cluster or not namespace:
             cluster, namespace = await self._only(caller, cluster, namespace)
         found = self.cluster(caller, cluster)
-        await self._namespace(caller, found, namespace)
+        await self.namespace(caller, found, namespace)
         return Place(
             caller=caller,
             cluster=found,
             namespace=namespace,
             actor=self.actor(caller) if found.impersonate else None,
-            resource_version=session.written.get(found.name, 0),
+            written=session.written.get(found.name, {}),
         )
 
     def cluster(self, caller: Caller, name: str) -> Cluster:
@@ -155,7 +157,7 @@ class Places:
         """
         found = self.cluster(caller, cluster)
         session = await self._session(caller)
-        there = await self._namespace(caller, found, namespace)
+        there = await self.namespace(caller, found, namespace)
         if (there.metadata.labels or {}).get(PROJECT_LABEL) != project_id:
             raise NotFoundError(f"namespace {namespace!r} is not there")
         session.cluster, session.namespace = found.name, namespace
@@ -173,31 +175,29 @@ class Places:
             raise ForbiddenError(f"namespace {place.namespace!r} is the system's")
         if place.actor is None:
             return
-        namespace = place.cluster.cache(NAMESPACE).get(place.namespace)
-        if namespace and (project_id := (namespace.metadata.labels or {}).get(PROJECT_LABEL)):
-            await bind_project(place.cluster, namespace.metadata, project_id)
+        if (namespace := place.cluster.cache(NAMESPACE).get(place.namespace)) is not None:
+            await bind_project(place.cluster, namespace)
 
-    async def wrote(self, place: Place, resource_version: str) -> None:
-        """Remember the newest state that the caller has written, for all replicas."""
+    async def wrote(self, place: Place, resource: str, resource_version: str) -> None:
+        """Remember the newest state of a resource that the caller has written, for all replicas."""
         if not resource_version.isdigit():
             return
         session = await self._session(place.caller)
         version = int(resource_version)
-        if version > session.written.get(place.cluster.name, 0):
-            session.written[place.cluster.name] = version
+        written = session.written.setdefault(place.cluster.name, {})
+        if version > written.get(resource, 0):
+            written[resource] = place.written[resource] = version
             await self._remember(place.caller, session)
 
     def actor(self, caller: Caller) -> Impersonation:
         """Whom the cluster sees: the user by id, and the group of their right in their project."""
-        group = f"ecns:project:{caller.project_id}"
         if self.policy.is_cloud_admin(caller):
-            groups = ("ecns:cloud:admin",)
-        elif self.policy.is_project_admin(caller):
-            groups = (f"{group}:admin",)
-        elif self.policy.is_member(caller):
-            groups = (f"{group}:member",)
+            groups: tuple[str, ...] = (CLOUD_ADMIN_GROUP,)
         else:
-            groups = (f"{group}:reader",)
+            right = "member" if self.policy.is_member(caller) else "reader"
+            if self.policy.is_project_admin(caller):
+                right = "admin"
+            groups = (project_group(caller.project_id, right), user_group(caller.user_id, right))
         return Impersonation(user=f"ecns:user:{caller.user_id}", groups=(*groups, "system:authenticated"))
 
     async def _namespaces(self, cluster: Cluster) -> list[Namespace]:
@@ -205,7 +205,13 @@ class Places:
         await cache.ready()
         return list(cache.namespace(""))
 
-    async def _namespace(self, caller: Caller, cluster: Cluster, name: str) -> Namespace:
+    async def namespace(self, caller: Caller, cluster: Cluster, name: str) -> Namespace:
+        """A namespace of a cluster.
+
+        Raises:
+            NotFoundError: it is not there for this caller.
+            UpstreamError: the cluster does not answer.
+        """
         cache = cluster.cache(NAMESPACE)
         await cache.ready()
         found = cache.get(name)
@@ -250,7 +256,7 @@ class Places:
 
 
 def _listed(annotations: dict[str, str] | None, key: str) -> list[str]:
-    """A JSON list kept in an annotation; junk is an empty one that lets nobody be forgotten."""
+    """The names, or the ids of the objects, of a JSON list in an annotation; junk names nobody."""
     text = (annotations or {}).get(key, "")
     if not text:
         return []
@@ -258,7 +264,20 @@ def _listed(annotations: dict[str, str] | None, key: str) -> list[str]:
         listed = json.loads(text)
     except ValueError:
         return [text]
-    return [str(entry) for entry in listed] if isinstance(listed, list) else [text]
+    if not isinstance(listed, list):
+        return [text]
+    return [str(entry.get("id", "")) if isinstance(entry, dict) else str(entry) for entry in listed]
+
+
+async def bind_project(cluster: Cluster, namespace: Namespace) -> None:
+    """Give the people of a namespace's project their rights in it; a namespace of no project has none.
+
+    Raises:
+        UpstreamError: the cluster refuses or does not answer.
+    """
+    metadata = namespace.metadata
+    if project_id := (metadata.labels or {}).get(PROJECT_LABEL):
+        await bind(cluster, namespace, project_id, _listed(metadata.annotations, USERS_ANNOTATION))
 
 
 async def seed(cluster: Cluster, projects: dict[str, str]) -> None:

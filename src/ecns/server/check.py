@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ecns.backends.kubernetes.clusters import Clusters
+from ecns.backends.kubernetes.clusters import Cluster, Clusters
 from ecns.backends.openstack.keystone import Keystone
 from ecns.errors import EcnsError
 from ecns.identity.policy import Policy
@@ -45,8 +45,15 @@ async def reach(config: Config) -> list[tuple[str, str]]:
         results.append(("clusters", "embedded"))
     clusters = Clusters(config.clusters)
     try:
-        said = await asyncio.gather(*(tried(cluster.check()) for cluster in clusters))
+        said = await asyncio.gather(*(tried(_cluster(cluster)) for cluster in clusters))
         results += [(f"cluster {cluster.name}", line) for cluster, line in zip(clusters, said, strict=True)]
     finally:
         await clusters.close()
     return results
+
+
+async def _cluster(cluster: Cluster) -> str:
+    found = await cluster.check()
+    if found.missing:
+        return f"failed: Kubernetes {found.version}, but ECNS may not {', '.join(found.missing)}"
+    return f"ok, Kubernetes {found.version}"

@@ -6,7 +6,6 @@ The one place where chapters wait for Kubernetes, so that a caller always reads 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import difflib
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,8 +15,9 @@ import yaml
 
 from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.client import Patch
+from ecns.backends.kubernetes.indexes import INDEXES
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
-from ecns.errors import BadRequestError, ConflictError, NotFoundError
+from ecns.errors import BadRequestError, ConflictError
 from ecns.identity.place import Place, Places
 
 R = TypeVar("R", bound=Resource)
@@ -86,10 +86,11 @@ class Objects:
         Raises:
             UpstreamError: the cluster does not answer.
         """
-        cache = self.place.cluster.cache(kind)
+        cache = self._cache(kind)
         await cache.ready()
-        if fresh or not await cache.at_least(self.place.resource_version):
-            await cache.sync(self.namespace)
+        written = self.place.written.get(kind.resource, 0)
+        if fresh or not await cache.at_least(written, namespace=self.namespace):
+            await cache.reload(self.namespace if kind.namespaced else "")
         self._read.append(cache)
         return cache
 
@@ -188,12 +189,14 @@ class Objects:
         if self.dry_run:
             self._deleted.append(f"{kind.kind}/{name}")
             return
-        with contextlib.suppress(NotFoundError):
-            await self.place.cluster.cache(kind).refresh(name, self.namespace)
+        await self._cache(kind).refresh(name, self.namespace)
 
     async def _wrote(self, kind: Kind[R], obj: R) -> None:
-        self.place.cluster.cache(kind).fold(obj)
-        await self.places.wrote(self.place, obj.metadata.resource_version)
+        self._cache(kind).fold(obj)
+        await self.places.wrote(self.place, kind.resource, obj.metadata.resource_version)
+
+    def _cache(self, kind: Kind[R]) -> Cache[R]:
+        return self.place.cluster.cache(kind, **INDEXES.get(kind, {}))
 
 
 def _diff(old: JsonObject, new: JsonObject) -> str:

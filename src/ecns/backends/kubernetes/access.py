@@ -8,28 +8,51 @@ every cluster has. Source: https://kubernetes.io/docs/reference/access-authn-aut
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from ecns.backends.kubernetes.client import Patch
-from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, ObjectMeta
+from ecns.backends.kubernetes.kinds.core import Namespace
+from ecns.backends.kubernetes.kinds.meta import JsonObject
+from ecns.backends.kubernetes.kinds.rbac import ROLE_BINDING
 
 if TYPE_CHECKING:
     from ecns.backends.kubernetes.clusters import Cluster
 
-ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", JsonObject)
 MANAGED = {"app.kubernetes.io/managed-by": "ecns"}
 ROLES = {"admin": "admin", "member": "edit", "reader": "view"}
+CLOUD_ADMIN_GROUP = "ecns:cloud:admin"
 
-_bound: WeakKeyDictionary[Cluster, set[str]] = WeakKeyDictionary()
-"""By cluster, the uids of the namespaces that have their bindings: one made anew has none."""
+_bound: WeakKeyDictionary[Cluster, dict[str, tuple[str, tuple[str, ...]]]] = WeakKeyDictionary()
+"""By cluster and namespace uid, the project and users of the bindings that stand: one made anew has none."""
 
 
-def role_bindings(namespace: str, project_id: str) -> list[JsonObject]:
-    """The three RoleBindings of a project's namespace; cloud administrators come with the project's own."""
+def project_group(project_id: str, right: str) -> str:
+    """The group of a right (`admin`, `member`, `reader`) in a project."""
+    return f"ecns:project:{project_id}:{right}"
+
+
+def user_group(user_id: str, right: str) -> str:
+    """The group of one user's right, for namespaces that only some users of the project may see."""
+    return f"ecns:user:{user_id}:{right}"
+
+
+def role_bindings(namespace: str, project_id: str, users: Sequence[str]) -> list[JsonObject]:
+    """The three RoleBindings of a project's namespace.
+
+    Args:
+        namespace: where.
+        project_id: whose.
+        users: ids of those who may see it; empty means everybody of the project. Administrators may always.
+    """
     bindings = []
     for right, role in ROLES.items():
-        groups = [f"ecns:project:{project_id}:{right}"] + (["ecns:cloud:admin"] if right == "admin" else [])
+        groups = [project_group(project_id, right)]
+        if right == "admin":
+            groups.append(CLOUD_ADMIN_GROUP)
+        elif users:
+            groups = [user_group(user, right) for user in users]
         bindings.append(
             {
                 "apiVersion": ROLE_BINDING.api_version,
@@ -44,21 +67,23 @@ def role_bindings(namespace: str, project_id: str) -> list[JsonObject]:
     return bindings
 
 
-async def bind_project(cluster: Cluster, namespace: ObjectMeta, project_id: str) -> None:
-    """Make sure that a project's namespace has its RoleBindings; asked once for each in this process.
+async def bind(cluster: Cluster, namespace: Namespace, project_id: str, users: Sequence[str]) -> None:
+    """Make sure that a project's namespace has its RoleBindings; done once for each in this process.
 
     Raises:
         UpstreamError: the cluster refuses (ECNS's own rights are in `deploy/`) or does not answer.
     """
-    known = _bound.setdefault(cluster, set())
-    if namespace.uid in known:
+    known = _bound.setdefault(cluster, {})
+    metadata = namespace.metadata
+    wanted = (project_id, tuple(users))
+    if known.get(metadata.uid) == wanted:
         return
     await asyncio.gather(
         *(
             cluster.client.patch(
-                ROLE_BINDING, binding["metadata"]["name"], namespace.name, Patch.apply(binding, force=True)
+                ROLE_BINDING, binding["metadata"]["name"], metadata.name, Patch.apply(binding, force=True)
             )
-            for binding in role_bindings(namespace.name, project_id)
+            for binding in role_bindings(metadata.name, project_id, users)
         )
     )
-    known.add(namespace.uid)
+    known[metadata.uid] = wanted

@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
-from ecns.backends.kubernetes.kinds.apps import REPLICA_SET
 from ecns.backends.kubernetes.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER, HorizontalPodAutoscaler
 from ecns.backends.kubernetes.kinds.core import SERVICE, Service
-from ecns.backends.kubernetes.kinds.meta import Kind, Resource
+from ecns.backends.kubernetes.kinds.meta import Kind
 from ecns.backends.kubernetes.kinds.networking import INGRESS, Ingress
-from ecns.backends.kubernetes.kinds.pods import POD_ROW
 
 Index = Callable[[Any], Iterable[Hashable]]
 
 OWNER = "owner"
-"""By the controlling owner's uid."""
+"""Every kind, by the uids of its owners."""
 SELECTOR = "selector"
 """Services by (namespace, key, value) of one label that they select by: the least."""
 BACKEND = "backend"
 """Ingresses by (namespace, service)."""
 TARGET = "target"
 """Autoscalers by (namespace, kind, name)."""
-
-
-def _owner(obj: Resource) -> Iterable[str]:
-    return (owner.uid for owner in obj.metadata.owner_references or () if owner.controller)
 
 
 def _selector(service: Service) -> Iterable[tuple[str, str, str]]:
@@ -49,8 +43,6 @@ def _target(autoscaler: HorizontalPodAutoscaler) -> Iterable[tuple[str, str, str
 
 
 INDEXES: Mapping[Kind[Any], Mapping[str, Index]] = {
-    REPLICA_SET: {OWNER: _owner},
-    POD_ROW: {OWNER: _owner},
     SERVICE: {SELECTOR: _selector},
     INGRESS: {BACKEND: _backends},
     HORIZONTAL_POD_AUTOSCALER: {TARGET: _target},
