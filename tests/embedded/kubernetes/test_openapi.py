@@ -127,9 +127,13 @@ def test_version_two_holds_everything() -> None:
     assert made["definitions"]["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]["type"] == "string"
 
 
-def test_protobuf_documents_are_not_offered() -> None:
+def test_version_two_is_offered_as_protobuf_too() -> None:
+    answer = get("/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+    assert answer.content_type == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+    assert answer.body.startswith(b"\x0a\x032.0")
+    assert b"io.k8s.api.core.v1.Pod" in answer.body
     with pytest.raises(ApiError) as caught:
-        get("/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+        get("/openapi/v3", accept="application/com.github.proto-openapi.spec.v3.v1.0+protobuf")
     assert caught.value.code == 406
 
 

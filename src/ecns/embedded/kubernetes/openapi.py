@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ecns.embedded.kubernetes import clock
+from ecns.embedded.kubernetes import clock, swagger_protobuf
 from ecns.embedded.kubernetes.discovery import VERSION, Response, not_found_page
 from ecns.embedded.kubernetes.errors import ApiError, Object
 from ecns.embedded.kubernetes.schemas import definitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ecns.embedded.kubernetes.resources import Resource, Resources
 
@@ -56,16 +56,19 @@ def respond(path: str, query: Mapping[str, str], accept: str, resources: Resourc
         The answer, or None when the path is another's.
 
     Raises:
-        ApiError: 406 when only protobuf is accepted.
+        ApiError: 406 when neither JSON nor, for v2, protobuf is accepted.
     """
     head, rest = path.strip("/")[:10], path.strip("/")[11:]
     if head not in {"openapi/v2", "openapi/v3"} or (head == "openapi/v2" and rest):
         return None
     media = {clause.partition(";")[0].strip() for clause in accept.split(",")}
+    if head == "openapi/v2" and media & swagger_protobuf.ACCEPTED:
+        made = _kept("protobuf", _hash("", resources), lambda: swagger_protobuf.encode(_swagger(resources)))
+        return Response(made.body, swagger_protobuf.CONTENT_TYPE, headers=made.headers)
     if not media & set(_JSON_TYPES):
         raise ApiError(406, "NotAcceptable", "only the following media types are accepted: application/json")
     if head == "openapi/v2":
-        return _kept("", _hash("", resources), lambda: _swagger(resources))
+        return _kept("", _hash("", resources), lambda: msgspec.json.encode(_swagger(resources)))
     if not rest:
         index = {
             name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={_hash(name, resources)}"}
@@ -81,7 +84,7 @@ def _document(name: str, wanted: str, resources: Resources) -> Response:
     current = _hash(name, resources)
     if wanted and wanted != current:
         return Response(b"", status=301, headers={"Location": f"/openapi/v3/{name}?hash={current}"})
-    answer = _kept(name, current, lambda: _openapi(name, resources))
+    answer = _kept(name, current, lambda: msgspec.json.encode(_openapi(name, resources)))
     if not wanted:
         return answer
     expires = (clock.now() + timedelta(days=365)).strftime("%a, %d %b %Y %H:%M:%S GMT")
@@ -89,12 +92,12 @@ def _document(name: str, wanted: str, resources: Resources) -> Response:
     return Response(answer.body, headers={**answer.headers, **lasting})
 
 
-def _kept(name: str, current: str, make: Any) -> Response:
+def _kept(name: str, current: str, make: Callable[[], bytes]) -> Response:
     body = _made.get((name, current))
     if body is None:
         for old in [key for key in _made if key[0] == name]:
             del _made[old]
-        body = _made[name, current] = msgspec.json.encode(make())
+        body = _made[name, current] = make()
     return Response(body, headers={"ETag": f'"{current}"', "Vary": "Accept"})
 
 
