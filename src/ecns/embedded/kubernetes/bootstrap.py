@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecns.embedded.kubernetes import rbac
+from ecns.embedded.kubernetes import roles
 from ecns.embedded.kubernetes.errors import ApiError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def ensure(cluster: Cluster, authority: str = "") -> None:
     cluster.authority = authority
     for name in _NAMESPACES:
         _make(cluster, "namespaces", {"metadata": {"name": name}})
-    for resource, obj in (*_OBJECTS, *rbac.defaults()):
+    for resource, obj in (*_OBJECTS, *roles.defaults()):
         _make(cluster, resource, obj)
 
 

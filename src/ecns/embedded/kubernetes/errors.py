@@ -109,6 +109,7 @@ def invalid(kind: str, group: str, name: str, causes: list[Cause]) -> ApiError:
     texts = [str(cause) for cause in causes]
     joined = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     qualified = f"{kind}.{group}" if group else kind
-    details: Object = {"name": name, **({"group": group} if group else {}), "kind": kind}
+    named = {"name": name, "group": group, "kind": kind}
+    details: Object = {key: value for key, value in named.items() if value}
     details["causes"] = [msgspec.to_builtins(cause) for cause in causes]
     return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {joined}', details=details)

@@ -54,7 +54,7 @@ def _token(authenticator: Authenticator, spec: Object) -> Object:
     audiences = spec.get("audiences") or None
     user = authenticator.user_of(spec["token"], audiences)
     if user is None:
-        return {"user": {}, "error": "[invalid bearer token, token lookup failed]"}
+        return {"user": {}, "error": "invalid bearer token"}
     return {"authenticated": True, "user": user.info(), "audiences": audiences or [authenticator.issuer]}
 
 

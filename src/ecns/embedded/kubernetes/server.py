@@ -84,7 +84,7 @@ class Server:
         allowed, _ = self._cluster.rbac.decide(user, attributes)
         if not allowed:
             raise rbac.refused(user, attributes)
-        if target is None:
+        if target is None or target.group not in self._cluster.resources.groups():
             return self._document(request)
         if request.method not in _KNOWN_METHODS or request.method == "HEAD":
             raise not_allowed()
@@ -180,8 +180,6 @@ def _failure(request: web.BaseRequest, error: ApiError) -> web.Response:
         media = negotiation.negotiate(request.headers.get("Accept", ""), frozenset()).media
     except ApiError:
         media = negotiation.JSON
-    if error.code == 406 and error.message.startswith("406:"):  # noqa: PLR2004  the negotiation itself failed
-        return web.Response(text=error.message, status=406, headers=error.headers)
     if media == negotiation.JSON and "application/yaml" in request.headers.get("Accept", ""):
         media = negotiation.YAML
     response = web.Response(body=negotiation.encode(status, media), status=error.code, headers=error.headers)

@@ -62,7 +62,7 @@ def body(value: Any, *, managed: bool = False, key: str = "") -> Any:
         return _object(value, managed=managed, key=key)
     if isinstance(value, list):
         items = [body(item, managed=managed, key=key) for item in value]
-        if key in {"causes", "resourceRules"}:
+        if key in {"causes", "resourceRules", "nonResourceRules"}:
             items.sort(key=lambda item: json.dumps(item, sort_keys=True))
         return items
     if not isinstance(value, str):

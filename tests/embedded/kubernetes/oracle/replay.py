@@ -390,7 +390,7 @@ def _decoded(text: str, headers: dict[str, str], exchange: Exchange) -> Any:
     if "json" not in headers.get("content-type", ""):
         return text
     recorded = exchange.response["body"]
-    if isinstance(recorded, list) or exchange.request["query"].get("watch"):
+    if isinstance(recorded, list):
         try:
             return [json.loads(line) for line in text.splitlines()]
         except ValueError:
