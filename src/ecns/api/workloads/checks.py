@@ -1,0 +1,634 @@
+"""What types cannot say of a workload: checked before anything is sent, each refusal naming its field.
+
+Source: reference 1.21 (the tables' remarks); decisions, "Workloads";
+https://kubernetes.io/docs/concepts/overview/working-with-objects/names/.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from ecns.api.workloads.manifests import access as services
+from ecns.api.workloads.manifests import images, names, volumes
+from ecns.api.workloads.manifests.containers import MAX_PORT
+from ecns.api.workloads.manifests.controllers import log_place
+from ecns.api.workloads.manifests.scheduling import values, words
+from ecns.api.workloads.types import (
+    Access,
+    AccessMode,
+    Capability,
+    Container,
+    Env,
+    Health,
+    Image,
+    Network,
+    RequiredPrefered,
+    Resources,
+    Router,
+    ScaleResource,
+    ScaleStrategy,
+    SchedulerRule,
+    SchedulerStrategy,
+    UpdateStrategy,
+    Volume,
+    VolumeMount,
+    Workload,
+)
+from ecns.backends.kubernetes.kinds import quantities
+from ecns.errors import BadRequestError
+
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+ENV_NAME = re.compile(r"[^=\x00-\x1f\x7f-\uffff]+")
+CAPABILITY = re.compile(r"[A-Z_]+")
+PERCENT = re.compile(r"\d{1,3}%")
+MAX_LABEL = 63
+MAX_SUBDOMAIN = 253
+MAX_WEIGHT = 100
+MAX_INT32 = 2**31 - 1
+NODE_PORTS = (30000, 32767)
+PROTOCOLS = ("TCP", "UDP", "SCTP")
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+VOLUME_TYPES = ("StorageClass", "PVC", "LocalStorage", "EmptyDir", "ConfigMap", "Secret")
+STRATEGIES = {
+    "Deployment": ("first_up", "first_down", "recreate", "custom"),
+    "StatefulSet": ("rolling_update", "on_delete"),
+    "DaemonSet": ("rolling_update", "on_delete"),
+}
+
+
+def check_workload(workload: Workload, product_type: str, *, at: str = "workload") -> Workload:
+    """Check a whole workload.
+
+    Args:
+        workload: what was sent.
+        product_type: gives defaults: `security` the runtime class, `hybrid` the application type.
+        at: the workload's path in the request, for messages.
+
+    Returns:
+        The workload with the defaults filled in.
+
+    Raises:
+        BadRequestError: something in it cannot be; `field` says where.
+    """
+    base = workload.workload_base
+    # The name is the value of a label and begins the names of pods.
+    _name(base.name, f"{at}.workload_base.name")
+    if base.replicas is not None:
+        check_replicas(base.replicas, base.type, at=f"{at}.workload_base.replicas")
+    if workload.application_name:
+        _name(workload.application_name, f"{at}.application_name")
+    check_labels(workload.labels, at=f"{at}.labels", application=workload.application_name)
+    check_access_modes(workload.access_mode or [], workload=base.name, at=f"{at}.access_mode")
+    check_volumes(workload.volumes or [], base.name, base.type, at=f"{at}.volumes")
+    check_containers(workload.containers, volumes=workload.volumes or [], at=f"{at}.containers")
+    check_update_strategy(workload.update_strategy, base.type, at=f"{at}.update_strategy")
+    check_scale_strategy(workload.scale_strategy, base.type, at=f"{at}.scale_strategy")
+    check_scheduler_strategy(workload.scheduler_strategy, at=f"{at}.scheduler_strategy")
+    check_network(workload.network, at=f"{at}.network")
+    if workload.runtime_class_name:
+        _subdomain(workload.runtime_class_name, f"{at}.runtime_class_name")
+    return replace(
+        workload,
+        application_type=workload.application_type or ("Hybrid" if product_type == "hybrid" else None),
+        runtime_class_name=workload.runtime_class_name or ("rune" if product_type == "security" else None),
+    )
+
+
+def check_replicas(replicas: int, kind: str, *, at: str = "replicas") -> None:
+    """Check a number of replicas.
+
+    Raises:
+        BadRequestError: it is negative, too large, or the kind has none.
+    """
+    if kind == "DaemonSet":
+        # Portals send what they were shown; zero and null say nothing.
+        if at == "replicas":
+            raise BadRequestError("a DaemonSet has one pod a node and cannot be scaled", field=at)
+        return
+    _between(replicas, 0, MAX_INT32, at)
+
+
+def check_labels(
+    labels: Mapping[str, str] | None, *, at: str = "labels", application: str | None = None
+) -> None:
+    """Check labels as Kubernetes does, and that they are not those ECNS sets itself.
+
+    Raises:
+        BadRequestError: a label cannot be.
+    """
+    for key, value in (labels or {}).items():
+        prefix, slash, name = key.rpartition("/")
+        if slash and (not SUBDOMAIN.fullmatch(prefix) or len(prefix) > MAX_SUBDOMAIN):
+            raise BadRequestError(f"{at}: the prefix of {key!r} is not a DNS subdomain", field=at)
+        if not QUALIFIED.fullmatch(name) or len(name) > MAX_LABEL:
+            raise BadRequestError(
+                f"{at}: {key!r} is not a label key: letters, digits, '-', '_' and '.', at most 63", field=at
+            )
+        if value and (not QUALIFIED.fullmatch(value) or len(value) > MAX_LABEL):
+            raise BadRequestError(
+                f"{at}: the value of {key!r} has only letters, digits, '-', '_' and '.', at most 63",
+                field=f"{at}.{key}",
+            )
+        if key == names.PART_OF and value != application:
+            raise BadRequestError(f"{at}: {key} is set by application_name", field=f"{at}.{key}")
+
+
+# Access
+
+
+def check_access_modes(modes: Sequence[AccessMode], *, workload: str = "", at: str = "access_modes") -> None:
+    """Check access modes.
+
+    Raises:
+        BadRequestError: one of them cannot be, or two have one name or one node port.
+    """
+    called = services.service_names(workload or "x", modes)
+    _unique(called, lambda place: f"{at}[{place}].name", "Services")
+    for place, (mode, name) in enumerate(zip(modes, called, strict=True)):
+        here = f"{at}[{place}]"
+        if (mode.name or workload) and (not SERVICE_NAME.fullmatch(name) or len(name) > MAX_LABEL):
+            raise BadRequestError(
+                f"{here}.name: a Service's name begins with a letter and has small letters, digits and '-',"
+                f" at most 63: {name!r}",
+                field=f"{here}.name",
+            )
+        if mode.type == "ExternalName" and not mode.external_name:
+            raise BadRequestError(
+                f"{here}.external_name: type ExternalName needs a domain", field=f"{here}.external_name"
+            )
+        if mode.type != "ExternalName" and not mode.access and mode.cluster_ip != "None":
+            raise BadRequestError(f"{here}.access: a port is needed", field=f"{here}.access")
+        if mode.type == "ClusterIP" and mode.cluster_ip not in {None, "", "None"}:
+            _address(mode.cluster_ip or "", f"{here}.cluster_ip")
+        for index, access in enumerate(mode.access or ()):
+            _access(access, mode, f"{here}.access[{index}]")
+        ports = [(access.port, (access.protocol or "TCP").upper()) for access in mode.access or ()]
+        _unique(ports, lambda index, here=here: f"{here}.access[{index}].port", "ports of a Service")
+    node_ports = [
+        (access.node_port, (access.protocol or "TCP").upper())
+        for mode in modes
+        if mode.type in {"NodePort", "LoadBalancer"}
+        for access in mode.access or ()
+        if access.node_port
+    ]
+    _unique(node_ports, lambda _: f"{at}.access.node_port", "node ports")
+
+
+def _access(access: Access, mode: AccessMode, at: str) -> None:
+    if access.port is None:
+        raise BadRequestError(f"{at}.port: a port is needed", field=f"{at}.port")
+    _port(access.port, f"{at}.port")
+    if access.target_port is not None:
+        _port(access.target_port, f"{at}.target_port")
+    if access.node_port is not None and mode.type in {"NodePort", "LoadBalancer"}:
+        _between(access.node_port, *NODE_PORTS, f"{at}.node_port")
+    if access.protocol:
+        _one_of(access.protocol.upper(), PROTOCOLS, f"{at}.protocol")
+    for index, router in enumerate(access.routers or ()):
+        _router(router, f"{at}.routers[{index}]")
+
+
+def _router(router: Router, at: str) -> None:
+    if router.domain:
+        _subdomain(router.domain.removeprefix("*."), f"{at}.domain")
+    if router.path and not router.path.startswith("/"):
+        raise BadRequestError(f"{at}.path: a path begins with '/'", field=f"{at}.path")
+    if router.service_port is not None:
+        _port(router.service_port, f"{at}.service_port")
+    if router.target_service:
+        _subdomain(router.target_service, f"{at}.target_service")
+
+
+# Containers
+
+
+def check_containers(
+    containers: Sequence[Container], *, volumes: Sequence[Volume] | None = None, at: str = "containers"
+) -> None:
+    """Check containers.
+
+    Args:
+        containers: all of a workload's.
+        volumes: the workload's volumes; None when they are not known here.
+        at: their path in the request.
+
+    Raises:
+        BadRequestError: one of them cannot be.
+    """
+    if not any(one.type == "worker" for one in containers):
+        raise BadRequestError(f"{at}: a container of type worker is needed", field=at)
+    _unique([one.name for one in containers], lambda place: f"{at}[{place}].name", "containers")
+    known = None if volumes is None else {volume.name for volume in volumes}
+    for place, one in enumerate(containers):
+        here = f"{at}[{place}]"
+        _name(one.name, f"{here}.name")
+        _image(one.image, one.image_source, here)
+        _resources(one.resources, f"{here}.resources")
+        for index, variable in enumerate(one.env or ()):
+            _env(variable, f"{here}.env[{index}]")
+        for index, mount in enumerate(one.volume_mounts or ()):
+            _mount(mount, known, f"{here}.volume_mounts[{index}]")
+        paths = [mount.mount_path for mount in one.volume_mounts or ()]
+        _unique(
+            paths,
+            lambda index, here=here: f"{here}.volume_mounts[{index}].mount_path",
+            "mounts of a container",
+        )
+        _logs(one, containers, volumes, here)
+        checks = one.health or ()
+        _unique([check.type for check in checks], lambda _, here=here: f"{here}.health", "checks of a type")
+        for index, check in enumerate(checks):
+            if one.type == "init":
+                raise BadRequestError(
+                    f"{here}.health: an init container has no health checks", field=f"{here}.health"
+                )
+            _health(check, f"{here}.health[{index}]")
+        _security(one, here)
+        _hooks(one, here)
+
+
+def _image(image: Image, source: str | None, at: str) -> None:
+    here = f"{at}.image"
+    if not image.image.strip() or re.search(r"\s", image.image.strip()):
+        raise BadRequestError(f"{here}.image: an image is needed, without spaces", field=f"{here}.image")
+    version = image.image_version or ""
+    if re.search(r"[\s@/]", version):
+        raise BadRequestError(
+            f"{here}.image_version: a tag or a digest (sha256:…) is needed", field=f"{here}.image_version"
+        )
+    tag = images.split(image.image)[1]
+    if tag and version and not version.startswith(images.DIGEST) and tag != version:
+        raise BadRequestError(
+            f"{here}.image_version: the image already names version {tag!r}", field=f"{here}.image_version"
+        )
+    if source == "ecns" and not image.harbor_project_name and "/" not in image.image:
+        raise BadRequestError(
+            f"{here}.harbor_project_name: an image of source ecns needs its Harbor project",
+            field=f"{here}.harbor_project_name",
+        )
+    if image.image_pull_policy:
+        _one_of(image.image_pull_policy, PULL_POLICIES, f"{here}.image_pull_policy")
+    if image.image_secret:
+        _subdomain(image.image_secret, f"{here}.image_secret")
+
+
+def _resources(resources: Resources | None, at: str) -> None:
+    if resources is None:
+        return
+    for name in ("cpu", "memory"):
+        asked = getattr(resources.requests, name, None)
+        limit = getattr(resources.limits, name, None)
+        for part, value in (("requests", asked), ("limits", limit)):
+            if value is not None and not 0 <= value <= MAX_INT32:
+                raise BadRequestError(
+                    f"{at}.{part}.{name}: must not be negative", field=f"{at}.{part}.{name}"
+                )
+        if asked is not None and limit is not None and asked > limit:
+            raise BadRequestError(
+                f"{at}.requests.{name}: more is requested ({asked}) than the limit ({limit})",
+                field=f"{at}.requests.{name}",
+            )
+
+
+def _env(variable: Env, at: str) -> None:
+    if not ENV_NAME.fullmatch(variable.name):
+        raise BadRequestError(
+            f"{at}.name: a variable's name has printable ASCII characters without '='", field=f"{at}.name"
+        )
+    if variable.type != "Normal":
+        if not variable.key:
+            raise BadRequestError(f"{at}.key: the name of the {variable.type} is needed", field=f"{at}.key")
+        if not variable.value:
+            raise BadRequestError(
+                f"{at}.value: the key in the {variable.type} is needed", field=f"{at}.value"
+            )
+        _subdomain(variable.key, f"{at}.key")
+
+
+def _mount(mount: VolumeMount, known: set[str] | None, at: str) -> None:
+    if known is not None and mount.volume_name not in known:
+        raise BadRequestError(
+            f"{at}.volume_name: there is no volume {mount.volume_name!r}", field=f"{at}.volume_name"
+        )
+    if not mount.mount_path.startswith("/") or ":" in mount.mount_path:
+        raise BadRequestError(
+            f"{at}.mount_path: an absolute path without ':' is needed", field=f"{at}.mount_path"
+        )
+    if mount.sub_path and (mount.sub_path.startswith("/") or ".." in mount.sub_path.split("/")):
+        raise BadRequestError(
+            f"{at}.sub_path: a relative path without '..' is needed", field=f"{at}.sub_path"
+        )
+
+
+def _logs(one: Container, several: Sequence[Container], sent: Sequence[Volume] | None, at: str) -> None:
+    own = volumes.own_mounts(sent or (), several) if one.type == "worker" else []
+    mounts = [*(one.volume_mounts or ()), *own]
+    for index, path in enumerate(one.logsidecar_injector or ()):
+        here = f"{at}.logsidecar_injector[{index}]"
+        if not path.startswith("/"):
+            raise BadRequestError(f"{here}: an absolute path is needed", field=here)
+        if ".." in path.split("/") or log_place(path, mounts) is None:
+            raise BadRequestError(f"{here}: {path!r} is under none of the container's mounts", field=here)
+
+
+def _health(check: Health, at: str) -> None:
+    if check.type in {"liveness", "startup"} and check.success_threshold not in {None, 1}:
+        raise BadRequestError(
+            f"{at}.success_threshold: must be 1 for {check.type}", field=f"{at}.success_threshold"
+        )
+    if check.protocol == "cmd":
+        if not check.cmd:
+            raise BadRequestError(f"{at}.cmd: a command is needed", field=f"{at}.cmd")
+    elif check.port is None:
+        raise BadRequestError(f"{at}.port: a port is needed for {check.protocol}", field=f"{at}.port")
+    else:
+        _port(check.port, f"{at}.port")
+    for name, least in (
+        ("initial_delay", 0),
+        ("period", 1),
+        ("timeout", 1),
+        ("success_threshold", 1),
+        ("failure_threshold", 1),
+    ):
+        value = getattr(check, name)
+        if value is not None:
+            _between(value, least, MAX_INT32, f"{at}.{name}")
+
+
+def _security(one: Container, at: str) -> None:
+    security = one.security
+    if security is None:
+        return
+    here = f"{at}.security"
+    for name in ("run_as_user", "run_as_group"):
+        value = getattr(security, name)
+        if value is not None:
+            _between(value, 0, MAX_INT32, f"{here}.{name}")
+    if security.run_as_nonroot and security.run_as_user == 0:
+        raise BadRequestError(
+            f"{here}.run_as_user: user 0 is root, which run_as_nonroot forbids", field=f"{here}.run_as_user"
+        )
+    found = security.capabilities
+    sets: list[Capability] = [found] if isinstance(found, Capability) else found or []
+    for capability in sets:
+        for cap in capability.caps:
+            if not CAPABILITY.fullmatch(cap.upper()):
+                raise BadRequestError(
+                    f"{here}.capabilities.caps: {cap!r} is no capability", field=f"{here}.capabilities.caps"
+                )
+
+
+def _hooks(one: Container, at: str) -> None:
+    hooks = one.hooks or ()
+    _unique([hook.type for hook in hooks], lambda index: f"{at}.hooks[{index}].type", "hooks of a type")
+    for index, hook in enumerate(hooks):
+        here = f"{at}.hooks[{index}].cmd"
+        if one.type == "init":
+            raise BadRequestError(f"{at}.hooks: an init container has no hooks", field=f"{at}.hooks")
+        if not hook.cmd:
+            raise BadRequestError(f"{here}: a command is needed", field=here)
+
+
+# Volumes
+
+
+def check_volumes(several: Sequence[Volume], workload: str, kind: str, *, at: str = "volumes") -> None:
+    """Check volumes.
+
+    Raises:
+        BadRequestError: one of them cannot be.
+    """
+    _unique([one.name for one in several], lambda place: f"{at}[{place}].name", "volumes")
+    for place, one in enumerate(several):
+        here = f"{at}[{place}]"
+        _name(one.name, f"{here}.name")
+        _one_of(one.type, VOLUME_TYPES, f"{here}.type")
+        if one.type == "StorageClass" and kind != "StatefulSet":
+            _subdomain(volumes.claim_name(workload, one.name), f"{here}.name")
+        _source(one, here)
+
+
+def _source(one: Volume, at: str) -> None:
+    """Check that the part that the volume's type needs is there and makes sense."""
+    field = {"LocalStorage": "local_storage", "StorageClass": "storage_class"}.get(one.type, one.type.lower())
+    here = f"{at}.{field}"
+    part = getattr(one, field)
+    if part is None and one.type != "EmptyDir":
+        raise BadRequestError(f"{here}: is needed for type {one.type}", field=here)
+    match one.type:
+        case "StorageClass" if one.storage_class:
+            _capacity(one.storage_class.capacity, f"{here}.capacity", needed=True)
+            if one.storage_class.class_name:
+                _subdomain(one.storage_class.class_name, f"{here}.class_name")
+        case "PVC" if one.pvc:
+            _subdomain(one.pvc.name, f"{here}.name")
+        case "LocalStorage":
+            if not (one.local_storage or "").startswith("/"):
+                raise BadRequestError(f"{here}: an absolute path of the host is needed", field=here)
+        case "EmptyDir":
+            if one.emptydir and one.emptydir.strip().lower() != volumes.MEMORY.lower():
+                _capacity(one.emptydir, here, needed=False)
+        case _:
+            config = one.configmap if one.type == "ConfigMap" else one.secret
+            if config is None:
+                return
+            _subdomain(config.name, f"{here}.name")
+            if config.path and not config.path.startswith("/"):
+                raise BadRequestError(f"{here}.path: an absolute path is needed", field=f"{here}.path")
+            for index, item in enumerate(config.items or ()):
+                if item.path.startswith("/") or ".." in item.path.split("/") or not item.path:
+                    raise BadRequestError(
+                        f"{here}.items[{index}].path: a relative path without '..' is needed",
+                        field=f"{here}.items[{index}].path",
+                    )
+
+
+def _capacity(value: str | int | None, at: str, *, needed: bool) -> None:
+    if value is None or value == "":
+        if needed:
+            raise BadRequestError(f"{at}: a capacity in GiB is needed", field=at)
+        return
+    try:
+        positive = quantities.amount(quantities.capacity(value)) > 0
+    except ValueError as error:
+        raise BadRequestError(f"{at}: {error}", field=at) from error
+    if not positive:
+        raise BadRequestError(f"{at}: must be more than nothing", field=at)
+
+
+# Strategies and network
+
+
+def check_update_strategy(strategy: UpdateStrategy | None, kind: str, *, at: str = "update_strategy") -> None:
+    """Check an update strategy.
+
+    Raises:
+        BadRequestError: the kind does not have it, or its numbers cannot be.
+    """
+    if strategy is None:
+        return
+    if strategy.type is not None and strategy.type not in STRATEGIES[kind]:
+        raise BadRequestError(
+            f"{at}.type: a {kind} has {', '.join(STRATEGIES[kind])}, not {strategy.type}", field=f"{at}.type"
+        )
+    if strategy.batch_size is not None:
+        _between(strategy.batch_size, 1, MAX_INT32, f"{at}.batch_size")
+    if strategy.period is not None:
+        _between(strategy.period, 0, MAX_INT32, f"{at}.period")
+    zero = []
+    for name in ("max_surge", "max_unavailable"):
+        value = getattr(strategy, name)
+        if isinstance(value, str) and not value.strip().isdecimal() and not PERCENT.fullmatch(value.strip()):
+            raise BadRequestError(
+                f"{at}.{name}: a number or a percentage such as 25% is needed", field=f"{at}.{name}"
+            )
+        if isinstance(value, int):
+            _between(value, 0, MAX_INT32, f"{at}.{name}")
+        zero.append(value is not None and str(value).strip().rstrip("%").strip("0") == "")
+    if strategy.type == "custom" and all(zero):
+        raise BadRequestError(f"{at}: max_surge and max_unavailable cannot both be 0", field=at)
+
+
+def check_scale_strategy(strategy: ScaleStrategy | None, kind: str, *, at: str = "scale_strategy") -> None:
+    """Check a scale strategy; none or an empty one is no autoscaler.
+
+    Raises:
+        BadRequestError: the kind cannot be scaled, or its numbers cannot be.
+    """
+    if strategy is None or strategy == ScaleStrategy():
+        return
+    if kind == "DaemonSet":
+        raise BadRequestError(f"{at}: a DaemonSet has one pod a node and cannot be scaled", field=at)
+    if strategy.max_replicas is None:
+        raise BadRequestError(f"{at}.max_replicas: is needed", field=f"{at}.max_replicas")
+    _between(strategy.max_replicas, 1, MAX_INT32, f"{at}.max_replicas")
+    if strategy.min_replicas is not None:
+        _between(strategy.min_replicas, 1, strategy.max_replicas, f"{at}.min_replicas")
+    resource = strategy.resource or ScaleResource()
+    if resource.cpu is None and resource.memory is None:
+        raise BadRequestError(
+            f"{at}.resource: a percentage of cpu or of memory is needed", field=f"{at}.resource"
+        )
+    for name in ("cpu", "memory"):
+        value = getattr(resource, name)
+        if value is not None:
+            _between(value, 1, MAX_INT32, f"{at}.resource.{name}")
+
+
+def check_scheduler_strategy(
+    strategies: Sequence[SchedulerStrategy] | None, *, at: str = "scheduler_strategy"
+) -> None:
+    """Check scheduling strategies.
+
+    Raises:
+        BadRequestError: an expression or a weight cannot be.
+    """
+    for place, strategy in enumerate(strategies or ()):
+        for name in ("node_selector", "node_terms", "pod_affinity", "pod_anti_affinity"):
+            rule: SchedulerRule | None = getattr(strategy, name)
+            if rule is None:
+                continue
+            for part, rules in (("required", rule.required), ("prefered", rule.prefered)):
+                for index, one in enumerate(rules or ()):
+                    here = f"{at}[{place}].{name}.{part}[{index}]"
+                    _rule(one, here, pods=name.startswith("pod"))
+
+
+def _rule(rule: RequiredPrefered, at: str, *, pods: bool) -> None:
+    if pods and not rule.expression:
+        raise BadRequestError(f"{at}.expression: an expression is needed", field=f"{at}.expression")
+    if rule.topology_key:
+        check_labels({rule.topology_key: ""}, at=f"{at}.topology_key")
+    for index, expression in enumerate(rule.expression or ()):
+        here = f"{at}.expression[{index}]"
+        check_labels({expression.key: ""}, at=f"{here}.key", application="")
+        given = values(expression.values)
+        operator = expression.operator
+        if pods and operator in {"Gt", "Lt"}:
+            raise BadRequestError(f"{here}.operator: {operator} is for nodes only", field=f"{here}.operator")
+        if operator in {"In", "NotIn"} and not given:
+            raise BadRequestError(f"{here}.values: {operator} needs values", field=f"{here}.values")
+        if operator in {"Exists", "DoesNotExist"} and given:
+            raise BadRequestError(f"{here}.values: {operator} has no values", field=f"{here}.values")
+        if operator in {"Gt", "Lt"} and (len(given) != 1 or not re.fullmatch(r"[+-]?\d+", given[0])):
+            raise BadRequestError(f"{here}.values: {operator} needs one number", field=f"{here}.values")
+        if expression.weight is not None:
+            _between(expression.weight, 1, MAX_WEIGHT, f"{here}.weight")
+
+
+def check_network(network: Network | None, *, at: str = "network") -> None:
+    """Check network settings.
+
+    Raises:
+        BadRequestError: one of them cannot be.
+    """
+    if network is None:
+        return
+    if network.dns_policy:
+        _one_of(network.dns_policy, DNS_POLICIES[:3], f"{at}.dns_policy")
+    for index, alias in enumerate(network.host_aliases or ()):
+        here = f"{at}.host_aliases[{index}]"
+        _address(alias.ip, f"{here}.ip")
+        if not words(alias.hostnames):
+            raise BadRequestError(f"{here}.hostnames: a host name is needed", field=f"{here}.hostnames")
+        for name in words(alias.hostnames):
+            _subdomain(name, f"{here}.hostnames")
+
+
+# The simple ones
+
+
+def _name(name: str, at: str) -> None:
+    if not LABEL.fullmatch(name) or len(name) > MAX_LABEL:
+        raise BadRequestError(
+            f"{at}: {name[:80]!r} is no name: small letters, digits and '-', beginning and ending with a letter"
+            " or digit, at most 63 (RFC 1123)",
+            field=at,
+        )
+
+
+def _subdomain(name: str, at: str) -> None:
+    if not SUBDOMAIN.fullmatch(name) or len(name) > MAX_SUBDOMAIN:
+        raise BadRequestError(
+            f"{at}: {name[:80]!r} is no name: small letters, digits, '-' and '.', at most 253 (RFC 1123)",
+            field=at,
+        )
+
+
+def _address(value: str, at: str) -> None:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError as error:
+        raise BadRequestError(f"{at}: {value!r} is no IP address", field=at) from error
+
+
+def _port(port: int, at: str) -> None:
+    _between(port, 1, MAX_PORT, at)
+
+
+def _between(value: int, least: int, most: int, at: str) -> None:
+    if not least <= value <= most:
+        raise BadRequestError(f"{at}: {value} is not between {least} and {most}", field=at)
+
+
+def _one_of(value: str, known: Iterable[str], at: str) -> None:
+    if value not in (known := tuple(known)):
+        raise BadRequestError(f"{at}: {value!r} is none of {', '.join(known)}", field=at)
+
+
+def _unique(found: Sequence[object], at: Callable[[int], str], what: str) -> None:
+    seen: set[object] = set()
+    for place, one in enumerate(found):
+        if one in seen:
+            where = at(place)
+            shown = "/".join(map(str, one)) if isinstance(one, tuple) else one
+            raise BadRequestError(f"{where}: two {what} are {shown}", field=where)
+        seen.add(one)

@@ -1,0 +1,262 @@
+"""Access modes: Services, and Ingresses for their routers, both ways (reference 1.21, access_mode)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ecns.api.workloads.manifests import names
+from ecns.api.workloads.types import (
+    Access,
+    AccessMode,
+    AvailabilityZoneData,
+    AvailabilityZoneProfile,
+    External,
+    FlavorData,
+    FlavorProfile,
+    LoadBalancer,
+    Router,
+)
+from ecns.backends.kubernetes.kinds import networking as net
+from ecns.backends.kubernetes.kinds.apps import Controller
+from ecns.backends.kubernetes.kinds.core import Node, Service, ServicePort, ServiceSpec
+from ecns.backends.kubernetes.kinds.meta import ObjectMeta
+
+CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+DEFAULT_PROTOCOL = "TCP"
+ANY_PATH = "/"
+
+
+def service_names(workload: str, modes: Sequence[AccessMode], taken: Iterable[str] = ()) -> list[str]:
+    """The name of each mode's Service: the one sent, else the workload's, then with the type behind it."""
+    used = {*taken, *(mode.name for mode in modes if mode.name)}
+    chosen: list[str] = []
+    for mode in modes:
+        name = mode.name or ""
+        number = 1
+        while not name:
+            suffix = f"-{mode.type.lower()}" + (f"-{number - 1}" if number > 2 else "")  # noqa: PLR2004
+            candidate = workload if number == 1 else workload[: 63 - len(suffix)].rstrip("-") + suffix
+            name = "" if candidate in used else candidate
+            number += 1
+        used.add(name)
+        chosen.append(name)
+    return chosen
+
+
+def service(
+    sent: AccessMode, name: str, labels: dict[str, str], selector: dict[str, str], order: int | None
+) -> Service:
+    """The Service of an access mode.
+
+    Args:
+        sent: the mode.
+        name: the Service's name.
+        labels: the Service's labels.
+        selector: the pods it leads to.
+        order: its place among several.
+    """
+    annotations = dict(sent.annotations or {}) | _load_balancer(sent)
+    if order is not None:
+        annotations[names.ORDER] = str(order)
+    spec = ServiceSpec(type=sent.type)
+    if sent.type == "ExternalName":
+        spec.external_name = sent.external_name or ""
+    else:
+        spec.selector = selector
+    if sent.type == "ClusterIP":
+        spec.cluster_ip = sent.cluster_ip or ""
+    spec.ports = [_port(access, sent.type) for access in sent.access or () if access.port] or None
+    return Service(
+        api_version="v1",
+        kind="Service",
+        metadata=ObjectMeta(name=name, labels=labels, annotations=annotations or None),
+        spec=spec,
+    )
+
+
+def ingress(sent: AccessMode, name: str, labels: dict[str, str]) -> net.Ingress | None:
+    """The Ingress of an access mode's routers, named after its Service."""
+    hosts: dict[str, list[net.IngressPath]] = {}
+    for access in sent.access or ():
+        for router in access.routers or ():
+            backend = net.ServiceBackend(
+                name=router.target_service or name,
+                port=net.BackendPort(number=router.service_port or access.port or 0),
+            )
+            path = net.IngressPath(
+                path=router.path or ANY_PATH, path_type="Prefix", backend=net.IngressBackend(service=backend)
+            )
+            hosts.setdefault(router.domain or "", []).append(path)
+    if not hosts:
+        return None
+    rules = [net.IngressRule(host=host, http=net.HTTPRule(paths=paths)) for host, paths in hosts.items()]
+    return net.Ingress(
+        api_version="networking.k8s.io/v1",
+        kind="Ingress",
+        metadata=ObjectMeta(name=name, labels=labels),
+        spec=net.IngressSpec(rules=rules),
+    )
+
+
+def shown(
+    services: Sequence[Service],
+    ingresses: Sequence[net.Ingress],
+    controller: Controller,
+    nodes: Sequence[Node] = (),
+) -> list[AccessMode]:
+    """The access modes of a workload, in the order they were sent."""
+    ordered = sorted(services, key=_order)
+    ports = {
+        port.name: port.container_port
+        for container in controller.spec.template.spec.containers
+        for port in container.ports or ()
+        if port.name
+    }
+    modes = [_shown(found, ports, nodes) for found in ordered]
+    by_name = {mode.name: (mode, found) for mode, found in zip(modes, ordered, strict=True)}
+    for entry in ingresses:
+        for host, path, backend in routes(entry):
+            mode, found = by_name.get(entry.metadata.name) or by_name.get(backend.name) or (None, None)
+            if mode is None or found is None:
+                continue
+            target = by_name.get(backend.name)
+            number = backend.port.number or _named(target[1] if target else None, backend.port.name)
+            place = next((access for access in mode.access or () if access.port == number), None)
+            if place is None:
+                place = next(iter(mode.access or ()), None)
+            if place is not None and place.routers is not None:
+                place.routers.append(
+                    Router(
+                        domain=host or None,
+                        path=path.path or ANY_PATH,
+                        target_service=backend.name,
+                        service_port=number or None,
+                    )
+                )
+    return modes
+
+
+def routes(entry: net.Ingress) -> Iterable[tuple[str, net.IngressPath, net.ServiceBackend]]:
+    """Host, path and Service of every rule that leads to a Service."""
+    for rule in entry.spec.rules or ():
+        for path in rule.http.paths if rule.http else ():
+            if path.backend.service:
+                yield rule.host, path, path.backend.service
+
+
+def _order(found: Service) -> tuple[int, str, str]:
+    order = (found.metadata.annotations or {}).get(names.ORDER, "")
+    return (
+        int(order) if order.isdecimal() else 0,
+        found.metadata.creation_timestamp or "",
+        found.metadata.name,
+    )
+
+
+def _port(access: Access, kind: str) -> ServicePort:
+    protocol = (access.protocol or DEFAULT_PROTOCOL).upper()
+    return ServicePort(
+        name=f"{protocol.lower()}-{access.port}",
+        protocol=protocol,
+        port=access.port or 0,
+        target_port=access.target_port,
+        node_port=access.node_port if kind in {"NodePort", "LoadBalancer"} else None,
+    )
+
+
+def _load_balancer(sent: AccessMode) -> dict[str, str]:
+    """What the OpenStack cloud provider reads."""
+    if sent.type != "LoadBalancer":
+        return {}
+    external = sent.external or External()
+    balancer = external.loadbalancer or LoadBalancer()
+    zone = (external.availability_zone_profile or AvailabilityZoneProfile()).availability_zone_data
+    flavor = (external.flavor_profile or FlavorProfile()).flavor_data
+    found = {
+        names.LB_SUBNET: balancer.vip_subnet_id or sent.subnet,
+        names.LB_ZONE: zone.compute_zone if zone else None,
+        names.LB_FLAVOR: flavor.compute_flavor if flavor else None,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _shown(found: Service, ports: Mapping[str, int], nodes: Sequence[Node]) -> AccessMode:
+    spec = found.spec
+    kind = spec.type or "ClusterIP"
+    hidden = {names.LAST_APPLIED, names.ORDER}
+    external, subnet = None, None
+    public: list[str] = []
+    private: list[str] = []
+    if kind == "LoadBalancer":
+        hidden |= {names.LB_SUBNET, names.LB_ZONE, names.LB_FLAVOR}
+        external, subnet = _external(found)
+        public = [entry.ip or entry.hostname for entry in found.status.load_balancer.ingress or ()]
+    elif kind == "NodePort":
+        private = [address for node in nodes for address in _addresses(node)]
+        public = [
+            address
+            for node in nodes
+            if any(role in (node.metadata.labels or {}) for role in CONTROL_PLANE)
+            for address in _addresses(node)
+        ]
+    return AccessMode(
+        name=found.metadata.name,
+        type=kind,  # type: ignore[arg-type]  # what Kubernetes has
+        external_name=spec.external_name or None,
+        cluster_ip=spec.cluster_ip or None,
+        public_ips=public,
+        private_ips=private,
+        access=[
+            Access(
+                port=port.port,
+                protocol=port.protocol or DEFAULT_PROTOCOL,
+                node_port=port.node_port or None,
+                target_port=_target(port, ports),
+                routers=[],
+            )
+            for port in spec.ports or ()
+        ],
+        annotations={
+            key: value for key, value in (found.metadata.annotations or {}).items() if key not in hidden
+        },
+        external=external,
+        subnet=subnet,
+    )
+
+
+def _target(port: ServicePort, ports: Mapping[str, int]) -> int | None:
+    target = port.target_port
+    if isinstance(target, str):
+        return int(target) if target.isdecimal() else ports.get(target)
+    return target or port.port
+
+
+def _named(found: Service | None, name: str) -> int:
+    ports = (found.spec.ports if found else None) or ()
+    return next((port.port for port in ports if port.name == name), 0)
+
+
+def _addresses(node: Node) -> list[str]:
+    return [entry.address for entry in node.status.addresses or () if entry.type == "InternalIP"]
+
+
+def _external(found: Service) -> tuple[External, str | None]:
+    annotations = found.metadata.annotations or {}
+    subnet, zone = annotations.get(names.LB_SUBNET), annotations.get(names.LB_ZONE)
+    flavor = annotations.get(names.LB_FLAVOR)
+    addresses = found.status.load_balancer.ingress or []
+    external = External(
+        availability_zone_profile=AvailabilityZoneProfile(
+            availability_zone_data=AvailabilityZoneData(compute_zone=zone)
+        )
+        if zone
+        else None,
+        flavor_profile=FlavorProfile(flavor_data=FlavorData(compute_flavor=flavor)) if flavor else None,
+        loadbalancer=LoadBalancer(vip_subnet_id=subnet) if subnet else None,
+        availability_zone=zone,
+        flavor_id=flavor,
+        id=annotations.get(names.LB_ID),
+        vip_address=(addresses[0].ip or addresses[0].hostname) if addresses else None,
+        vip_subnet_id=subnet,
+    )
+    return external, subnet

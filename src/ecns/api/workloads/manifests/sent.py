@@ -1,0 +1,100 @@
+"""What was sent and Kubernetes has no word for, kept beside the objects.
+
+Some of the reference's fields leave no trace in an object (`image_auth`), and some ways of saying a thing
+become the same object (`custom` with a surge of one is `first_up`). So when the objects of what was sent
+would be shown differently, the difference goes into an annotation for that field of the workload:
+`ecns.easystack.com/sent-<field>`, compact JSON. It is believed only as long as what it leads to still says
+the same as the objects; when someone changes them with another tool, the objects are right.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from ecns.api.workloads.manifests.names import SENT
+
+FIELDS: Final = (
+    "application_type",
+    "security_groups",
+    "access_mode",
+    "vm_access",
+    "vm_network",
+    "containers",
+    "volumes",
+    "update_strategy",
+    "scale_strategy",
+    "scheduler_strategy",
+    "network",
+)
+"""The fields of a workload that are kept."""
+WHOLE: Final = frozenset({"update_strategy", "scheduler_strategy", "vm_access", "vm_network", "routers"})
+"""Fields whose parts mean nothing apart from one another."""
+SAME: Final = object()
+LIMIT = 48 * 1024
+"""Bytes of one annotation: all of an object's together may have 256 KiB."""
+
+
+def difference(shown: Any, sent: Any, name: str = "") -> Any:
+    """What to lay over `shown` to get `sent`, or SAME; what was not sent is not missed."""
+    if sent is None or sent == shown:
+        return SAME
+    if isinstance(shown, dict) and isinstance(sent, dict):
+        parts = {key: difference(shown.get(key), value, key) for key, value in sent.items()}
+        changed = {key: part for key, part in parts.items() if part is not SAME}
+        if not changed:
+            return SAME
+        return sent if name in WHOLE else changed
+    if isinstance(shown, list) and isinstance(sent, list) and _parallel(shown, sent):
+        parts = {str(at): difference(one, two) for at, (one, two) in enumerate(zip(shown, sent, strict=True))}
+        changed = {at: part for at, part in parts.items() if part is not SAME}
+        if not changed:
+            return SAME
+        return sent if name in WHOLE else changed
+    return sent
+
+
+def overlay(shown: Any, kept: Any, name: str = "") -> Any:
+    """`shown` with what `difference` kept."""
+    if name in WHOLE or not isinstance(kept, dict):
+        return kept
+    if isinstance(shown, list):
+        changed = [overlay(item, kept[str(at)]) if str(at) in kept else item for at, item in enumerate(shown)]
+        return changed if all(at.isdecimal() and int(at) < len(shown) for at in kept) else shown
+    if isinstance(shown, dict):
+        return {**shown, **{key: overlay(shown.get(key), part, key) for key, part in kept.items()}}
+    return kept
+
+
+def annotation(field: str) -> str:
+    """The annotation of a field."""
+    return SENT + field
+
+
+def dump(kept: Any) -> str | None:
+    """The value of an annotation; None when it is too large to keep."""
+    text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+    return text if len(text.encode()) <= LIMIT else None
+
+
+def load(annotations: dict[str, str] | None) -> dict[str, Any]:
+    """What is kept, by field; an annotation that someone broke is none."""
+    found: dict[str, Any] = {}
+    for field in FIELDS:
+        text = (annotations or {}).get(annotation(field))
+        if text:
+            try:
+                found[field] = json.loads(text)
+            except ValueError:
+                continue
+    return found
+
+
+def _parallel(shown: list[Any], sent: list[Any]) -> bool:
+    """Whether two lists are of the same things in the same order."""
+    return len(shown) == len(sent) and all(
+        isinstance(one, dict)
+        and isinstance(two, dict)
+        and all(two.get(key) in {None, one.get(key)} for key in ("name", "type", "mount_path"))
+        for one, two in zip(shown, sent, strict=True)
+    )
