@@ -23,6 +23,7 @@ import msgspec
 
 from ecns.embedded.kubernetes import quantities
 from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
+from ecns.embedded.kubernetes.resources import Resource, Resources
 from ecns.embedded.kubernetes.wire import FACTS
 
 VERSION = "v1.36"
@@ -459,19 +460,24 @@ def of_kind(api_version: str, kind: str) -> Type | None:
     return named(name) if name else None
 
 
-@lru_cache(maxsize=None)
-def _default_kinds() -> dict[str, tuple[str, str]]:
-    from ecns.embedded.kubernetes.resources import Resources  # noqa: PLC0415  only for bodies without a kind
+@lru_cache(maxsize=1)
+def _builtins() -> dict[str, Resource]:
+    return {resource.name: resource for resource in Resources()}
 
-    return {resource.name: (resource.api_version(), resource.kind) for resource in Resources()}
+
+def builtin(resource: str) -> Resource | None:
+    """The entry of a built-in resource; None for custom ones."""
+    return _builtins().get(resource)
 
 
 def of_object(resource: str, obj: Object) -> Type | None:
     """The type of an object by its own `apiVersion` and `kind`, else by the name of its resource."""
-    found = of_kind(str(obj.get("apiVersion", "")), str(obj.get("kind", "")))
-    if found is None and resource in _default_kinds():
-        found = of_kind(*_default_kinds()[resource])
-    return found
+    entry = builtin(resource)
+    if entry is None:
+        return None
+    return of_kind(str(obj.get("apiVersion", "")), str(obj.get("kind", ""))) or of_kind(
+        entry.api_version(), entry.kind
+    )
 
 
 def decode(resource: str, obj: Object) -> list[str]:

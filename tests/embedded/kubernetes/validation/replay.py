@@ -158,7 +158,7 @@ class Replay:
             if content == MERGE:
                 from ecns.embedded.kubernetes import patches
 
-                body = patches.strategic_merge(deepcopy(old), body, schemas.of_object(name, old))
+                body = patches.apply(deepcopy(old), body, MERGE, resource, found["version"])
             else:
                 body = merged(deepcopy(old), body)
         body.setdefault("apiVersion", resource.api_version(found["version"]))
@@ -214,10 +214,12 @@ class Replay:
             if exists is not None:
                 raise Missing("exists")
             validation.prepare_for_create(name, body)
-            causes = validation.validate_create(name, body, resource=resource)
+            causes = validation.validate_create(name, body)
         else:
             validation.prepare_for_update(name, body, old, sub)
-            causes = validation.validate_update(name, body, old, sub, resource=resource)
+            causes = validation.validate_update(name, body, old, sub)
+        if schema is not None:
+            causes += structural.validate(schema, body, old)
         if causes:
             raise errors.invalid(resource.kind, resource.group, metadata.get("name", ""), causes)
         admission.check(self, asked)

@@ -1,15 +1,161 @@
-"""Validation: what Kubernetes refuses, in its own words."""
+"""Validation: what Kubernetes refuses, in its own words and order."""
 
 from __future__ import annotations
-from ecns.embedded.kubernetes import schemas
-from ecns.embedded.kubernetes.validation.strategies import prepare_for_create, prepare_for_update
+
 from copy import deepcopy
-__all__ = ["prepare_for_create", "prepare_for_update"]
-def unknown_fields(resource, obj):
-    try: found = schemas.decode(resource, deepcopy(obj))
-    except schemas.DecodeError as e:
-        raise schemas.cannot_handle(obj, obj.get("kind"), str(e))
-    return [f'unknown field "{p}"' for p in found]
-def validate_create(name,obj,resource=None): return []
-def validate_update(name,new,old,sub="",resource=None): return []
-def warnings(name,obj,old=None): return []
+from typing import TYPE_CHECKING, NamedTuple
+
+from ecns.embedded.kubernetes import schemas
+from ecns.embedded.kubernetes.validation import (
+    batch,
+    configuration,
+    definitions,
+    limits,
+    meta,
+    names,
+    network,
+    others,
+    pods,
+    rbac,
+    services,
+    storage,
+    workloads,
+)
+from ecns.embedded.kubernetes.validation.causes import Causes
+from ecns.embedded.kubernetes.validation.strategies import prepare_for_create, prepare_for_update
+from ecns.embedded.kubernetes.validation.warnings import warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ecns.embedded.kubernetes.errors import Cause, Object
+
+    Check = Callable[[Causes, Object], None]
+    CheckUpdate = Callable[[Causes, Object, Object], None]
+
+__all__ = [
+    "prepare_for_create",
+    "prepare_for_update",
+    "unknown_fields",
+    "validate_create",
+    "validate_update",
+    "warnings",
+]
+
+
+class _Rules(NamedTuple):
+    """How a kind is checked; `again` tells that an update looks at the metadata once more as on a create."""
+
+    create: Check
+    update: CheckUpdate | None = None
+    name: Callable[[str], list[str]] = names.dns_subdomain
+    again: bool = False
+    status: CheckUpdate | None = None
+
+
+_RBAC = "rbac.authorization.k8s.io"
+_RULES: dict[str, _Rules] = {
+    "pods": _Rules(pods.pod, pods.update),
+    "podtemplates": _Rules(pods.pod_template),
+    "replicationcontrollers": _Rules(workloads.replication_controller),
+    "services": _Rules(services.service, services.service_update, names.dns_label, status=services.service_status),
+    "endpoints": _Rules(services.endpoints),
+    "endpointslices.discovery.k8s.io": _Rules(services.endpoint_slice, services.endpoint_slice_update),
+    "configmaps": _Rules(configuration.config_map, configuration.config_map_update, again=True),
+    "secrets": _Rules(configuration.secret, configuration.secret_update, again=True),
+    "serviceaccounts": _Rules(others.nothing),
+    "namespaces": _Rules(others.nothing, name=names.namespace_name),
+    "nodes": _Rules(others.node, others.node_update),
+    "events": _Rules(others.event),
+    "events.events.k8s.io": _Rules(others.event),
+    "persistentvolumes": _Rules(storage.volume, storage.volume_update),
+    "persistentvolumeclaims": _Rules(storage.claim, storage.claim_update),
+    "resourcequotas": _Rules(limits.resource_quota, limits.resource_quota_update),
+    "limitranges": _Rules(limits.limit_range, limits.limit_range_update),
+    "deployments.apps": _Rules(workloads.deployment, workloads.deployment_update),
+    "replicasets.apps": _Rules(workloads.replica_set, workloads.replica_set_update),
+    "statefulsets.apps": _Rules(workloads.stateful_set, workloads.stateful_set_update, names.dns_label),
+    "daemonsets.apps": _Rules(workloads.daemon_set, workloads.daemon_set_update),
+    "controllerrevisions.apps": _Rules(others.nothing, workloads.controller_revision_update),
+    "jobs.batch": _Rules(batch.job, batch.job_update),
+    "cronjobs.batch": _Rules(batch.cron_job, name=batch.cron_job_name),
+    "horizontalpodautoscalers.autoscaling": _Rules(limits.autoscaler, limits.autoscaler_update),
+    "poddisruptionbudgets.policy": _Rules(limits.disruption_budget, limits.disruption_budget_update),
+    "ingresses.networking.k8s.io": _Rules(network.ingress, network.ingress_update, status=network.ingress_status),
+    "ingressclasses.networking.k8s.io": _Rules(network.ingress_class, network.ingress_class_update),
+    "networkpolicies.networking.k8s.io": _Rules(network.network_policy, network.network_policy_update),
+    "storageclasses.storage.k8s.io": _Rules(storage.storage_class, storage.storage_class_update),
+    "csidrivers.storage.k8s.io": _Rules(storage.csi_driver),
+    "csinodes.storage.k8s.io": _Rules(storage.csi_node),
+    f"roles.{_RBAC}": _Rules(rbac.role, name=names.path_segment),
+    f"clusterroles.{_RBAC}": _Rules(rbac.cluster_role, name=names.path_segment),
+    f"rolebindings.{_RBAC}": _Rules(rbac.role_binding, rbac.role_binding_update, names.path_segment),
+    f"clusterrolebindings.{_RBAC}": _Rules(
+        rbac.cluster_role_binding, rbac.cluster_role_binding_update, names.path_segment
+    ),
+    "leases.coordination.k8s.io": _Rules(others.lease),
+    "priorityclasses.scheduling.k8s.io": _Rules(limits.priority_class, limits.priority_class_update),
+    "runtimeclasses.node.k8s.io": _Rules(others.runtime_class, others.runtime_class_update),
+    "customresourcedefinitions.apiextensions.k8s.io": _Rules(definitions.definition, definitions.definition_update),
+}
+_ANY = _Rules(others.nothing)
+
+
+def unknown_fields(resource: str, obj: Object) -> list[str]:
+    """What a strict decoding of a built-in object complains of: `unknown field "spec.foo"`, in the body's order.
+
+    Args:
+        resource: `pods` or `deployments.apps`.
+        obj: the object as it was sent, which is not changed.
+
+    Raises:
+        ApiError: 400, when a value does not fit its field (`json: cannot unmarshal …`).
+    """
+    try:
+        found = schemas.decode(resource, deepcopy(obj))
+    except schemas.DecodeError as error:
+        kind = schemas.builtin(resource)
+        raise schemas.cannot_handle(obj, kind.kind if kind else str(obj.get("kind")), str(error)) from None
+    return [f'unknown field "{path}"' for path in found]
+
+
+def _is_namespaced(resource: str, obj: Object) -> bool:
+    kind = schemas.builtin(resource)
+    return kind.namespaced if kind else bool(obj.get("metadata", {}).get("namespace"))
+
+
+def validate_create(resource: str, obj: Object) -> list[Cause]:
+    """Everything that is wrong with a new object, which has its defaults; [] when it is fine.
+
+    Of a custom resource only the metadata is checked (see `validation.schema` for the rest).
+    """
+    rules, causes = _RULES.get(resource, _ANY), Causes()
+    meta.create(causes, obj, namespaced=_is_namespaced(resource, obj), check_name=rules.name)
+    rules.create(causes, obj)
+    return causes
+
+
+def validate_update(resource: str, new: Object, old: Object, subresource: str = "") -> list[Cause]:
+    """Everything that is wrong with a change of a stored object; [] when it is fine."""
+    rules, causes = _RULES.get(resource, _ANY), Causes()
+    meta.common(causes, new.get("metadata", {}))
+    meta.update(causes, new, old)
+    if resource not in _RULES and schemas.builtin(resource) is None:
+        return causes
+    meta.update(causes, new, old)
+    if subresource == "status":
+        if rules.status is not None:
+            rules.status(causes, new, old)
+        return causes
+    if subresource == "resize":
+        pods.resize(causes, new, old)
+        return causes
+    if subresource:
+        return causes
+    if rules.again:
+        meta.common(causes, new["metadata"])
+    if rules.update is not None:
+        rules.update(causes, new, old)
+    else:
+        rules.create(causes, new)
+    return causes

@@ -2,4 +2,4 @@
 def unknown_fields(schema, obj): return []
 def prune(schema, obj): pass
 def default(schema, obj): pass
-def validate(schema, obj): return []
+def validate(schema, obj, old=None): return []

@@ -1,0 +1,145 @@
+"""CustomResourceDefinitions.
+
+Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/ and recorded refusals.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecns.embedded.kubernetes.validation import names
+
+if TYPE_CHECKING:
+    from ecns.embedded.kubernetes.errors import Object
+    from ecns.embedded.kubernetes.validation.causes import Causes
+
+_APPROVED = "api-approved.kubernetes.io"
+_NOT_APPROVED = (
+    f'protected groups must have approval annotation "{_APPROVED}", '
+    "see https://github.com/kubernetes/enhancements/pull/1111"
+)
+_ONE_STORAGE = "must have exactly one version marked as storage version"
+_TYPES = ("array", "boolean", "integer", "number", "object", "string")
+_VERSION_FIELDS = (
+    "Name",
+    "Served",
+    "Storage",
+    "Deprecated",
+    "DeprecationWarning",
+    "Schema",
+    "Subresources",
+    "AdditionalPrinterColumns",
+    "SelectableFields",
+)
+
+
+def _shown_versions(spec: Object) -> list[Object]:
+    """The versions as the message shows them: what all versions share stands elsewhere."""
+    found = []
+    for version in spec.get("versions") or ():
+        shown: Object = dict.fromkeys(_VERSION_FIELDS)
+        shown.update(Name=version.get("name", ""), Served=bool(version.get("served")))
+        shown.update(Storage=bool(version.get("storage")), Deprecated=bool(version.get("deprecated")))
+        shown["DeprecationWarning"] = version.get("deprecationWarning")
+        found.append(shown)
+    return found
+
+
+def _schema_faults(causes: Causes, path: str, schema: Object) -> None:
+    """Checks that a schema is structural: every value in it has a type."""
+    for name, inner in schema.get("properties", {}).items():
+        _typed(causes, f"{path}.properties[{name}]", inner, "must not be empty for specified object fields")
+    items = schema.get("items")
+    if isinstance(items, dict):
+        _typed(causes, f"{path}.items", items, "must not be empty for specified array items")
+    more = schema.get("additionalProperties")
+    if isinstance(more, dict):
+        _typed(causes, f"{path}.additionalProperties", more, "must not be empty for specified object fields")
+
+
+def _typed(causes: Causes, path: str, schema: Object, missing: str) -> None:
+    free = schema.get("x-kubernetes-int-or-string") or schema.get("x-kubernetes-preserve-unknown-fields")
+    kind = schema.get("type")
+    if not kind and not free:
+        causes.required(f"{path}.type", missing)
+    elif kind and kind not in _TYPES:
+        causes.unsupported(f"{path}.type", kind, _TYPES)
+    _schema_faults(causes, path, schema)
+
+
+def _versions(causes: Causes, spec: Object) -> None:
+    versions = spec.get("versions") or []
+    several = len(versions) > 1
+    for index, version in enumerate(versions):
+        at = f"spec.versions[{index}]"
+        causes.each(f"{at}.name", version.get("name", ""), names.dns_1035_label(version.get("name", "")))
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
+        if schema is None:
+            causes.required(f"{at}.schema.openAPIV3Schema")
+            continue
+        root = f"{at}.schema.openAPIV3Schema" if several else "spec.validation.openAPIV3Schema"
+        if schema.get("type") != "object":
+            if not schema.get("type"):
+                causes.required(f"{root}.type", "must not be empty at the root")
+            else:
+                causes.invalid(f"{root}.type", schema["type"], "must be object at the root")
+        _schema_faults(causes, root, schema)
+    if sum(bool(version.get("storage")) for version in versions) != 1:
+        causes.invalid("spec.versions", _shown_versions(spec), _ONE_STORAGE)
+
+
+def _names(causes: Causes, path: str, found: Object) -> None:
+    for name in ("plural", "singular"):
+        causes.each(f"{path}.{name}", found.get(name, ""), names.dns_1035_label(found.get(name, "")))
+    for name in ("kind", "listKind"):
+        value = found.get(name, "")
+        causes.each(f"{path}.{name}", value, names.dns_1035_label(value.lower()))
+    for index, short in enumerate(found.get("shortNames", ())):
+        causes.each(f"{path}.shortNames[{index}]", short, names.dns_1035_label(short))
+    if found.get("kind") and found.get("kind") == found.get("listKind"):
+        causes.invalid(f"{path}.listKind", found["listKind"], "kind and listKind may not be the same")
+
+
+def definition(causes: Causes, obj: Object) -> None:
+    """Checks a CustomResourceDefinition."""
+    spec = obj["spec"]
+    group, plural, scope = spec.get("group", ""), spec.get("names", {}).get("plural", ""), spec.get("scope", "")
+    if obj["metadata"].get("name") != f"{plural}.{group}":
+        causes.invalid("metadata.name", obj["metadata"].get("name", ""), 'must be spec.names.plural+"."+spec.group')
+    if not group:
+        causes.required("spec.group")
+    else:
+        causes.each("spec.group", group, names.dns_subdomain(group))
+        if "." not in group:
+            causes.invalid("spec.group", group, "should be a domain with at least one dot")
+    causes.required_one_of("spec.scope", scope, ("Cluster", "Namespaced"))
+    _versions(causes, spec)
+    for name in ("plural", "singular", "kind", "listKind"):
+        if not spec.get("names", {}).get(name):
+            causes.required(f"spec.names.{name}")
+            break
+    else:
+        _names(causes, "spec.names", spec["names"])
+    if not obj.get("status", {}).get("storedVersions"):
+        causes.invalid("status.storedVersions", None, "must have at least one stored version")
+    if group.endswith((".k8s.io", ".kubernetes.io")) or group in {"k8s.io", "kubernetes.io"}:
+        approved = obj["metadata"].get("annotations", {}).get(_APPROVED, "")
+        if not approved:
+            causes.required(f"metadata.annotations[{_APPROVED}]", _NOT_APPROVED)
+
+
+def definition_update(causes: Causes, new: Object, old: Object) -> None:
+    """Checks what may change of a CustomResourceDefinition."""
+    established = any(
+        condition.get("type") == "Established" and condition.get("status") == "True"
+        for condition in old.get("status", {}).get("conditions") or ()
+    )
+    approved = {**new, "metadata": {**new["metadata"], "annotations": {_APPROVED: "unchanged"}}}
+    old_approval = old["metadata"].get("annotations", {}).get(_APPROVED)
+    definition(causes, approved if old_approval == new["metadata"].get("annotations", {}).get(_APPROVED) else new)
+    spec, before = new["spec"], old["spec"]
+    if established:
+        causes.immutable("spec.scope", spec.get("scope"), before.get("scope"))
+        causes.immutable("spec.names.kind", spec["names"].get("kind"), before["names"].get("kind"))
+    causes.immutable("spec.group", spec.get("group"), before.get("group"))
+    causes.immutable("spec.names.plural", spec["names"].get("plural"), before["names"].get("plural"))

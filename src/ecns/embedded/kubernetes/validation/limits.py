@@ -1,0 +1,325 @@
+"""ResourceQuotas, LimitRanges, PodDisruptionBudgets, HorizontalPodAutoscalers, PriorityClasses.
+
+Source: https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/ and recorded refusals.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ecns.embedded.kubernetes import quantities
+from ecns.embedded.kubernetes.validation import containers, meta, names, workloads
+
+if TYPE_CHECKING:
+    from ecns.embedded.kubernetes.errors import Object
+    from ecns.embedded.kubernetes.validation.causes import Causes
+
+SCOPES = frozenset(
+    {
+        "Terminating",
+        "NotTerminating",
+        "BestEffort",
+        "NotBestEffort",
+        "PriorityClass",
+        "CrossNamespacePodAffinity",
+        "VolumeAttributesClass",
+    }
+)
+_QUOTA_NAMES = frozenset(
+    {
+        "cpu",
+        "memory",
+        "ephemeral-storage",
+        "requests.cpu",
+        "requests.memory",
+        "requests.storage",
+        "requests.ephemeral-storage",
+        "limits.cpu",
+        "limits.memory",
+        "limits.ephemeral-storage",
+        "pods",
+        "resourcequotas",
+        "services",
+        "replicationcontrollers",
+        "secrets",
+        "persistentvolumeclaims",
+        "configmaps",
+        "services.nodeports",
+        "services.loadbalancers",
+    }
+)
+_LIMIT_TYPES = frozenset({"Container", "Pod", "PersistentVolumeClaim"})
+_METRIC_TYPES = ("ContainerResource", "External", "Object", "Pods", "Resource")
+_METRIC_FIELDS = {
+    "Object": "object",
+    "Pods": "pods",
+    "Resource": "resource",
+    "ContainerResource": "containerResource",
+    "External": "external",
+}
+
+
+def resource_quota(causes: Causes, obj: Object) -> None:
+    """Checks a ResourceQuota."""
+    spec = obj["spec"]
+    for name, amount in spec.get("hard", {}).items():
+        path = f"spec.hard[{name}]"
+        containers.resource_name(causes, path, name)
+        if "/" not in name and name not in _QUOTA_NAMES and not name.startswith(("hugepages-", "requests.hugepages-")):
+            causes.invalid(path, name, "must be a standard resource for quota")
+        containers.quantity(causes, path, name, amount)
+    scopes = spec.get("scopes", [])
+    if any(scope not in SCOPES for scope in scopes):
+        causes.invalid("spec.scopes", scopes, "unsupported scope")
+    for first, second in (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")):
+        if first in scopes and second in scopes:
+            causes.invalid("spec.scopes", scopes, "conflicting scopes")
+    for item in spec.get("scopeSelector", {}).get("matchExpressions", ()):
+        _scope(causes, "spec.scopeSelector.matchExpressions", item)
+
+
+def _scope(causes: Causes, path: str, item: Object) -> None:
+    scope, operator = item.get("scopeName", ""), item.get("operator", "")
+    if scope not in SCOPES:
+        causes.invalid(f"{path}.scopeName", scope, "unsupported scope")
+    if operator in {"In", "NotIn"} and not item.get("values"):
+        causes.required(f"{path}.values", "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector")
+    elif operator in {"Exists", "DoesNotExist"} and item.get("values"):
+        causes.invalid(
+            f"{path}.values", item["values"], "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
+        )
+    elif operator not in {"In", "NotIn", "Exists", "DoesNotExist"}:
+        causes.invalid(f"{path}.operator", operator, "not a valid selector operator")
+
+
+def resource_quota_update(causes: Causes, new: Object, old: Object) -> None:
+    """Checks what may change of a ResourceQuota."""
+    resource_quota(causes, new)
+    if sorted(new["spec"].get("scopes", [])) != sorted(old["spec"].get("scopes", [])):
+        causes.invalid("spec.scopes", new["spec"].get("scopes"), "field is immutable")
+
+
+def limit_range(causes: Causes, obj: Object) -> None:
+    """Checks a LimitRange."""
+    seen: set[str] = set()
+    for index, item in enumerate(obj["spec"].get("limits") or ()):
+        path, kind = f"spec.limits[{index}]", item.get("type", "")
+        if not kind:
+            causes.required(f"{path}.type")
+        elif "/" not in kind and kind not in _LIMIT_TYPES:
+            causes.invalid(f"{path}.type", kind, "must be a standard limit type or fully qualified")
+        if kind in seen:
+            causes.duplicate(f"{path}.type", kind)
+        seen.add(kind)
+        _limit(causes, path, kind, item)
+
+
+def _limit(causes: Causes, path: str, kind: str, item: Object) -> None:
+    if kind == "Pod":
+        for name in ("default", "defaultRequest"):
+            if item.get(name):
+                causes.forbidden(f"{path}.{name}", "may not be specified when `type` is 'Pod'")
+    if kind == "PersistentVolumeClaim" and "storage" not in {*item.get("min", {}), *item.get("max", {})}:
+        causes.required(f"{path}.limits", "either minimum or maximum storage value is required, but neither was provided")
+    lists = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
+    for name in sorted({key for field in lists for key in item.get(field, {})}):
+        _bounds(causes, path, name, {field: item.get(field, {}).get(name) for field in lists})
+
+
+def _bounds(causes: Causes, path: str, name: str, amounts: dict[str, str | None]) -> None:
+    least, most, default, request = (amounts[key] for key in ("min", "max", "default", "defaultRequest"))
+
+    def above(first: str | None, second: str | None) -> bool:
+        return first is not None and second is not None and quantities.parse(first).nano > quantities.parse(second).nano
+
+    if above(least, most):
+        causes.invalid(f"{path}.min[{name}]", least, f"min value {least} is greater than max value {most}")
+    at = f"{path}.defaultRequest[{name}]"
+    if above(least, request):
+        causes.invalid(at, request, f"min value {least} is greater than default request value {request}")
+    if above(request, most):
+        causes.invalid(at, request, f"default request value {request} is greater than max value {most}")
+    if above(request, default):
+        causes.invalid(at, request, f"default request value {request} is greater than default limit value {default}")
+    # Kubernetes shows the smaller amount here, not the one at fault
+    at = f"{path}.default[{name}]"
+    if above(least, default):
+        causes.invalid(at, least, f"min value {least} is greater than default value {default}")
+    if above(default, most):
+        causes.invalid(at, most, f"default value {default} is greater than max value {most}")
+    ratio = amounts["maxLimitRequestRatio"]
+    if ratio is not None and quantities.parse(ratio).nano < quantities.NANO:
+        causes.invalid(f"{path}.maxLimitRequestRatio[{name}]", ratio, f"ratio {ratio} is less than 1")
+
+
+def limit_range_update(causes: Causes, new: Object, old: Object) -> None:
+    """Checks a changed LimitRange."""
+    del old
+    limit_range(causes, new)
+
+
+def disruption_budget(causes: Causes, obj: Object) -> None:
+    """Checks a PodDisruptionBudget."""
+    spec = obj["spec"]
+    least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
+    if least is not None and most is not None:
+        shown = {"MinAvailable": least, "Selector": meta.shown_selector(spec.get("selector")), "MaxUnavailable": most}
+        shown["UnhealthyPodEvictionPolicy"] = spec.get("unhealthyPodEvictionPolicy")
+        causes.invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set")
+    for name, value in (("minAvailable", least), ("maxUnavailable", most)):
+        workloads.amount_or_percent(causes, f"spec.{name}", value)
+        workloads.at_most_hundred(causes, f"spec.{name}", value)
+    meta.label_selector(causes, "spec.selector", spec.get("selector"))
+    policy = spec.get("unhealthyPodEvictionPolicy")
+    if policy is not None:
+        causes.one_of("spec.unhealthyPodEvictionPolicy", policy, ("AlwaysAllow", "IfHealthyBudget"))
+
+
+def disruption_budget_update(causes: Causes, new: Object, old: Object) -> None:
+    """Checks a changed PodDisruptionBudget."""
+    del old
+    disruption_budget(causes, new)
+
+
+def _target(causes: Causes, path: str, target: Object) -> None:
+    for name in ("kind", "name"):
+        value = target.get(name, "")
+        if not value:
+            causes.required(f"{path}.{name}")
+        else:
+            causes.each(f"{path}.{name}", value, names.path_segment(value))
+    version = target.get("apiVersion", "")
+    if version in {"", "v1"}:
+        causes.invalid(f"{path}.apiVersion", version, "apiVersion must specify API group")
+
+
+def _metric_target(causes: Causes, path: str, target: Object) -> None:
+    kind = target.get("type", "")
+    if not kind:
+        causes.required(f"{path}.type", "must specify a metric target type")
+    if kind not in {"Utilization", "Value", "AverageValue"}:
+        causes.invalid(f"{path}.type", kind, "must be either Utilization, Value, or AverageValue")
+    for name in ("value", "averageValue"):
+        amount = target.get(name)
+        if amount is not None and quantities.parse(amount).nano <= 0:
+            causes.invalid(f"{path}.{name}", amount, "must be positive")
+    share = target.get("averageUtilization")
+    if share is not None and share < 1:
+        causes.invalid(f"{path}.averageUtilization", share, "must be greater than 0")
+
+
+def _metric(causes: Causes, path: str, metric: Object) -> None:
+    kind = metric.get("type", "")
+    given = [field for field in _METRIC_FIELDS.values() if field in metric]
+    if not kind:
+        causes.required(f"{path}.type", "must specify a metric source type")
+        return
+    if kind not in _METRIC_TYPES:
+        causes.unsupported(f"{path}.type", kind, _METRIC_TYPES)
+        causes.unsupported(f"{path}.type", kind, _METRIC_TYPES)
+        return
+    field = _METRIC_FIELDS[kind]
+    for name in given:
+        if name != field:
+            causes.forbidden(f"{path}.{name}", "must populate the given metric source only")
+    if field not in metric:
+        causes.required(f"{path}.{field}", "must populate information for the given metric source")
+        return
+    source, at = metric[field], f"{path}.{field}"
+    target = source.get("target", {})
+    if kind in {"Resource", "ContainerResource"}:
+        if not source.get("name"):
+            causes.required(f"{at}.name", "must specify a resource name")
+        if kind == "ContainerResource" and not source.get("container"):
+            causes.required(f"{at}.container", "must specify a container")
+        _metric_target(causes, f"{at}.target", target)
+        _raw_or_share(causes, f"{at}.target", target)
+        return
+    if kind == "Object":
+        _target(causes, f"{at}.describedObject", source.get("describedObject", {}))
+    name = source.get("metric", {}).get("name", "")
+    if not name:
+        causes.required(f"{at}.metric.name", "must specify a metric name")
+    _metric_target(causes, f"{at}.target", target)
+    if kind == "Pods" and "averageValue" not in target:
+        causes.required(f"{at}.target.averageValue", "must specify a positive target averageValue")
+    elif kind in {"Object", "External"} and not {"value", "averageValue"} & set(target):
+        causes.required(f"{at}.target.averageValue", "must set either a target value for metric or a per-pod target")
+
+
+def _raw_or_share(causes: Causes, path: str, target: Object) -> None:
+    raw, share = target.get("averageValue"), target.get("averageUtilization")
+    if raw is None and share is None:
+        causes.required(f"{path}.averageUtilization", "must set either a target raw value or a target utilization")
+    elif raw is not None and share is not None:
+        causes.forbidden(f"{path}.averageValue", "may not set both a target raw value and a target utilization")
+
+
+def autoscaler(causes: Causes, obj: Object) -> None:
+    """Checks a HorizontalPodAutoscaler (autoscaling/v2)."""
+    spec = obj["spec"]
+    least, most = spec.get("minReplicas"), spec.get("maxReplicas", 0)
+    if least is not None and least < 1:
+        causes.invalid("spec.minReplicas", least, "must be greater than or equal to 1")
+    if most < 1:
+        causes.required("spec.maxReplicas", "must be set and greater than 0")
+    if least is not None and most < least:
+        causes.invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`")
+    _target(causes, "spec.scaleTargetRef", spec.get("scaleTargetRef", {}))
+    metrics = spec.get("metrics", [])
+    for index, metric in enumerate(metrics):
+        _metric(causes, f"spec.metrics[{index}]", metric)
+    if least == 0 and not any(metric.get("type") in {"Object", "External"} for metric in metrics):
+        causes.forbidden("spec.metrics", "must specify at least one Object or External metric to support scaling to zero replicas")
+    for direction in ("scaleUp", "scaleDown"):
+        if direction in spec.get("behavior", {}):
+            _rules(causes, f"spec.behavior.{direction}", spec["behavior"][direction])
+
+
+def _rules(causes: Causes, path: str, rules: Object) -> None:
+    window = rules.get("stabilizationWindowSeconds")
+    if window is not None:
+        causes.not_negative(f"{path}.stabilizationWindowSeconds", window)
+        if window > 3600:  # noqa: PLR2004  an hour
+            causes.invalid(f"{path}.stabilizationWindowSeconds", window, "must be less than or equal to 3600")
+    chosen = rules.get("selectPolicy")
+    if chosen is not None:
+        causes.one_of(f"{path}.selectPolicy", chosen, ("Disabled", "Max", "Min"))
+    policies = rules.get("policies", [])
+    if not policies:
+        causes.required(f"{path}.policies", "must specify at least one Policy")
+    for index, policy in enumerate(policies):
+        at = f"{path}.policies[{index}]"
+        causes.one_of(f"{at}.type", policy.get("type", ""), ("Percent", "Pods"))
+        for name in ("value", "periodSeconds"):
+            if policy.get(name, 0) <= 0:
+                causes.invalid(f"{at}.{name}", policy.get(name, 0), "must be greater than zero")
+        if policy.get("periodSeconds", 0) > 1800:  # noqa: PLR2004  half an hour
+            causes.invalid(f"{at}.periodSeconds", policy["periodSeconds"], "must be less than or equal to 1800")
+
+
+def autoscaler_update(causes: Causes, new: Object, old: Object) -> None:
+    """Checks a changed HorizontalPodAutoscaler."""
+    del old
+    autoscaler(causes, new)
+
+
+def priority_class(causes: Causes, obj: Object) -> None:
+    """Checks a PriorityClass."""
+    name, value = obj["metadata"].get("name", ""), obj.get("value", 0)
+    if name.startswith("system-") and name not in {"system-node-critical", "system-cluster-critical"}:
+        detail = f"priority class names with '{'system-'}' prefix are reserved for system use only. error: not a known system priority class"
+        causes.forbidden("metadata.name", detail)
+    elif not name.startswith("system-") and value > 10**9:
+        detail = "maximum allowed value of a user defined priority is 1000000000"
+        causes.forbidden("value", detail)
+    policy: Any = obj.get("preemptionPolicy")
+    if policy is not None:
+        causes.one_of("preemptionPolicy", policy, ("Never", "PreemptLowerPriority"))
+
+
+def priority_class_update(causes: Causes, new: Object, old: Object) -> None:
+    """Checks what may change of a PriorityClass."""
+    if new.get("value", 0) != old.get("value", 0):
+        causes.forbidden("value", "may not be changed in an update.")
+    causes.immutable("preemptionPolicy", new.get("preemptionPolicy"), old.get("preemptionPolicy"))

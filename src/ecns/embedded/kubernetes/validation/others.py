@@ -1,0 +1,73 @@
+"""Namespaces, Nodes, Events, Leases and what else has little to check.
+
+Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecns.embedded.kubernetes.validation import names
+
+if TYPE_CHECKING:
+    from ecns.embedded.kubernetes.errors import Object
+    from ecns.embedded.kubernetes.validation.causes import Causes
+
+_EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+
+
+def nothing(causes: Causes, obj: Object) -> None:
+    """For kinds whose metadata is all that is checked."""
+    del causes, obj
+
+
+def node(causes: Causes, obj: Object) -> None:
+    """Checks a Node's taints."""
+    seen: set[tuple[str, str]] = set()
+    for index, taint in enumerate(obj["spec"].get("taints", ())):
+        at, key, effect = f"spec.taints[{index}]", taint.get("key", ""), taint.get("effect", "")
+        causes.each(f"{at}.key", key, names.qualified_name(key))
+        causes.each(f"{at}.value", taint.get("value", ""), names.label_value(taint.get("value", "")))
+        causes.required_one_of(f"{at}.effect", effect, _EFFECTS)
+        if (key, effect) in seen:
+            causes.duplicate(at, {"key": key, "value": taint.get("value", ""), "effect": effect})
+        seen.add((key, effect))
+
+
+def node_update(causes: Causes, new: Object, old: Object) -> None:
+    """Checks what may change of a Node."""
+    node(causes, new)
+    if old["spec"].get("podCIDR") and new["spec"].get("podCIDR") != old["spec"]["podCIDR"]:
+        causes.forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid")
+    if old["spec"].get("providerID") and new["spec"].get("providerID") != old["spec"]["providerID"]:
+        causes.forbidden("spec.providerID", "node updates may not change providerID except from \"\" to valid")
+
+
+def event(causes: Causes, obj: Object) -> None:
+    """Checks that an Event lies in the namespace of what it is about."""
+    about = obj.get("involvedObject", obj.get("regarding", {})).get("namespace", "")
+    namespace = obj["metadata"].get("namespace", "")
+    if (about and about != namespace) or (not about and namespace not in {"default", "kube-system"}):
+        causes.invalid("involvedObject.namespace", about, "does not match event.namespace")
+
+
+def lease(causes: Causes, obj: Object) -> None:
+    """Checks a Lease."""
+    spec = obj["spec"]
+    seconds, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+    if seconds is not None and seconds <= 0:
+        causes.invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0")
+    causes.not_negative("spec.leaseTransitions", transitions)
+    holder = spec.get("holderIdentity")
+    if holder == "":
+        causes.invalid("spec.holderIdentity", holder, "must not be empty")
+
+
+def runtime_class(causes: Causes, obj: Object) -> None:
+    """Checks a RuntimeClass."""
+    causes.each("handler", obj.get("handler", ""), names.dns_label(obj.get("handler", "")))
+
+
+def runtime_class_update(causes: Causes, new: Object, old: Object) -> None:
+    """Checks what may change of a RuntimeClass."""
+    causes.immutable("handler", new.get("handler"), old.get("handler"))

@@ -1,0 +1,169 @@
+"""What the API server accepts with a warning.
+
+Source: recorded `Warning` headers and https://kubernetes.io/blog/2020/09/03/warnings/
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from ecns.embedded.kubernetes import quantities
+from ecns.embedded.kubernetes.validation import names
+from ecns.embedded.kubernetes.validation.causes import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ecns.embedded.kubernetes.errors import Object
+
+_OLD_LABELS = {
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+}
+_IN_POD_NAMES = (
+    "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; "
+    "a DNS label is recommended: "
+)
+_IN_HOSTNAME = (
+    "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; "
+    "a DNS label is recommended: "
+)
+_TEMPLATES = {
+    "deployments.apps": ("spec", "template"),
+    "replicasets.apps": ("spec", "template"),
+    "statefulsets.apps": ("spec", "template"),
+    "daemonsets.apps": ("spec", "template"),
+    "replicationcontrollers": ("spec", "template"),
+    "jobs.batch": ("spec", "template"),
+    "cronjobs.batch": ("spec", "jobTemplate", "spec", "template"),
+    "podtemplates": ("template",),
+}
+_NAMED_PODS = frozenset({"deployments.apps", "replicasets.apps", "jobs.batch", "replicationcontrollers"})
+_KINDS = ("requests", "limits")
+_NO_PEM = "tls: failed to find any PEM data in certificate input"
+
+
+def _resources(path: str, found: Object) -> Iterator[str]:
+    for kind in _KINDS:
+        for name in ("memory", "ephemeral-storage"):
+            amount = found.get(kind, {}).get(name)
+            if amount and quantities.parse(amount).nano % quantities.NANO:
+                text = f'fractional byte value "{amount}" is invalid, must be an integer'
+                yield f"{path}.{kind}[{name}]: {text}"
+
+
+def _container(path: str, item: Object) -> Iterator[str]:
+    yield from _resources(f"{path}.resources", item.get("resources", {}))
+    known: set[str] = set()
+    for index, variable in enumerate(item.get("env", ())):
+        name = variable.get("name", "")
+        if name in known and f"$({name})" not in variable.get("value", ""):
+            hides = f"hides previous definition of {quoted(name)}, which may be dropped when using apply"
+            yield f"{path}.env[{index}]: {hides}"
+        known.add(name)
+    ports: dict[tuple[object, ...], str] = {}
+    for index, port in enumerate(item.get("ports", ())):
+        key = tuple(port.get(field, "") for field in ("protocol", "containerPort", "hostPort", "hostIP"))
+        at = f"{path}.ports[{index}]"
+        if key in ports:
+            yield f"{at}: duplicate port definition with {ports[key]}"
+        else:
+            ports[key] = at
+
+
+def _pod_spec(path: str, spec: Object, *, template: bool) -> Iterator[str]:
+    for key in spec.get("nodeSelector", {}):
+        if key in _OLD_LABELS:
+            yield f"{path}.nodeSelector[{key}]: deprecated since v1.14; use {quoted(_OLD_LABELS[key])} instead"
+    for index, item in enumerate(spec.get("topologySpreadConstraints", ())):
+        if "labelSelector" not in item:
+            yield f"{path}.topologySpreadConstraints[{index}].labelSelector: a null labelSelector results in matching no pod"
+    hosts: set[str] = set()
+    for index, alias in enumerate(spec.get("hostAliases", ())):
+        if alias.get("ip") in hosts:
+            yield f"{path}.hostAliases[{index}].ip: duplicate ip {quoted(alias['ip'])}"
+        hosts.add(alias.get("ip", ""))
+    secrets: set[str] = set()
+    for index, secret in enumerate(spec.get("imagePullSecrets", ())):
+        name = secret.get("name", "")
+        if not name:
+            yield f'{path}.imagePullSecrets[{index}].name: invalid empty name ""'
+        elif name in secrets:
+            yield f"{path}.imagePullSecrets[{index}].name: duplicate name {quoted(name)}"
+        secrets.add(name)
+    for index, volume in enumerate(spec.get("volumes", ())):
+        if "gitRepo" in volume:
+            yield f"{path}.volumes[{index}].gitRepo: deprecated in v1.11"
+    for kind in ("initContainers", "containers"):
+        for index, item in enumerate(spec.get(kind) or ()):
+            yield from _container(f"{path}.{kind}[{index}]", item)
+    yield from _resources(f"{path}.overhead", {"requests": spec.get("overhead", {})})
+    if template and spec.get("terminationGracePeriodSeconds", 0) < 0:
+        yield f"{path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1"
+
+
+def _name(prefix: str, obj: Object) -> Iterator[str]:
+    wrong = names.dns_label(obj["metadata"].get("name", ""))
+    if wrong:
+        yield f"{prefix}[{' '.join(wrong)}]"
+
+
+def _certificate(obj: Object) -> Iterator[str]:
+    if obj.get("type") != "kubernetes.io/tls":
+        return
+    data = obj.get("data", {})
+    if b"-----BEGIN" not in base64.b64decode(data.get("tls.crt", "")):
+        yield _NO_PEM
+
+
+def warnings(resource: str, obj: Object, old: Object | None = None) -> list[str]:
+    """The warnings that a create or an update of a valid object is answered with.
+
+    Args:
+        resource: `pods` or `deployments.apps`.
+        obj: the object to be stored.
+        old: the stored object, for an update.
+    """
+    return list(_warnings(resource, obj, old))
+
+
+def _warnings(resource: str, obj: Object, old: Object | None) -> Iterator[str]:
+    if resource == "endpoints":
+        yield "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+    elif resource == "pods":
+        if old is None:
+            yield from _name(_IN_HOSTNAME, obj)
+            yield from _pod_spec("spec", obj["spec"], template=True)
+    elif resource == "secrets":
+        if old is None or old.get("data") != obj.get("data"):
+            yield from _certificate(obj)
+    elif resource == "ingresses.networking.k8s.io":
+        if "kubernetes.io/ingress.class" in obj["metadata"].get("annotations", {}) and old is None:
+            yield 'annotation "kubernetes.io/ingress.class" is deprecated, please use \'spec.ingressClassName\' instead'
+    elif resource == "persistentvolumes":
+        if obj["spec"].get("persistentVolumeReclaimPolicy") == "Recycle":
+            yield (
+                "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. "
+                "Instead, the recommended approach is to use dynamic provisioning."
+            )
+    elif resource in _TEMPLATES:
+        yield from _of_template(resource, obj, old)
+
+
+def _of_template(resource: str, obj: Object, old: Object | None) -> Iterator[str]:
+    if old is None and resource in _NAMED_PODS:
+        yield from _name(_IN_POD_NAMES, obj)
+    steps = _TEMPLATES[resource]
+    found, before = _at(obj, steps), _at(old, steps)
+    if found is not None and found != before:
+        yield from _pod_spec(".".join((*steps, "spec")), found.get("spec", {}), template=True)
+
+
+def _at(obj: Object | None, steps: tuple[str, ...]) -> Object | None:
+    for step in steps:
+        obj = obj.get(step) if obj else None
+    return obj
