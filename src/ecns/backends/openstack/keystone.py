@@ -10,7 +10,7 @@ import ssl
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
@@ -112,23 +112,6 @@ class _Links(msgspec.Struct):
     next: str | None = None
 
 
-class _Page(msgspec.Struct, Generic[T]):
-    items: list[T]
-    links: _Links = msgspec.field(default_factory=_Links)
-
-
-class _Projects(_Page[Project], rename={"items": "projects"}):
-    pass
-
-
-class _Domains(_Page[Domain], rename={"items": "domains"}):
-    pass
-
-
-class _Users(_Page[User], rename={"items": "users"}):
-    pass
-
-
 class _TokenBody(msgspec.Struct):
     token: Token
 
@@ -197,20 +180,28 @@ class Keystone:
 
         Raises:
             UnauthorizedError: Keystone does not accept the token.
+            ForbiddenError: Keystone accepts it and does not let it see itself: it acts for another user, by a
+                trust with impersonation.
         """
         try:
             body = await self._get("/auth/tokens?nocatalog", _TokenBody, token, {"X-Subject-Token": token})
         except NotFoundError as error:
             raise self._refused() from error
+        except ForbiddenError as error:
+            raise ForbiddenError(
+                "Keystone does not let this token validate itself, as one that impersonates another user by "
+                "a trust; use the user's own token, or an application credential",
+                details=error.details,
+            ) from error
         return body.token
 
     async def own_projects(self, token: str) -> list[Project]:
         """The projects that the token's user has a role in."""
-        return await self._list("/auth/projects", _Projects, token)
+        return await self._list("/auth/projects", list[Project], token)
 
     async def own_domains(self, token: str) -> list[Domain]:
         """The domains that the token's user has a role on."""
-        return await self._list("/auth/domains", _Domains, token)
+        return await self._list("/auth/domains", list[Domain], token)
 
     async def projects(self, token: str) -> list[Project]:
         """All projects that the token may list.
@@ -218,7 +209,7 @@ class Keystone:
         Raises:
             ForbiddenError: Keystone's policy lets only administrators do it.
         """
-        return await self._list("/projects", _Projects, token)
+        return await self._list("/projects", list[Project], token)
 
     async def project(self, token: str, project_id: str) -> Project:
         """One project.
@@ -237,7 +228,7 @@ class Keystone:
         Raises:
             ForbiddenError: Keystone's policy lets only administrators do it.
         """
-        return await self._list("/domains", _Domains, token)
+        return await self._list("/domains", list[Domain], token)
 
     async def users(self, token: str) -> list[User]:
         """All users that the token may list.
@@ -245,23 +236,26 @@ class Keystone:
         Raises:
             ForbiddenError: Keystone's policy lets only administrators do it.
         """
-        return await self._list("/users", _Users, token)
+        return await self._list("/users", list[User], token)
 
     async def catalog(self, token: str) -> list[Service]:
         """The services that the token's project may use, and where they answer."""
         return (await self._get("/auth/catalog", _CatalogBody, token)).catalog
 
-    async def _list(self, path: str, kind: type[_Page[T]], token: str) -> list[T]:
+    async def _list(self, path: str, kind: type[list[T]], token: str) -> list[T]:
+        """A collection: one object with the items under the path's last part and `links` beside it."""
         found: list[T] = []
         query = ""
         for _ in range(LIST_PAGES):
-            page = await self._get(path + query, kind, token)
-            found += page.items
-            following = dict(parse_qsl(urlsplit(page.links.next or "").query))
-            if "marker" not in following or not page.items:
+            page = await self._get(path + query, dict[str, msgspec.Raw], token)
+            items = _decoded(page.get(path.rpartition("/")[2], b""), kind)
+            links = _decoded(page.get("links", b"{}"), _Links)
+            found += items
+            following = dict(parse_qsl(urlsplit(links.next or "").query))
+            if "marker" not in following or not items:
                 return found
             query = f"?{urlencode(following)}"
-        raise UpstreamInvalidError("the list of Keystone never ends", upstream="keystone")
+        raise UpstreamInvalidError("a list of Keystone never ends", upstream="keystone")
 
     async def _get(
         self, path: str, kind: type[T], token: str = "", headers: dict[str, str] | None = None
@@ -292,14 +286,7 @@ class Keystone:
             ) from error
         if response.status != HTTPStatus.OK:
             raise self._problem(response, body)
-        try:
-            return msgspec.json.decode(body, type=kind)
-        except msgspec.DecodeError as error:
-            raise UpstreamInvalidError(
-                "Keystone's answer is not of the Identity API v3",
-                upstream="keystone",
-                details=_request_id(response),
-            ) from error
+        return _decoded(body, kind, _request_id(response))
 
     def _refused(self) -> UnauthorizedError:
         return UnauthorizedError("Keystone does not accept the token", headers=self.challenge)
@@ -330,6 +317,15 @@ class Keystone:
             upstream="keystone",
             details=details,
         )
+
+
+def _decoded(body: bytes | msgspec.Raw, kind: type[T], details: dict[str, str] | None = None) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        raise UpstreamInvalidError(
+            "Keystone's answer is not of the Identity API v3", upstream="keystone", details=details
+        ) from error
 
 
 def _request_id(response: aiohttp.ClientResponse) -> dict[str, str]:

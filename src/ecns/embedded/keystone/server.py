@@ -140,7 +140,8 @@ class Server:
             allow_expired=request.query.get("allow_expired", "").lower() in {"1", "true"},
             access_rules="OpenStack-Identity-Access-Rules" in request.headers,
         )
-        if found.user_id != seen.user_id and not seen.has("admin") and not seen.has("service"):
+        # As with Keystone's own rule, a token that impersonates its trustor is not its own subject.
+        if found.kept["user"] != seen.user_id and not seen.has("admin") and not seen.has("service"):
             raise forbidden(f"identity:{action}")
         return subject, found
 
