@@ -70,7 +70,7 @@ def decode(data: bytes, content_type: str, kind: str, *, custom: bool = False) -
         accepted = f"{_JSON}, {_YAML}" + ("" if custom else f", {_PROTOBUF}")
         raise unsupported(accepted)
     try:
-        body = _decode_yaml(data) if media == _YAML else decode_json(data)
+        body = decode_yaml(data) if media == _YAML else decode_json(data)
         if not isinstance(body.value, dict | None):
             raise _Malformed(_not_an_object(body.value))
     except _Malformed as error:
@@ -214,7 +214,13 @@ def _quoted(character: str) -> str:
     return {"\n": "'\\n'", "\t": "'\\t'", "'": "'\\''"}.get(character, f"'{character}'")
 
 
-def _decode_yaml(data: bytes) -> Body:
+def decode_yaml(data: bytes) -> Body:
+    """Decodes YAML (of which JSON is a part) as `decode_json` does.
+
+    Raises:
+        ValueError: with Go's words.
+
+    """
     import yaml  # noqa: PLC0415  seldom sent, and slow to import
 
     duplicates: list[str] = []

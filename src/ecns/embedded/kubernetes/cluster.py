@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 import ecns.embedded.kubernetes._missing  # noqa: F401
-from ecns.embedded.kubernetes import admission, clock, conversion, deletion, ownership, patches, pipeline, rbac
+from ecns.embedded.kubernetes import admission, clock, conversion, deletion, ownership, patches, pipeline, rbac, schemas
 from ecns.embedded.kubernetes.auth import SYSTEM, User
 from ecns.embedded.kubernetes.controllers import services
 from ecns.embedded.kubernetes.definitions import Definitions
@@ -167,6 +167,7 @@ class Cluster:
         dry_run: bool = False,
         manager: Manager | None = None,
         version: str = "",
+        track: Callable[[Object | None, Object], None] | None = None,
     ) -> Object:
         """Makes an object.
 
@@ -178,6 +179,7 @@ class Cluster:
             dry_run: everything but the store.
             manager: owner of the fields, for managedFields.
             version: the API version that `obj` is in; only custom resources differ by it.
+            track: writes managedFields in another way than a create does (server-side apply).
 
         Raises:
             ApiError: as Kubernetes would answer.
@@ -218,7 +220,10 @@ class Cluster:
         admission.check(self, request)
         if self.store.get(resource, metadata.get("namespace", ""), metadata["name"]) is not None:
             raise already_exists(resource, metadata["name"])
-        ownership.update(kind, None, new, manager, "", self.now())
+        if track is not None:
+            track(None, new)
+        else:
+            ownership.update(kind, None, new, manager, "", self.now())
         return self._put(kind, new, dry_run=dry_run)
 
     def _generate(self, kind: Resource, metadata: Object) -> str:
@@ -274,7 +279,7 @@ class Cluster:
         dry_run: bool = False,
         manager: Manager | None = None,
         version: str = "",
-        track: Callable[[Object, Object], None] | None = None,
+        track: Callable[[Object | None, Object], None] | None = None,
     ) -> Object:
         """Puts `new`, which becomes the store's, in the place of a record (as `update`).
 
@@ -364,8 +369,12 @@ class Cluster:
 
         """
         kind = self.resources[resource]
-        record = self.record(resource, name, namespace)
         version = version or kind.storage_version
+        if content_type == patches.APPLY:
+            return self._apply(
+                kind, name, namespace, patch, subresource=subresource, user=user, dry_run=dry_run, manager=manager, version=version
+            )
+        record = self.record(resource, name, namespace)
         base = clone(conversion.convert(record.obj, kind, version)) if conversion.is_needed(kind, version) else clone(record.obj)
         base["apiVersion"] = kind.api_version(version)
         new = patches.apply(base, patch, content_type, kind, version)
@@ -375,6 +384,58 @@ class Cluster:
         new = conversion.restore(new, kind, version)
         return self.replace(
             kind, record, new, subresource=subresource, user=user, dry_run=dry_run, manager=manager, version=version
+        )
+
+    def _apply(
+        self,
+        kind: Resource,
+        name: str,
+        namespace: str,
+        config: Object,
+        *,
+        subresource: str,
+        user: User,
+        dry_run: bool,
+        manager: Manager | None,
+        version: str,
+    ) -> Object:
+        manager = manager or Manager("kube-controller-manager", version)
+        config = clone(config)
+        check_applied(kind, version, config, name, namespace)
+        ownership.check(kind, version, config)
+        if not kind.definition:
+            schemas.decode(kind.name, clone(config))
+        record = self.store.get(kind.name, namespace, name)
+        if record is None:
+            if subresource:
+                raise not_found(kind.name, name)
+            if config["metadata"].get("uid"):
+                uid = config["metadata"]["uid"]
+                why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                raise conflict(kind.name, name, why)
+            config["metadata"].pop("resourceVersion", None)
+            applied = ownership.apply(kind, version, None, config, manager, "", self.now())
+            return self.create(
+                kind.name,
+                conversion.restore(applied.obj, kind, version),
+                namespace=namespace,
+                user=user,
+                dry_run=dry_run,
+                version=version if kind.definition else "",
+                track=_keep_managers(applied.obj["metadata"].get("managedFields")),
+            )
+        live = conversion.convert(record.obj, kind, version) if conversion.is_needed(kind, version) else record.obj
+        live = {**live, "apiVersion": kind.api_version(version)}
+        applied = ownership.apply(kind, version, live, config, manager, subresource, self.now())
+        return self.replace(
+            kind,
+            record,
+            clone(conversion.restore(applied.obj, kind, version)),
+            subresource=subresource,
+            user=user,
+            dry_run=dry_run,
+            version=version if kind.definition else "",
+            track=_keep_managers(applied.obj["metadata"].get("managedFields")),
         )
 
     def delete(
@@ -494,6 +555,38 @@ def _place(kind: Resource, metadata: Object, namespace: str) -> None:
     if namespace and metadata.get("namespace") and metadata["namespace"] != namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     metadata["namespace"] = namespace or metadata.get("namespace", "")
+
+
+def _keep_managers(entries: list[Object] | None) -> Callable[[Object | None, Object], None]:
+    def keep(_old: Object | None, new: Object) -> None:
+        if entries:
+            new["metadata"]["managedFields"] = entries
+        else:
+            new["metadata"].pop("managedFields", None)
+
+    return keep
+
+
+def check_applied(kind: Resource, version: str, config: Object, name: str, namespace: str) -> None:
+    """Compares an applied configuration with the path it was sent to.
+
+    Raises:
+        ApiError: 400.
+
+    """
+    api_version, sent = config.get("apiVersion") or "", config.get("kind") or ""
+    if (api_version, sent) != (kind.api_version(version), kind.kind):
+        raise bad_request(f"invalid object type: /{api_version}, Kind={sent}".replace("//", "/"))
+    metadata = config.get("metadata")
+    given = metadata.get("name") if isinstance(metadata, dict) else None
+    if not given:
+        raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+    if kind.namespaced:
+        if config["metadata"].get("namespace", namespace) != namespace:
+            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        config["metadata"]["namespace"] = namespace
+    if given != name:
+        raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
 
 
 def check_identity(new: Object, base: Object) -> None:

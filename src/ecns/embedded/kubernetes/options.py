@@ -142,7 +142,9 @@ def _dry_run(values: list[str]) -> tuple[bool, list[Cause]]:
     return bool(values), []
 
 
-def write_options(query: Mapping[str, str], kind: str, dry_runs: list[str], agent: str) -> WriteOptions:
+def write_options(
+    query: Mapping[str, str], kind: str, dry_runs: list[str], agent: str, *, applies: bool = False
+) -> WriteOptions:
     """Reads them.
 
     Args:
@@ -150,6 +152,7 @@ def write_options(query: Mapping[str, str], kind: str, dry_runs: list[str], agen
         kind: `CreateOptions`, `UpdateOptions` or `PatchOptions`, for errors.
         dry_runs: every value of `dryRun`.
         agent: the User-Agent header, whose first word names the manager unless `fieldManager` does.
+        applies: whether it is a server-side apply, which must name its manager.
 
     Raises:
         ApiError: 422 for values that are not allowed.
@@ -157,6 +160,10 @@ def write_options(query: Mapping[str, str], kind: str, dry_runs: list[str], agen
     """
     dry_run, causes = _dry_run([value for value in dry_runs if value])
     manager = query.get("fieldManager", "")
+    if applies and not manager:
+        causes.append(Cause("FieldValueRequired", "Required value: is required for apply patch", "fieldManager"))
+    if kind == "PatchOptions" and not applies and flag(query, "force") is not None:
+        causes.append(_forbidden("force", "may not be specified for non-apply patch"))
     if len(manager.encode()) > _MANAGER_LIMIT:
         causes.append(Cause("FieldValueTooLong", "Too long: may not be more than 128 bytes", "fieldManager"))
     for position, character in enumerate(manager):

@@ -1,12 +1,308 @@
-"""Who owns which field (managedFields)."""
+"""managedFields: who owns which field, conflicts between them, and server-side apply.
+
+Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from ecns.embedded.kubernetes import clock, fieldsets, mergekeys, schemas
+from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ecns.embedded.kubernetes.cluster import Manager
+    from ecns.embedded.kubernetes.fieldsets import Path
+    from ecns.embedded.kubernetes.resources import Resource
+
+_STRIPPED = frozenset(
+    {
+        ("f:apiVersion",),
+        ("f:kind",),
+        ("f:metadata",),
+        *(
+            ("f:metadata", f"f:{key}")
+            for key in (
+                "name",
+                "namespace",
+                "creationTimestamp",
+                "selfLink",
+                "uid",
+                "generation",
+                "managedFields",
+                "resourceVersion",
+                "deletionTimestamp",
+                "deletionGracePeriodSeconds",
+            )
+        ),
+    }
+)
+_APPLY, _UPDATE = "Apply", "Update"
+_BEFORE = "before-first-apply"
+_CONTROLLER = "kube-controller-manager"
+_MOST_UPDATES = 10
+_ANCIENT = "ancient-changes"
 
 
-def update(kind: Any, old: Any, new: Any, manager: Any, subresource: str, now: Any) -> None:
-    if old is not None and "managedFields" in old["metadata"]:
-        new["metadata"]["managedFields"] = old["metadata"]["managedFields"]
+class Owner(NamedTuple):
+    """Who: manager, operation, API version, subresource."""
+
+    manager: str
+    operation: str
+    version: str
+    subresource: str = ""
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """An applier is one whatever version it speaks."""
+        version = "" if self.operation == _APPLY else self.version
+        return (self.manager, self.operation, version, self.subresource)
+
+
+class _Share(NamedTuple):
+    owner: Owner
+    fields: set[Path]
+    time: str
+
+
+_Shares = dict[tuple[str, ...], _Share]
+
+
+def _load(metadata: Object) -> _Shares:
+    found: _Shares = {}
+    for entry in metadata.get("managedFields") or ():
+        if not entry.get("manager") or not isinstance(entry.get("fieldsV1"), dict):
+            continue
+        owner = Owner(entry["manager"], entry["operation"], entry["apiVersion"], entry.get("subresource", ""))
+        found[owner.identity] = _Share(owner, fieldsets.decode(entry["fieldsV1"]), entry.get("time", ""))
+    return found
+
+
+def _save(metadata: Object, shares: _Shares) -> None:
+    entries: list[Object] = []
+    listed = sorted(shares.values(), key=lambda share: (share.owner.operation, share.time, share.owner))
+    for share in listed:
+        if not share.fields:
+            continue
+        entry: Object = {
+            "manager": share.owner.manager,
+            "operation": share.owner.operation,
+            "apiVersion": share.owner.version,
+            "time": share.time,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": fieldsets.encode(share.fields),
+        }
+        if share.owner.subresource:
+            entry["subresource"] = share.owner.subresource
+        entries.append(entry)
+    if entries:
+        metadata["managedFields"] = entries
     else:
-        new["metadata"].pop("managedFields", None)
+        metadata.pop("managedFields", None)
+
+
+def _cap(shares: _Shares) -> None:
+    """Makes one entry of the oldest updates when there are too many."""
+    updates = sorted((share for share in shares.values() if share.owner.operation == _UPDATE), key=lambda share: share.time)
+    while len(updates) > _MOST_UPDATES:
+        first, second, *rest = updates
+        for share in (first, second):
+            shares.pop(share.owner.identity, None)
+        owner = Owner(_ANCIENT, _UPDATE, first.owner.version)
+        merged = _Share(owner, first.fields | second.fields, second.time)
+        shares[owner.identity] = merged
+        updates = [merged, *rest]
+
+
+def _blank(kind: Resource, version: str) -> Object:
+    """What an object of the kind is before anything is set."""
+    obj: Object = {"kind": kind.kind, "apiVersion": kind.api_version(version)}
+    if not kind.definition:
+        schemas.decode(kind.name, obj)
+    return obj
+
+
+def _compare(kind: Resource, version: str, old: Object, new: Object) -> fieldsets.Comparison:
+    schema = mergekeys.schema_of(kind, version)
+    left = {**old, "metadata": _shown(old.get("metadata") or {})}
+    right = {**new, "metadata": _shown(new.get("metadata") or {})}
+    found = fieldsets.compare(left, right, schema)
+    return fieldsets.Comparison(*(part - _STRIPPED - {()} for part in found))
+
+
+def _shown(metadata: Object) -> Object:
+    return {key: value for key, value in metadata.items() if ("f:metadata", f"f:{key}") not in _STRIPPED}
+
+
+def _named(kind: Resource, manager: Manager | None, subresource: str) -> Owner:
+    version = kind.api_version((manager.version if manager else "") or kind.storage_version)
+    if manager is None or not manager.name:
+        name = "kubelet" if kind.name in {"pods", "nodes"} and subresource == "status" else _CONTROLLER
+    else:
+        name = manager.name
+    return Owner(name, _UPDATE, version, subresource)
+
+
+def update(
+    kind: Resource, old: Object | None, new: Object, manager: Manager | None, subresource: str, now: datetime
+) -> None:
+    """Brings `new`'s managedFields up to date after a create (`old` is None) or a change that is no apply."""
+    metadata = new["metadata"]
+    owner = _named(kind, manager, subresource)
+    sent = metadata.get("managedFields")
+    if old is None:
+        shares = _load(metadata)
+        before = _blank(kind, owner.version.rpartition("/")[2])
+        before.pop("status", None)
+    else:
+        before = old
+        kept = old["metadata"].get("managedFields")
+        if sent and not subresource and sent != kept and sent != [{}]:
+            kept = sent
+        if not kept or (sent == [{}] and not subresource):
+            metadata.pop("managedFields", None)
+            return
+        metadata["managedFields"] = kept
+        shares = {}
+    changed = _compare(kind, kind.storage_version, before, new)
+    if not any(changed):
+        return
+    if old is not None:
+        shares = _load(metadata)
+    gone = changed.added | changed.modified | changed.removed
+    for identity, share in list(shares.items()):
+        left = share.fields - gone
+        if len(left) != len(share.fields):
+            shares[identity] = share._replace(fields=left)
+    fresh = changed.added | changed.modified
+    if fresh:
+        own = shares.get(owner.identity)
+        shares[owner.identity] = _Share(owner, fresh | (own.fields if own else set()), clock.stamp(now))
+    _cap(shares)
+    _save(metadata, shares)
+
+
+class Applied(NamedTuple):
+    """The object that an apply makes, with its managedFields."""
+
+    obj: Object
+    unchanged: bool
+
+
+def check(kind: Resource, version: str, config: Object) -> None:
+    """Looks at an applied configuration.
+
+    Raises:
+        ApiError: 400 and 500, as Kubernetes answers.
+
+    """
+    metadata = config.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
+        raise bad_request("metadata.managedFields must be nil")
+    try:
+        fieldsets.check(config, mergekeys.schema_of(kind, version))
+    except fieldsets.SchemaError as error:
+        name = (metadata or {}).get("name", "")
+        version = config["apiVersion"] if kind.group else f"/{config['apiVersion']}"
+        where = f"(/{name}; {version}, Kind={config['kind']})"
+        raise ApiError(500, "", f"failed to create typed patch object {where}: {error}") from None
+
+
+def _reset(kind: Resource, subresource: str) -> tuple[Path, ...]:
+    """Fields that an apply to this endpoint never owns."""
+    if subresource == "status":
+        return (("f:spec",), ("f:metadata", "f:labels"))
+    return (("f:status",),) if kind.subresource("status") else ()
+
+
+def apply(
+    kind: Resource, version: str, live: Object | None, config: Object, manager: Manager, subresource: str, now: datetime
+) -> Applied:
+    """Applies a configuration to an object (None for one that does not exist).
+
+    Raises:
+        ApiError: 409 when other managers own what it sets otherwise, unless `manager.force`.
+
+    """
+    schema = mergekeys.schema_of(kind, version)
+    owner = Owner(manager.name, _APPLY, kind.api_version(version), subresource)
+    ignored = _reset(kind, subresource)
+    fields = {
+        path
+        for path in fieldsets.paths({**config, "metadata": _shown(config.get("metadata") or {})}, schema)
+        if path not in _STRIPPED and not any(path[: len(cut)] == cut for cut in ignored)
+    }
+    shares = _load(live["metadata"]) if live is not None else {}
+    if live is not None and not shares:
+        before = _blank(kind, version)
+        before.pop("status", None)
+        found = _compare(kind, version, before, {key: value for key, value in live.items() if key != "status"})
+        first = Owner(_BEFORE, _UPDATE, owner.version)
+        if found.added | found.modified:
+            shares[first.identity] = _Share(first, found.added | found.modified, clock.stamp(now))
+    last = shares.get(owner.identity)
+    time = clock.stamp(now)
+    if live is None:
+        new = dict(config)
+        new["metadata"] = dict(config.get("metadata") or {})
+        _save(new["metadata"], {owner.identity: _Share(owner, fields, time)})
+        return Applied(new, unchanged=False)
+    wanted = {key: value for key, value in config.items() if (f"f:{key}",) not in ignored}
+    merged: Object = fieldsets.merge(live, wanted, schema)
+    shares[owner.identity] = _Share(owner, fields, last.time if last else time)
+    if last is not None:
+        owned: set[Path] = set()
+        for share in shares.values():
+            owned |= fieldsets.members(share.fields)
+        merged = fieldsets.without(merged, fieldsets.members(last.fields) - owned, schema)
+    changed = _compare(kind, version, live, merged)
+    _take(shares, owner, changed, force=manager.force)
+    unchanged = not any(changed) and last is not None and last.fields == fields
+    if not unchanged:
+        shares[owner.identity] = shares[owner.identity]._replace(time=time)
+    metadata = merged["metadata"] = dict(merged["metadata"])
+    _save(metadata, shares)
+    return Applied(merged, unchanged)
+
+
+def _take(shares: _Shares, owner: Owner, changed: fieldsets.Comparison, *, force: bool) -> None:
+    conflicts: list[tuple[Owner, list[Path]]] = []
+    for identity, share in list(shares.items()):
+        if identity == owner.identity:
+            continue
+        disputed = share.fields & (changed.added | changed.modified)
+        if disputed:
+            conflicts.append((share.owner, sorted(disputed)))
+        shares[identity] = share._replace(fields=share.fields - disputed - changed.removed)
+    if conflicts and not force:
+        raise _conflict(conflicts)
+
+
+def _described(owner: Owner) -> str:
+    text = msgspec.json.encode(owner.manager).decode()
+    if owner.subresource:
+        text += f' with subresource "{owner.subresource}"'
+    return text if owner.operation == _APPLY else f"{text} using {owner.version}"
+
+
+def _conflict(conflicts: list[tuple[Owner, list[Path]]]) -> ApiError:
+    conflicts.sort(key=lambda conflict: conflict[0].identity)
+    causes = [
+        {"reason": "FieldManagerConflict", "message": f"conflict with {_described(owner)}", "field": fieldsets.shown(path)}
+        for owner, listed in conflicts
+        for path in listed
+    ]
+    count = len(causes)
+    if count == 1:
+        text = f"1 conflict: {causes[0]['message']}: {causes[0]['field']}"
+    else:
+        lines = []
+        for owner, listed in conflicts:
+            lines.append(f"conflicts with {_described(owner)}:")
+            lines += [f"- {fieldsets.shown(path)}" for path in listed]
+        text = f"{count} conflicts: " + "\n".join(lines)
+    return ApiError(409, "Conflict", f"Apply failed with {text}", details={"causes": causes})

@@ -6,6 +6,7 @@ https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-m
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.kubernetes import bodies, mergekeys
@@ -30,18 +31,31 @@ def decode(data: bytes, content_type: str) -> Any:
 
     """
     if content_type == APPLY:
-        import yaml  # noqa: PLC0415  server-side apply only
-
-        try:
-            return yaml.safe_load(data)
-        except yaml.YAMLError as error:
-            raise bad_request(f"error decoding YAML: {error}") from None
+        return _decode_applied(data)
     try:
         return bodies.decode_json(data).value
     except ValueError as error:
         if content_type == JSON:
             raise bad_request(f"error decoding patch: {error}") from None
         raise bad_request(str(error)) from None
+
+
+def _decode_applied(data: bytes) -> Object:
+    try:
+        value = bodies.decode_yaml(data).value
+    except ValueError as error:
+        text = re.sub(r"did not find expected ',' or '\]'", "did not find expected node content", str(error))
+        raise bad_request(f"error decoding YAML: error converting YAML to JSON: {text}") from None
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        sort = "array" if isinstance(value, list) else "string" if isinstance(value, str) else "number"
+        raise bad_request(
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: "
+            f"json: cannot unmarshal {sort} into Go value of type map[string]interface {{}}"
+        )
+    decoded: Object = value
+    return decoded
 
 
 def apply(base: Object, patch: Any, content_type: str, kind: Resource, version: str) -> Any:

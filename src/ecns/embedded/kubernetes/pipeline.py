@@ -75,7 +75,7 @@ def _content(obj: Object) -> dict[str, Any]:
 
 def validate_create(kind: Resource, version: str, obj: Object) -> list[Cause]:
     """Everything that is wrong with a new object."""
-    causes = validation.validate_create(kind.name, obj, kind)
+    causes = validation.validate_create(kind.name, obj)
     if kind.definition:
         causes += structural.validate(_schema(kind, version), obj)
     return causes
@@ -83,9 +83,9 @@ def validate_create(kind: Resource, version: str, obj: Object) -> list[Cause]:
 
 def validate_update(kind: Resource, version: str, new: Object, old: Object, subresource: str) -> list[Cause]:
     """Everything that is wrong with a change."""
-    causes = validation.validate_update(kind.name, new, old, subresource, kind)
+    causes = validation.validate_update(kind.name, new, old, subresource)
     if kind.definition:
-        causes += structural.validate(_schema(kind, version), new)
+        causes += structural.validate(_schema(kind, version), new, old)
     return causes
 
 

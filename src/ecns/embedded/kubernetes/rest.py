@@ -242,7 +242,7 @@ class Rest:
             raise bodies.unsupported(", ".join(offered))
         if target.subresource and subresources.is_other_kind(resource, target.subresource):
             return self._sub(resource, call, view)
-        asked = _write_options(call, "PatchOptions")
+        asked = _write_options(call, "PatchOptions", applies=kind == patches.APPLY)
         stored = self._stored(resource)
         patch = patches.decode(call.body, kind)
         namespace = _namespace(resource, target)
@@ -360,8 +360,9 @@ def _check_method(resource: Resource, target: Target) -> None:
         raise not_allowed()
 
 
-def _write_options(call: Call, kind: str) -> options.WriteOptions:
-    return options.write_options(call.query, kind, call.dry_runs, call.headers.get("User-Agent", ""))
+def _write_options(call: Call, kind: str, *, applies: bool = False) -> options.WriteOptions:
+    agent = call.headers.get("User-Agent", "")
+    return options.write_options(call.query, kind, call.dry_runs, agent, applies=applies)
 
 
 def _check_names(obj: Object, resource: Resource, target: Target) -> None:

@@ -62,6 +62,8 @@ def body(value: Any, *, managed: bool = False, key: str = "") -> Any:
         return _object(value, managed=managed, key=key)
     if isinstance(value, list):
         items = [body(item, managed=managed, key=key) for item in value]
+        if key == "managedFields":
+            items.sort(key=lambda item: (item["manager"], item["operation"], item.get("subresource", "")))
         if key in {"causes", "resourceRules", "nonResourceRules"}:
             items.sort(key=lambda item: json.dumps(item, sort_keys=True))
         return items

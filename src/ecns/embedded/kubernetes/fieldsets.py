@@ -1,0 +1,273 @@
+"""Sets of fields: which paths an object has, how two objects differ, merging and cutting by path.
+
+A path is a tuple of elements as in `fieldsV1`: `f:name` of a field, `k:{"name":"a"}` of an item of a keyed
+list, `v:"x"` of a value of a set.
+Source: https://github.com/kubernetes-sigs/structured-merge-diff and
+https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ecns.embedded.kubernetes.errors import Object
+    from ecns.embedded.kubernetes.mergekeys import Schema
+
+Path = tuple[str, ...]
+_encode = msgspec.json.encode
+
+
+class SchemaError(ValueError):
+    """A value that its schema does not allow, in the words of server-side apply."""
+
+
+def key_of(item: Any, schema: Schema) -> str:
+    """The path element of a list's item."""
+    if schema.list_type == "set":
+        return "v:" + _encode(item).decode()
+    keys = {}
+    for key in sorted(schema.list_keys):
+        value = item.get(key) if isinstance(item, dict) else None
+        keys[key] = schema.default(key) if value is None else value
+    return "k:" + _encode(keys).decode()
+
+
+def _is_leaf(value: Any, schema: Schema) -> bool:
+    if isinstance(value, dict):
+        return schema.atomic_map
+    return not isinstance(value, list) or schema.list_type == "atomic"
+
+
+def paths(value: Any, schema: Schema) -> set[Path]:
+    """Every field that a value sets, as its applier owns them."""
+    found: set[Path] = set()
+    _collect(value, schema, (), found)
+    return found
+
+
+def _collect(value: Any, schema: Schema, path: Path, found: set[Path]) -> None:
+    if _is_leaf(value, schema):
+        found.add(path)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            where = (*path, f"f:{key}")
+            _collect(item, schema.child(key), where, found)
+            if item is None or item == {}:
+                found.add(where)
+    else:
+        inner = schema.items()
+        for item in value:
+            where = (*path, key_of(item, schema))
+            found.add(where)
+            _collect(item, inner, where, found)
+
+
+class Comparison(NamedTuple):
+    """The paths at which a second object differs from a first one."""
+
+    added: set[Path]
+    modified: set[Path]
+    removed: set[Path]
+
+
+_ABSENT: Any = object()
+
+
+def compare(old: Any, new: Any, schema: Schema) -> Comparison:
+    """How `new` differs from `old`."""
+    result = Comparison(set(), set(), set())
+    _compare(old, new, schema, (), result)
+    return result
+
+
+def _compare(old: Any, new: Any, schema: Schema, path: Path, result: Comparison) -> None:
+    if old is new or old == new:
+        return
+    present = old if new is _ABSENT else new
+    if present is None:
+        present = old
+    if present is _ABSENT or _is_leaf(present, schema) or not _alike(old, new):
+        if old is _ABSENT:
+            result.added.add(path)
+        elif new is _ABSENT:
+            result.removed.add(path)
+        else:
+            result.modified.add(path)
+        return
+    if isinstance(present, dict):
+        left, right = (side if isinstance(side, dict) else {} for side in (old, new))
+        for key in {**left, **right}:
+            _compare(left.get(key, _ABSENT), right.get(key, _ABSENT), schema.child(key), (*path, f"f:{key}"), result)
+    else:
+        inner = schema.items()
+        before, after = ({key_of(item, schema): item for item in side} if isinstance(side, list) else {} for side in (old, new))
+        for key in {**before, **after}:
+            _compare(before.get(key, _ABSENT), after.get(key, _ABSENT), inner, (*path, key), result)
+    if old is _ABSENT:
+        result.added.add(path)
+    elif new is _ABSENT:
+        result.removed.add(path)
+
+
+def _alike(old: Any, new: Any) -> bool:
+    empty = {None, _ABSENT}
+    if any(side is item for side in (old, new) for item in empty):
+        return True
+    return isinstance(old, dict) == isinstance(new, dict) and isinstance(old, list) == isinstance(new, list)
+
+
+def merge(live: Any, config: Any, schema: Schema) -> Any:
+    """What applying `config` to `live` makes; neither is changed."""
+    if _is_leaf(config, schema) or not _alike(live, config):
+        return config
+    if isinstance(config, dict):
+        result = dict(live) if isinstance(live, dict) else {}
+        for key, value in config.items():
+            result[key] = merge(result.get(key), value, schema.child(key))
+        return result
+    return _merge_lists(live if isinstance(live, list) else [], config, schema)
+
+
+def _merge_lists(live: list[Any], config: list[Any], schema: Schema) -> list[Any]:
+    inner = schema.items()
+    present = {key_of(item, schema): item for item in live}
+    wanted = {key_of(item, schema): item for item in config}
+    rest = list(wanted)
+    result: list[Any] = []
+
+    def take(key: str) -> None:
+        result.append(merge(present.get(key), wanted[key], inner) if key in present else wanted[key])
+
+    for key, item in present.items():
+        if key not in wanted:
+            result.append(item)
+            continue
+        while key in rest:
+            take(rest.pop(0))
+    for key in rest:
+        take(key)
+    return result
+
+
+def members(found: set[Path]) -> set[Path]:
+    """A set together with the named fields on the way to its members."""
+    result = set(found)
+    for path in found:
+        for length in range(1, len(path)):
+            if path[length - 1].startswith("f:"):
+                result.add(path[:length])
+    return result
+
+
+def without(value: Any, cut: set[Path], schema: Schema) -> Any:
+    """A value without the fields at `cut`."""
+    return _cut(value, cut, schema, ())
+
+
+def _cut(value: Any, cut: set[Path], schema: Schema, path: Path) -> Any:
+    if _is_leaf(value, schema):
+        return value
+    if isinstance(value, dict):
+        result = {}
+        for key, item in value.items():
+            where = (*path, f"f:{key}")
+            if where not in cut:
+                result[key] = _cut(item, cut, schema.child(key), where)
+        return result
+    inner, items = schema.items(), []
+    for item in value:
+        where = (*path, key_of(item, schema))
+        if where not in cut:
+            items.append(_cut(item, cut, inner, where))
+    return items
+
+
+def check(value: Any, schema: Schema, path: str = "") -> None:
+    """Looks for fields that the schema has not and keys that come twice.
+
+    Raises:
+        SchemaError: with the words of server-side apply.
+
+    """
+    declared = schema.node.get("type")
+    sort = declared[0] if isinstance(declared, list) else declared
+    if value is None or not schema.known:
+        return
+    if sort == "string" and not isinstance(value, str):
+        if schema.node.get("format") == "int-or-string" or schema.node.get("x-kubernetes-int-or-string"):
+            return
+        shown = f"&value.valueUnstructured{{Value:{_go(value)}}}"
+        raise SchemaError(f"{path}: expected string, got {shown}")
+    if isinstance(value, dict):
+        free = schema.node.get("x-kubernetes-preserve-unknown-fields") or "properties" not in schema.node
+        for key, item in value.items():
+            if not free and key not in schema.node["properties"] and not schema.node.get("additionalProperties"):
+                if not path and key in {"apiVersion", "kind"}:
+                    continue
+                raise SchemaError(f"{path}.{key}: field not declared in schema")
+            check(item, schema.child(key), f"{path}.{key}")
+    elif isinstance(value, list):
+        seen: set[str] = set()
+        inner = schema.items()
+        for index, item in enumerate(value):
+            if schema.list_type != "atomic":
+                key = key_of(item, schema)
+                if key in seen:
+                    raise SchemaError(f"{path}: duplicate entries for key {shown_element(key)}")
+                seen.add(key)
+                check(item, inner, path + shown_element(key))
+            else:
+                check(item, inner, f"{path}[{index}]")
+
+
+def _go(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def shown_element(element: str) -> str:
+    """A path element as messages show it."""
+    if element.startswith("f:"):
+        return "." + element[2:]
+    if element.startswith("v:"):
+        return f"[={element[2:]}]"
+    keys = msgspec.json.decode(element[2:])
+    return "[" + ",".join(f"{key}={_encode(value).decode()}" for key, value in keys.items()) + "]"
+
+
+def shown(path: Path) -> str:
+    """A path as messages show it: `.spec.containers[name="a"].image`."""
+    return "".join(map(shown_element, path))
+
+
+def encode(found: set[Path]) -> Object:
+    """A set as `fieldsV1`."""
+    root: Object = {}
+    for path in sorted(found):
+        node = root
+        for element in path:
+            node = node.setdefault(element, {})
+    for path in found:
+        node = root
+        for element in path:
+            node = node[element]
+        if node:
+            node["."] = {}
+    return root
+
+
+def decode(fields: Object) -> set[Path]:
+    """`fieldsV1` as a set."""
+    found: set[Path] = set()
+    _decode(fields, (), found)
+    return found
+
+
+def _decode(node: Object, path: Path, found: set[Path]) -> None:
+    if path and (not node or "." in node):
+        found.add(path)
+    for key, value in node.items():
+        if key != ".":
+            _decode(value, (*path, key), found)
