@@ -241,7 +241,7 @@ async def test_a_kind_that_is_not_served(tmp_path: Path) -> None:
     async with caching(tmp_path, api) as cache:
         with pytest.raises(NotServedError, match="cluster east"):
             await cache.ready()
-        await until(lambda: api.lists)
+        await until(lambda: api.open)  # somebody has installed it
         await cache.ready()
 
 

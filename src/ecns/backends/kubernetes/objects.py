@@ -9,10 +9,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from sys import intern
 from typing import Generic, TypeVar
 
-from ecns.backends.kubernetes.kinds.meta import ObjectMeta, OwnerReference, Resource
+from ecns.backends.kubernetes.kinds.meta import ObjectMeta, Resource
 
 R = TypeVar("R", bound=Resource)
 Indexer = Callable[[R], Iterable[Hashable]]
@@ -183,17 +182,3 @@ def _newer(one: Resource, other: Resource) -> bool:
 def owners(obj: Resource) -> Iterable[str]:
     """An index by the uids of whom an object belongs to."""
     return [owner.uid for owner in obj.metadata.owner_references or ()]
-
-
-def slim(items: Iterable[Resource]) -> None:
-    """Share the strings that many objects have in common: it halves the metadata of pods."""
-    shared: dict[OwnerReference, OwnerReference] = {}
-    for obj in items:
-        metadata = obj.metadata
-        metadata.namespace = intern(metadata.namespace)
-        if metadata.labels:
-            metadata.labels = {intern(key): intern(value) for key, value in metadata.labels.items()}
-        if metadata.owner_references:
-            metadata.owner_references = [
-                shared.setdefault(owner, owner) for owner in metadata.owner_references
-            ]
