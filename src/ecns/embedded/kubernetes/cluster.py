@@ -103,6 +103,7 @@ class Cluster:
         self.resources = Resources()
         self.now = now
         self.authority = ""
+        self.warnings: list[str] = []
         self._observers: dict[str, list[Callable[[str, Object | None, Object | None], None]]] = {}
         self._pending: deque[Change] = deque()
         self._dispatching = False
@@ -198,11 +199,14 @@ class Cluster:
         request = admission.Request(
             operation="CREATE",
             resource=resource,
+            subresource="",
             namespace=metadata.get("namespace", ""),
             name=metadata.get("name", ""),
             obj=new,
+            old=None,
             user=user,
             dry_run=dry_run,
+            warnings=self.warnings,
         )
         admission.mutate(self, request)
         metadata = new["metadata"]
@@ -306,6 +310,7 @@ class Cluster:
             old=old,
             user=user,
             dry_run=dry_run,
+            warnings=self.warnings,
         )
         admission.mutate(self, request)
         pipeline.prepare_for_update(kind, new, old, subresource)
@@ -464,11 +469,14 @@ class Cluster:
         request = admission.Request(
             operation="DELETE",
             resource=resource,
+            subresource="",
             namespace=namespace,
             name=name,
+            obj=None,
             old=record.obj,
             user=user,
             dry_run=dry_run,
+            warnings=self.warnings,
         )
         admission.mutate(self, request)
         admission.check(self, request)
@@ -597,6 +605,10 @@ def check_identity(new: Object, base: Object) -> None:
         if new.get(key) not in {None, base[key]}:
             raise bad_request(f"the {key} of an object cannot be changed")
     before, after = base["metadata"], _metadata(new)
+    for key in ("kind", "apiVersion"):
+        new.setdefault(key, base[key])
+    if before.get("namespace"):
+        after.setdefault("namespace", before["namespace"])
     for key in ("name", "namespace"):
         if after.get(key, "") != before.get(key, ""):
             raise bad_request(f"the {key} of the object ({after.get(key, '')}) does not match the {key} on the URL ({before.get(key, '')})")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes import clock
+from ecns.embedded.kubernetes.deletion import DEFINITION_FINALIZER
 from ecns.embedded.kubernetes.resources import ALL_VERBS, STATUS_VERBS, Resource, Subresource, preference
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
 
 RESOURCE = "customresourcedefinitions.apiextensions.k8s.io"
-FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+FINALIZER = DEFINITION_FINALIZER
 _TRUE = "True"
 
 
@@ -126,12 +127,7 @@ class Definitions:
         cluster.update_status(RESOURCE, changed)
         if clash:
             return
-        current = cluster.get(RESOURCE, definition["metadata"]["name"])
-        finalizers = current["metadata"].get("finalizers") or []
-        self._serve(current)
-        if FINALIZER not in finalizers:
-            metadata = {**current["metadata"], "finalizers": [*finalizers, FINALIZER]}
-            cluster.update(RESOURCE, {**current, "metadata": metadata})
+        self._serve(cluster.get(RESOURCE, definition["metadata"]["name"]))
 
     def _clash(self, definition: Object) -> tuple[str, str] | None:
         spec = definition["spec"]

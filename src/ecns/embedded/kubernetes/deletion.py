@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.store import Record
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+DEFINITION_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _ORPHANING = frozenset({"jobs.batch", "replicationcontrollers"})
 """Kinds whose dependants stay unless a propagation policy is given."""
 _UNCOLLECTED = frozenset({"events"})
@@ -71,6 +72,8 @@ def plan(kind: Resource, obj: Object, propagation: str | None, grace: int | None
     waits = bool(metadata.get("finalizers"))
     if kind.name == "namespaces":
         return _plan_namespace(obj, now, changed=changed, waits=waits)
+    if kind.name == "customresourcedefinitions.apiextensions.k8s.io":
+        return _plan_definition(obj, now, deleting=deleting)
     if kind.name == "pods":
         return _plan_pod(obj, grace, now, changed=changed, waits=waits)
     if not waits:
@@ -78,8 +81,6 @@ def plan(kind: Resource, obj: Object, propagation: str | None, grace: int | None
     if not deleting:
         _mark(metadata, now, 0)
         changed = True
-        if kind.name == "customresourcedefinitions.apiextensions.k8s.io":
-            _mark_definition(obj, now)
     return Plan(obj, changed=changed, remove=False)
 
 
@@ -90,16 +91,22 @@ def _mark(metadata: Object, now: datetime, grace: int) -> None:
         metadata["generation"] += 1
 
 
-def _mark_definition(obj: Object, now: datetime) -> None:
-    obj.setdefault("status", {}).setdefault("conditions", []).append(
-        {
-            "type": "Terminating",
-            "status": "True",
-            "lastTransitionTime": clock.stamp(now),
-            "reason": "InstanceDeletionPending",
-            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
-        }
-    )
+def _plan_definition(obj: Object, now: datetime, *, deleting: bool) -> Plan:
+    if deleting:
+        return Plan(obj, changed=False, remove=not obj["metadata"].get("finalizers"))
+    metadata = obj["metadata"]
+    metadata["deletionTimestamp"] = clock.stamp(now)
+    metadata["finalizers"] = [*(metadata.get("finalizers") or []), DEFINITION_FINALIZER]
+    terminating = {
+        "type": "Terminating",
+        "status": "True",
+        "lastTransitionTime": clock.stamp(now),
+        "reason": "InstanceDeletionPending",
+        "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+    }
+    status = obj.setdefault("status", {})
+    status["conditions"] = [*(status.get("conditions") or []), terminating]
+    return Plan(obj, changed=True, remove=False)
 
 
 def _plan_namespace(obj: Object, now: datetime, *, changed: bool, waits: bool) -> Plan:

@@ -35,9 +35,9 @@ def decode(data: bytes, content_type: str) -> Any:
     try:
         return bodies.decode_json(data).value
     except ValueError as error:
-        if content_type == JSON:
-            raise bad_request(f"error decoding patch: {error}") from None
-        raise bad_request(str(error)) from None
+        if content_type == STRATEGIC:
+            raise bad_request(str(error)) from None
+        raise bad_request(f"error decoding patch: {error}") from None
 
 
 def _decode_applied(data: bytes) -> Object:
@@ -92,6 +92,7 @@ def _failed() -> ApiError:
         422,
         "Invalid",
         "the server rejected our request due to an error in our request",
+        details={},
     )
 
 
@@ -268,10 +269,11 @@ def _merge_list(present: Any, patch: list[Any], schema: mergekeys.Schema) -> lis
     if not schema.merges:
         return [_plain(item) for item in patch if not _is_directive(item)]
     if not schema.merge_key:
-        return have + [item for item in patch if item not in have]
+        merged = have + [item for item in patch if item not in have]
+        return _ordered(merged, patch, schema, have)
     if any(isinstance(item, dict) and item.get(_PATCH) == "replace" for item in patch):
         return [_plain(item) for item in patch if isinstance(item, dict) and item.get(_PATCH) != "replace"]
-    key, item_schema = schema.merge_key, schema.items()
+    key, item_schema, before = schema.merge_key, schema.items(), list(have)
     fresh: list[Any] = []
     for item in patch:
         if not isinstance(item, dict):
@@ -287,7 +289,7 @@ def _merge_list(present: Any, patch: list[Any], schema: mergekeys.Schema) -> lis
             fresh.append(_merge_map({}, item, item_schema))
         else:
             have[index] = _merge_map(have[index], item, item_schema)
-    return have + fresh
+    return _ordered(have + fresh, patch, schema, before)
 
 
 def _is_directive(item: Any) -> bool:
@@ -317,7 +319,7 @@ def _ordered(values: list[Any], order: list[Any], schema: mergekeys.Schema, befo
     named = sorted(
         (item for item in values if _hashable(identity(item)) in rank), key=lambda item: rank[_hashable(identity(item))]
     )
-    place = {_hashable(identity(item)): at for at, item in enumerate(before)}
+    place = {_hashable(identity(item)): at for at, item in reversed(list(enumerate(before)))}
     rest = [item for item in values if _hashable(identity(item)) not in rank]
     result: list[Any] = []
     while named and rest:

@@ -116,15 +116,20 @@ class Rest:
         if target.namespace and not resource.namespaced and target.resource != "namespaces":
             raise unknown_resource()
         _check_method(resource, target)
+        conversions = negotiation.OBJECTS if resource.stored else frozenset()
         view = View(
             resource,
             target.version,
-            negotiation.negotiate(call.headers.get("Accept", "")),
+            negotiation.negotiate(call.headers.get("Accept", ""), conversions),
             call.query.get("includeObject", ""),
         )
         if not resource.stored:
             return self._reviewed(resource, call, view)
-        return self._verbs[target.verb](resource, call, view)
+        self._cluster.warnings.clear()
+        answer = self._verbs[target.verb](resource, call, view)
+        if self._cluster.warnings:
+            answer.warnings = [*answer.warnings, *self._cluster.warnings]
+        return answer
 
     # reading
 

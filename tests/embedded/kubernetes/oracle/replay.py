@@ -386,7 +386,7 @@ def _joined(frames: list[dict[str, Any]]) -> list[Any]:
 
 def _decoded(text: str, headers: dict[str, str], exchange: Exchange) -> Any:
     if not text:
-        return None
+        return [] if exchange.response["body"] == [] else None
     if "json" not in headers.get("content-type", ""):
         return text
     recorded = exchange.response["body"]

@@ -44,7 +44,47 @@ def _definition(plural: str, kind: str, schema: Any, **more: Any) -> Any:
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _OBJECT = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
+_TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
+_STATUS = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def _fields(**properties: Any) -> Any:
+    return {"type": "object", "properties": properties}
+
+
+def _list(item: Any, **more: Any) -> Any:
+    return {"type": "array", "items": item, **more}
+
+
+_ITEM = _fields(name=_TEXT, value=_TEXT)
+_PATCHED = _fields(
+    spec={
+        **_fields(
+            color={"type": "string", "default": "red"}, size=_NUMBER, items=_list(_ITEM), free=_OBJECT
+        ),
+    },
+    status=_STATUS,
+)
+_APPLIED = _fields(
+    spec=_fields(
+        size=_NUMBER,
+        atomic=_list(_ITEM, **{"x-kubernetes-list-type": "atomic"}),
+        keyed=_list(
+            {**_ITEM, "required": ["name"]},
+            **{"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+        set=_list(_TEXT, **{"x-kubernetes-list-type": "set"}),
+    ),
+    status=_STATUS,
+)
+
 SETUPS: dict[str, list[tuple[str, str, Any]]] = {
     "watch-too-old": [("POST", _DEFINITIONS, _definition("latewidgets", "LateWidget", _OBJECT))],
+    "patch-custom": [
+        ("POST", _DEFINITIONS, _definition("patchwidgets", "PatchWidget", _PATCHED, subresources={"status": {}}))
+    ],
+    "apply-custom": [
+        ("POST", _DEFINITIONS, _definition("applywidgets", "ApplyWidget", _APPLIED, subresources={"status": {}}))
+    ],
 }
 """Scenario → (method, path, body) of the requests that prepare it, in order."""
