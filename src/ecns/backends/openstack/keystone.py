@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import aiohttp
 import msgspec
 
+from ecns.config import ConfigError
 from ecns.errors import (
     EcnsError,
     ForbiddenError,
@@ -148,6 +149,9 @@ class Keystone:
         timeout: seconds for one call, connecting included.
         ca_file: PEM of the authorities to trust in place of the system's.
 
+    Raises:
+        ConfigError: `ca_file` cannot be read or holds no certificate.
+
     Every method raises, apart from what it names itself:
         UpstreamUnavailableError: Keystone cannot be reached, or says that it is not available (503).
         UpstreamTimeoutError: it did not answer in time (504).
@@ -158,7 +162,10 @@ class Keystone:
         auth_url = auth_url.rstrip("/")
         self.auth_url = auth_url if auth_url.endswith("/v3") else f"{auth_url}/v3"
         self._timeout = timeout
-        self._ca_file = ca_file
+        try:
+            self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        except OSError as error:
+            raise ConfigError(f"identity.ca_file: {ca_file}: {error.strerror or error}") from error
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -261,9 +268,8 @@ class Keystone:
         self, path: str, kind: type[T], token: str = "", headers: dict[str, str] | None = None
     ) -> T:
         if self._session is None:
-            context = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=context),
+                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._tls),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"Accept": "application/json", "User-Agent": "ecns"},
