@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 if TYPE_CHECKING:
-    from tests.embedded.kubernetes.kubectl.conftest import Kubectl
+    from tests.embedded.kubernetes.clients.conftest import Kubectl
 
 SAMPLES = Path(__file__).parents[5] / "shared" / "samples"
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.embedded.kubernetes.kubectl.conftest import Kubectl
+    from tests.embedded.kubernetes.clients.conftest import Kubectl
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",

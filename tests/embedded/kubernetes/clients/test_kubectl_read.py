@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.embedded.kubernetes.kubectl.conftest import Kubectl
+    from tests.embedded.kubernetes.clients.conftest import Kubectl
 
 
 def test_get_in_every_shape(kubectl: Kubectl) -> None:

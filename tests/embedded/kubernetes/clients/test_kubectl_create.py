@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.embedded.kubernetes.kubectl.conftest import Kubectl
+    from tests.embedded.kubernetes.clients.conftest import Kubectl
 
 # command → what the object holds then
 GENERATED = [
