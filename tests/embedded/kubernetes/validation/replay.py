@@ -45,7 +45,7 @@ class Replay:
         found = self.objects.get((resource, namespace, name))
         if found is None and name != "nosuch":
             if resource == "namespaces":
-                return {"metadata": {"name": name}, "status": {"phase": "Active"}}
+                return {"metadata": {"name": name, "labels": _LABELS.get(name, {})}, "status": {"phase": "Active"}}
             if resource == "serviceaccounts" and name == "default":
                 return {"metadata": {"name": name, "namespace": namespace}}
         return found
@@ -57,7 +57,8 @@ class Replay:
         return found
 
     def list(self, resource: str, namespace: str | None = None) -> list[Object]:
-        return [
+        roots = [{"metadata": {"name": "kube-root-ca.crt"}}] if resource == "configmaps" else []
+        return roots + [
             obj
             for (kind, space, _), obj in self.objects.items()
             if kind == resource and namespace in {None, space}
@@ -227,6 +228,11 @@ class Replay:
         return body
 
 
+_SECURITY = "pod-security.kubernetes.io/"
+_LABELS = {
+    "err-pod-security-restricted": {_SECURITY + "enforce": "restricted"},
+    "err-pod-security-baseline": {_SECURITY + "enforce": "baseline", _SECURITY + "warn": "restricted"},
+}
 MERGE = "application/strategic-merge-patch+json"
 
 

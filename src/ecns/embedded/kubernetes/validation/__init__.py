@@ -124,13 +124,21 @@ def _is_namespaced(resource: str, obj: Object) -> bool:
     return kind.namespaced if kind else bool(obj.get("metadata", {}).get("namespace"))
 
 
+def _without_generated_labels(job: Object) -> Object:
+    """A Job as it is checked: the labels of its pods are shown on it, but are not its own yet."""
+    metadata = job["metadata"]
+    own = {key: value for key, value in metadata.get("labels", {}).items() if key not in batch.GENERATED_LABELS}
+    return {**job, "metadata": {**metadata, "labels": own}}
+
+
 def validate_create(resource: str, obj: Object) -> list[Cause]:
     """Everything that is wrong with a new object, which has its defaults; [] when it is fine.
 
     Of a custom resource only the metadata is checked (see `validation.schema` for the rest).
     """
     rules, causes = _RULES.get(resource, _ANY), Causes()
-    meta.create(causes, obj, namespaced=_is_namespaced(resource, obj), check_name=rules.name)
+    checked = _without_generated_labels(obj) if resource == "jobs.batch" else obj
+    meta.create(causes, checked, namespaced=_is_namespaced(resource, obj), check_name=rules.name)
     rules.create(causes, obj)
     return causes
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _NUMBERS = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
 _MISMATCH = "`selector` does not match template `labels`"
 CRON_NAME_LENGTH = 52
+GENERATED_LABELS = frozenset({CONTROLLER_UID, JOB_NAME, "controller-uid", "job-name"})
 _MODES = ("NonIndexed", "Indexed")
 _FIELDS = 5
 _RANGES = (("minute", 0, 59), ("hour", 0, 23), ("dom", 1, 31), ("month", 1, 12), ("dow", 0, 6))

@@ -1,5 +1,366 @@
-"""Structural schemas of custom resources (stub, filled below)."""
-def unknown_fields(schema, obj): return []
-def prune(schema, obj): pass
-def default(schema, obj): pass
-def validate(schema, obj, old=None): return []
+"""Structural schemas of custom resources: dropping what they do not know, defaults, validation, rules.
+
+Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/ and
+recorded refusals.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from copy import deepcopy
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from ecns.embedded.kubernetes import quantities
+from ecns.embedded.kubernetes.errors import Cause
+from ecns.embedded.kubernetes.validation import cel
+from ecns.embedded.kubernetes.validation.causes import Causes, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ecns.embedded.kubernetes.errors import Object
+
+_ROOT = frozenset({"apiVersion", "kind", "metadata"})
+_FREE = "x-kubernetes-preserve-unknown-fields"
+_EMBEDDED = "x-kubernetes-embedded-resource"
+_BLOCKING = frozenset(
+    {"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"}
+)
+_UNCHECKED = (
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
+
+
+# unknown fields
+
+
+def _walk(schema: Object, value: Any, path: str, *, root: bool, drop: bool) -> Iterator[str]:
+    if isinstance(value, list):
+        items = schema.get("items")
+        if isinstance(items, dict):
+            for index, item in enumerate(value):
+                yield from _walk(items, item, f"{path}[{index}]", root=False, drop=drop)
+        return
+    if not isinstance(value, dict):
+        return
+    known, more = schema.get("properties", {}), schema.get("additionalProperties")
+    kept = _ROOT if root or schema.get(_EMBEDDED) else frozenset()
+    for key in list(value):
+        at = f"{path}.{key}" if path else key
+        if key in known:
+            yield from _walk(known[key], value[key], at, root=False, drop=drop)
+        elif isinstance(more, dict):
+            yield from _walk(more, value[key], at, root=False, drop=drop)
+        elif key not in kept and not schema.get(_FREE) and not more:
+            yield at
+            if drop:
+                del value[key]
+
+
+def unknown_fields(schema: Object, obj: Object) -> list[str]:
+    """What a strict decoding complains of: `unknown field "spec.foo"`."""
+    return [f'unknown field "{path}"' for path in sorted(_walk(schema, obj, "", root=True, drop=False))]
+
+
+def prune(schema: Object, obj: Object) -> None:
+    """Takes out, in place, the fields that the schema does not know."""
+    for _ in _walk(schema, obj, "", root=True, drop=True):
+        pass
+
+
+def default(schema: Object, obj: Any) -> None:
+    """Fills in the schema's defaults, in place; a null that may not be one gives way to the default."""
+    if isinstance(obj, list):
+        items = schema.get("items")
+        if isinstance(items, dict):
+            for item in obj:
+                default(items, item)
+        return
+    if not isinstance(obj, dict):
+        return
+    for name, inner in schema.get("properties", {}).items():
+        if "default" in inner and (name not in obj or (obj[name] is None and not inner.get("nullable"))):
+            obj[name] = deepcopy(inner["default"])
+        if name in obj:
+            if obj[name] is None and not inner.get("nullable") and "default" not in inner:
+                continue
+            default(inner, obj[name])
+    more = schema.get("additionalProperties")
+    if isinstance(more, dict):
+        for name, value in obj.items():
+            if name not in schema.get("properties", {}):
+                default(more, value)
+
+
+# validation
+
+
+def _type_name(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "integer" if value.is_integer() else "number"
+    return {str: "string", list: "array", dict: "object"}[type(value)]
+
+
+def _ip(version: int) -> Callable[[str], bool]:
+    return lambda text: ipaddress.ip_address(text).version == version
+
+
+def _cidr(text: str) -> bool:
+    return "/" in text and ipaddress.ip_network(text, strict=False) is not None
+
+
+def _moment(text: str) -> bool:
+    return "T" in text.upper() and datetime.fromisoformat(text).tzinfo is not None
+
+
+_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*")
+_UUID = re.compile(r"(?i)[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
+_DURATION = re.compile(r"[+-]?(\d+(\.\d+)?\s*(ns|us|µs|ms|s|m|h|d|w|[a-z]+))+")
+_FORMATS: dict[str, Callable[[str], bool]] = {
+    "email": lambda text: bool(re.fullmatch(r"[^@\s]+@[^@\s]+", text)),
+    "hostname": lambda text: bool(_HOST.fullmatch(text)),
+    "ipv4": _ip(4),
+    "ipv6": _ip(6),
+    "cidr": _cidr,
+    "mac": lambda text: bool(re.fullmatch(r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", text)),
+    "uuid": lambda text: bool(_UUID.fullmatch(text)),
+    "uri": lambda text: bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|/", text)),
+    "date": lambda text: date.fromisoformat(text) is not None and bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text)),
+    "date-time": _moment,
+    "datetime": _moment,
+    "duration": lambda text: bool(_DURATION.fullmatch(text)),
+    "byte": lambda text: bool(re.fullmatch(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", text)),
+}
+
+
+def _has_format(name: str, text: str) -> bool:
+    check = _FORMATS.get(name)
+    if check is None:
+        return True
+    try:
+        return check(text)
+    except ValueError:
+        return False
+
+
+def _type_fault(causes: Causes, path: str, found: str, wanted: str) -> None:
+    message = f'Invalid value: "{found}": {path} in body must be of type {wanted}: "{found}"'
+    causes.append(Cause("FieldValueTypeInvalid", message, path))
+
+
+def _check_text(causes: Causes, path: str, schema: Object, value: str) -> None:
+    most, least, pattern = schema.get("maxLength"), schema.get("minLength"), schema.get("pattern")
+    if most is not None and len(value) > most:
+        causes.too_long(path, most)
+    elif least is not None and len(value) < least:
+        causes.invalid(path, value, f"{path} in body should be at least {least} chars long")
+    elif pattern and not re.search(pattern, value):
+        causes.invalid(path, value, f"{path} in body should match '{pattern}'")
+    name = schema.get("format")
+    if name and not _has_format(name, value):
+        message = f"Invalid value: {shown(value)}: {path} in body must be of type {name}: {shown(value)}"
+        causes.append(Cause("FieldValueTypeInvalid", message, path))
+
+
+def _check_number(causes: Causes, path: str, schema: Object, value: float) -> None:
+    most, least, step = schema.get("maximum"), schema.get("minimum"), schema.get("multipleOf")
+    if step and quantities.parse(value).nano % quantities.parse(step).nano:
+        causes.invalid(path, value, f"{path} in body should be a multiple of {step}")
+    if most is not None:
+        if schema.get("exclusiveMaximum") and value >= most:
+            causes.invalid(path, value, f"{path} in body should be less than {most}")
+        elif value > most:
+            causes.invalid(path, value, f"{path} in body should be less than or equal to {most}")
+    if least is not None:
+        if schema.get("exclusiveMinimum") and value <= least:
+            causes.invalid(path, value, f"{path} in body should be greater than {least}")
+        elif value < least:
+            causes.invalid(path, value, f"{path} in body should be greater than or equal to {least}")
+
+
+def _too_many(causes: Causes, path: str, count: int, most: int) -> None:
+    message = f"Too many: {count}: must have at most {most} items"
+    causes.append(Cause("FieldValueTooMany", message, path))
+
+
+def _check_list(causes: Causes, path: str, schema: Object, value: list[Any]) -> None:
+    items, most, least = schema.get("items"), schema.get("maxItems"), schema.get("minItems")
+    if isinstance(items, dict):
+        for index, item in enumerate(value):
+            _check(causes, f"{path}[{index}]", items, item)
+    if most is not None and len(value) > most:
+        _too_many(causes, path, len(value), most)
+    elif least is not None and len(value) < least:
+        causes.invalid(path, len(value), f"{path} in body should have at least {least} items")
+    kind, seen = schema.get("x-kubernetes-list-type"), []
+    for index, item in enumerate(value):
+        key = item
+        if kind == "map" and isinstance(item, dict):
+            key = {name: item[name] for name in schema.get("x-kubernetes-list-map-keys", ()) if name in item}
+        elif kind != "set":
+            return
+        if key in seen:
+            causes.duplicate(f"{path}[{index}]", key)
+        seen.append(key)
+
+
+def _check_object(causes: Causes, path: str, schema: Object, value: Object) -> None:
+    known, more = schema.get("properties", {}), schema.get("additionalProperties")
+    count, most, least = len(value), schema.get("maxProperties"), schema.get("minProperties")
+    if most is not None and count > most:
+        _too_many(causes, path, count, most)
+    elif least is not None and count < least:
+        causes.invalid(path, count, f"{path} in body should have at least {least} properties")
+    for name in schema.get("required", ()):
+        if name not in value:
+            causes.required(_below(path, name))
+    for name, item in value.items():
+        if not path and name in _ROOT:
+            continue
+        if name in known:
+            _check(causes, _below(path, name), known[name], item)
+        elif isinstance(more, dict):
+            _check(causes, _below(path, name), more, item)
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _fits(schema: Object, value: Any) -> bool:
+    found = Causes()
+    _check(found, "x", schema, value)
+    return not found
+
+
+def _check_combined(causes: Causes, path: str, schema: Object, value: Any) -> None:
+    for inner in schema.get("allOf", ()):
+        _check(causes, path, inner, value)
+    if "anyOf" in schema and not any(_fits(inner, value) for inner in schema["anyOf"]):
+        causes.invalid(path, "", f'"{path}" must validate at least one schema (anyOf)')
+    if "oneOf" in schema:
+        count = sum(_fits(inner, value) for inner in schema["oneOf"])
+        if count != 1:
+            found = f"Found {count} valid alternatives" if count else "Found none valid"
+            causes.invalid(path, "", f'"{path}" must validate one and only one schema (oneOf). {found}')
+    if "not" in schema and _fits(schema["not"], value):
+        causes.invalid(path, "", f'"{path}" must not validate the schema (not)')
+
+
+def _check(causes: Causes, path: str, schema: Object, value: Any) -> None:
+    if value is None and schema.get("nullable"):
+        return
+    found, wanted = _type_name(value), schema.get("type")
+    if schema.get("x-kubernetes-int-or-string"):
+        if found not in {"integer", "string"}:
+            _type_fault(causes, path, found, "integer,string")
+            return
+    elif wanted and found != wanted and not (wanted == "number" and found == "integer"):
+        _type_fault(causes, path, found, wanted)
+        return
+    if isinstance(value, str):
+        _check_text(causes, path, schema, value)
+    elif isinstance(value, list):
+        _check_list(causes, path, schema, value)
+    elif isinstance(value, dict):
+        _check_object(causes, path, schema, value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        _check_number(causes, path, schema, value)
+    choices = schema.get("enum")
+    if choices is not None and value not in choices:
+        listed = ", ".join(shown(item) for item in choices)
+        message = f"Unsupported value: {shown(value)}: supported values: {listed}"
+        causes.append(Cause("FieldValueNotSupported", message, path))
+    _check_combined(causes, path, schema, value)
+
+
+# rules
+
+
+def _has_rules(schema: Any) -> bool:
+    if isinstance(schema, dict):
+        return "x-kubernetes-validations" in schema or any(_has_rules(inner) for inner in schema.values())
+    return isinstance(schema, list) and any(_has_rules(inner) for inner in schema)
+
+
+def _rule(causes: Causes, path: str, rule: Object, value: Any, variables: Object) -> None:
+    text = rule.get("rule", "")
+    message = rule.get("message") or f"failed rule: {text.strip()}"
+    try:
+        if cel.evaluate(text, **variables) is True:
+            return
+        if rule.get("messageExpression"):
+            said = cel.evaluate(rule["messageExpression"], **variables)
+            message = said if isinstance(said, str) and said.strip() else message
+    except cel.CelError as error:
+        message = f"rule evaluation error: {error}" if rule.get("message") is None else str(rule["message"])
+    path = path + rule["fieldPath"] if rule.get("fieldPath") else path
+    reason = rule.get("reason", "FieldValueInvalid")
+    if reason == "FieldValueRequired":
+        causes.required(path, message)
+    elif reason == "FieldValueForbidden":
+        causes.forbidden(path, message)
+    elif reason == "FieldValueDuplicate":
+        causes.duplicate(path, value)
+    else:
+        at = "" if isinstance(value, dict | list) else f"{shown(value)}: "
+        causes.append(Cause("FieldValueInvalid", f"Invalid value: {at}{message}", path))
+
+
+def _rules(causes: Causes, path: str, schema: Object, value: Any, old: Any) -> None:
+    if value is None:
+        return
+    for rule in schema.get("x-kubernetes-validations", ()):
+        variables = {"self": value}
+        if cel.uses(rule.get("rule", ""), "oldSelf"):
+            if old is None:
+                continue
+            variables["oldSelf"] = old
+        _rule(causes, path or "<nil>", rule, value, variables)
+    if isinstance(value, dict):
+        known, more = schema.get("properties", {}), schema.get("additionalProperties")
+        for name, item in value.items():
+            inner = known.get(name, more)
+            if isinstance(inner, dict):
+                at = _below(path, name) if name in known else f"{path}[{name}]"
+                _rules(causes, at, inner, item, old.get(name) if isinstance(old, dict) else None)
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        keys = schema.get("x-kubernetes-list-map-keys")
+        for index, item in enumerate(value):
+            _rules(causes, f"{path}[{index}]", schema["items"], item, _counterpart(old, item, keys))
+
+
+def _counterpart(old: Any, item: Any, keys: list[str] | None) -> Any:
+    """The element of the old list that an element of the new one continues; lists without keys have none."""
+    if not keys or not isinstance(old, list) or not isinstance(item, dict):
+        return None
+    wanted = [item.get(key) for key in keys]
+    return next((one for one in old if isinstance(one, dict) and [one.get(key) for key in keys] == wanted), None)
+
+
+def validate(schema: Object, obj: Object, old: Object | None = None) -> list[Cause]:
+    """Everything in which a custom resource breaks its schema; [] when it is fine.
+
+    Args:
+        schema: `openAPIV3Schema` of the version.
+        obj: the object.
+        old: the stored object, for rules about changes.
+    """
+    causes = Causes()
+    _check(causes, "", {**schema, "type": "object"}, obj)
+    if not _has_rules(schema):
+        return causes
+    if any(cause.reason in _BLOCKING for cause in causes):
+        causes.append(Cause("FieldValueInvalid", _UNCHECKED, "<nil>"))
+    else:
+        _rules(causes, "", schema, obj, old)
+    return causes

@@ -75,7 +75,7 @@ def prepare_for_create(resource: str, obj: Object, *, status_subresource: bool =
         status_subresource: for custom resources: whether the status is a subresource, so that a create drops it.
     """
     metadata = obj.setdefault("metadata", {})
-    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"):
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
         metadata.pop(name, None)
     if is_custom(resource, obj):
         metadata["generation"] = 1
@@ -203,6 +203,8 @@ def prepare_for_update(
             del new["spec"]["finalizers"]
     elif "status" in new or "status" in old:
         _put_back(new, old, "status")
+    if resource == "namespaces" and not subresource:
+        _put_back(new["spec"], old.get("spec", {}), "finalizers")
     update = _UPDATE.get(resource)
     if update is not None:
         update(new, old)
