@@ -218,7 +218,7 @@ class Watches(Api):
 async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  any condition
             await asyncio.sleep(0.002)
 
 
@@ -240,10 +240,10 @@ def kubeconfig(path: Path, url: str, *, user: dict[str, Any] | None = None, **cl
 
 @asynccontextmanager
 async def connected(
-    directory: Path, url: str, *, timeout: float = 5.0, **options: Any
+    directory: Path, url: str, *, seconds: float = 5.0, **options: Any
 ) -> AsyncIterator[Client]:
     client = Client(
-        "east", Credentials("east", kubeconfig(directory / "kubeconfig", url, **options)), timeout=timeout
+        "east", Credentials("east", kubeconfig(directory / "kubeconfig", url, **options)), timeout=seconds
     )
     try:
         yield client

@@ -253,7 +253,9 @@ async def test_a_list_that_hangs(tmp_path: Path) -> None:
     api = Watches()
     api.refusals = [hang]
     async with caching(tmp_path, api) as cache:
-        with pytest.raises(UpstreamTimeoutError, match="cluster east did not list its deployments in 0.05 s"):
+        with pytest.raises(
+            UpstreamTimeoutError, match=r"cluster east did not list its deployments in 0\.05 s"
+        ):
             await cache.ready(within=0.05)
 
 

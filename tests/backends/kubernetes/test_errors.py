@@ -63,12 +63,9 @@ def test_what_a_real_server_refused_with(exchange: dict[str, object]) -> None:
         )
     assert "cluster east" in error.message
     assert error.details["upstream"] == "cluster east"
-    if isinstance(body, dict) and code not in {401}:
-        assert (
-            error.message.endswith(body["message"][: MESSAGE_LIMIT - 1].split(", error found in")[0])
-            or code == 406
-            or code == 415
-        )
+    if isinstance(body, dict) and code != 401:
+        if code not in {406, 415}:
+            assert error.message.endswith(body["message"].partition(", error found in")[0])
         assert error.details.get("reason", "") == body.get("reason", "")
     if isinstance(body, dict) and code == 422 and isinstance(error, BadRequestError):
         causes = (body.get("details") or {}).get("causes") or []
@@ -104,7 +101,7 @@ def test_messages_are_capped_and_hold_no_secrets() -> None:
     )
     assert "hunter" not in error.message + json.dumps(error.details)
     assert error.details["field"] == "data[a]"
-    quoted = 'Secret in version "v1" cannot be handled as a Secret: bad, error found in #10 byte of ...|"hunter2"|...'
+    quoted = 'cannot be handled as a Secret: bad, error found in #10 byte of ...|"hunter2"|...'
     assert "hunter" not in refusal(400, quoted).message
     assert "\x1b" not in refusal(400, "\x1b[31mred").message
 

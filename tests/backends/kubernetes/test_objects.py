@@ -68,7 +68,7 @@ def test_in_whatever_order_news_comes_the_newest_stands(
 
 
 def test_sharing_changes_nothing_but_memory() -> None:
-    labels = {"app": "".join(["we", "b"])}
+    labels = {"app": "web"}
     row = {
         "metadata": {
             "name": "p",

@@ -28,8 +28,9 @@ class Breaker:
 
     def __init__(self) -> None:
         self.state = State(up=True, since=time.time())
+        self._upstream = ""
         self._failures = 0
-        self._closed_at = 0.0
+        self._next_try = 0.0
         """Monotonic time from which one request may try again."""
         self._hold = FIRST_SECONDS
 
@@ -42,13 +43,13 @@ class Breaker:
         if self.state.up:
             return
         now = time.monotonic()
-        if now >= self._closed_at:
-            self._closed_at = now + self._hold
+        if now >= self._next_try:
+            self._next_try = now + self._hold
             return
         raise UpstreamUnavailableError(
             self.state.reason,
             upstream=self._upstream,
-            headers={"Retry-After": str(max(1, round(self._closed_at - now)))},
+            headers={"Retry-After": str(max(1, round(self._next_try - now)))},
         )
 
     def succeeded(self) -> None:
@@ -67,9 +68,9 @@ class Breaker:
         now = time.monotonic()
         if self.state.up:
             self._hold = FIRST_SECONDS
-            self._closed_at = now + self._hold
-        elif now >= self._closed_at - self._hold:
+            self._next_try = now + self._hold
+        elif now >= self._next_try - self._hold:
             self._hold = min(LONGEST_SECONDS, self._hold * 2)
-            self._closed_at = now + self._hold
+            self._next_try = now + self._hold
         since = time.time() if self.state.up else self.state.since
         self.state = State(up=False, reason=error.message, since=since)

@@ -380,7 +380,7 @@ class _Reader:
         """A value given as base64, which wins, or as a file's name relative to the kubeconfig."""
         if data:
             try:
-                return base64.b64decode(data, validate=False)
+                return base64.b64decode("".join(data.split()), validate=True)
             except (binascii.Error, ValueError) as error:
                 raise self.fail(f"{key}-data is not base64") from error
         return self.read(base / file, key) if file else b""
