@@ -242,8 +242,12 @@ def decode_yaml(data: bytes) -> Body:
     try:
         value = yaml.load(data, Loader=Loader)  # noqa: S506  a SafeLoader
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line}: " if mark else ""
-        problem = re.sub(r"^expected ',' or ']'.*", "did not find expected ',' or ']'", getattr(error, "problem", "") or "")
-        raise _Malformed(f"yaml: {line}{problem}") from None
+        problem, mark = getattr(error, "problem", "") or "", getattr(error, "problem_mark", None)
+        line = mark.line if mark else 0
+        if problem.startswith("expected ',' or ']'"):
+            problem = "did not find expected ',' or ']'"
+        elif problem.startswith("expected the node content"):
+            problem, line = "did not find expected node content", max(line, 1)
+        place = f"line {line}: " if mark else ""
+        raise _Malformed(f"yaml: {place}{problem}") from None
     return Body(value, duplicates)

@@ -222,8 +222,12 @@ class Cluster:
             services.allocate(self, new, None)
         self.rbac.check_escalation(resource, new, None, user)
         admission.check(self, request)
-        if self.store.get(resource, metadata.get("namespace", ""), metadata["name"]) is not None:
-            raise already_exists(resource, metadata["name"])
+        present = self.store.get(resource, metadata.get("namespace", ""), metadata["name"])
+        if present is not None:
+            taken = already_exists(resource, metadata["name"])
+            if present.obj["metadata"].get("deletionTimestamp"):
+                taken.message = f"object is being deleted: {taken.message}"
+            raise taken
         if track is not None:
             track(None, new)
         else:
@@ -343,7 +347,11 @@ class Cluster:
             raise conflict(kind.name, record.name, _STALE)
         uid = metadata.get("uid")
         if uid and uid != record.uid:
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {record.uid}"
+            place = f"{record.namespace}/{record.name}" if record.namespace else record.name
+            why = (
+                f"StorageError: invalid object, Code: 4, Key: /registry/{kind.plural}/{place}, ResourceVersion: 0, "
+                f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {record.uid}"
+            )
             raise conflict(kind.name, record.name, why)
 
     def update_status(self, resource: str, obj: Object) -> Object:
@@ -383,9 +391,9 @@ class Cluster:
         base = clone(conversion.convert(record.obj, kind, version)) if conversion.is_needed(kind, version) else clone(record.obj)
         base["apiVersion"] = kind.api_version(version)
         new = patches.apply(base, patch, content_type, kind, version)
-        check_identity(new, base)
         if check is not None:
             check(new)
+        check_identity(new, base)
         new = conversion.restore(new, kind, version)
         return self.replace(
             kind, record, new, subresource=subresource, user=user, dry_run=dry_run, manager=manager, version=version
@@ -465,21 +473,7 @@ class Cluster:
         """
         kind = self.resources[resource]
         record = self.record(resource, name, namespace)
-        deletion.check_preconditions(kind, record, preconditions)
-        request = admission.Request(
-            operation="DELETE",
-            resource=resource,
-            subresource="",
-            namespace=namespace,
-            name=name,
-            obj=None,
-            old=record.obj,
-            user=user,
-            dry_run=dry_run,
-            warnings=self.warnings,
-        )
-        admission.mutate(self, request)
-        admission.check(self, request)
+        deletion.check(kind, record, preconditions)
         plan = deletion.plan(kind, clone(record.obj), propagation, grace_seconds, self.now())
         if plan.changed and not dry_run:
             self._put(kind, plan.obj)
@@ -507,6 +501,7 @@ class Cluster:
 
     def _put(self, kind: Resource, new: Object, *, dry_run: bool = False) -> Object:
         new["kind"], new["apiVersion"] = self.store.head(kind.name)
+        new["metadata"] = _in_order(new["metadata"])
         if not dry_run:
             metadata = new["metadata"]
             self._commit(self.store.put(kind.name, metadata.get("namespace", ""), metadata["name"], new))
@@ -543,6 +538,17 @@ class Cluster:
     def close(self) -> None:
         """Writes what is left to disk."""
         self.store.close()
+
+
+_ORDER = (
+    "name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp "
+    "deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields"
+).split()
+
+
+def _in_order(metadata: Object) -> Object:
+    """Metadata as Kubernetes writes it: in its order, without what is empty."""
+    return {key: metadata[key] for key in _ORDER if metadata.get(key) not in (None, "", {}, [])}
 
 
 def _metadata(obj: Object) -> Object:

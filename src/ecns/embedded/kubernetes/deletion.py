@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from ecns.embedded.kubernetes import clock
-from ecns.embedded.kubernetes.errors import Object, conflict
+from ecns.embedded.kubernetes.errors import Object, conflict, forbidden
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,6 +22,7 @@ ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 DEFINITION_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _ORPHANING = frozenset({"jobs.batch", "replicationcontrollers"})
 """Kinds whose dependants stay unless a propagation policy is given."""
+_IMMORTAL = frozenset({"default", "kube-public", "kube-system"})
 _UNCOLLECTED = frozenset({"events"})
 
 
@@ -33,25 +34,30 @@ class Plan(NamedTuple):
     remove: bool
 
 
-def check_preconditions(kind: Resource, record: Record, preconditions: Object | None) -> None:
-    """Compares uid and resourceVersion.
+def check(kind: Resource, record: Record, preconditions: Object | None) -> None:
+    """Compares uid and resourceVersion, and keeps the namespaces that a cluster cannot do without.
 
     Raises:
-        ApiError: 409 when one of them is another.
+        ApiError: 409 when one of them is another, 403 for such a namespace.
 
     """
-    if not preconditions:
-        return
-    uid, version = preconditions.get("uid"), preconditions.get("resourceVersion")
+    if kind.name == "namespaces" and record.name in _IMMORTAL:
+        raise forbidden(kind.name, record.name, "this namespace may not be deleted")
+    wanted = preconditions or {}
+    uid, version = wanted.get("uid"), wanted.get("resourceVersion")
+    full = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
     if uid is not None and uid != record.uid:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {record.uid}"
-        raise conflict(kind.name, record.name, why)
+        why = (
+            f"the UID in the precondition ({uid}) does not match the UID in record ({record.uid}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise conflict(full, record.name, why)
     if version is not None and version != str(record.rv):
         why = (
-            f"Precondition failed: ResourceVersion in precondition: {version}, "
-            f"ResourceVersion in object meta: {record.rv}"
+            f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record "
+            f"({record.rv}). The object might have been modified"
         )
-        raise conflict(kind.name, record.name, why)
+        raise conflict(full, record.name, why)
 
 
 def is_finished(resource: str, new: Object, old: Object) -> bool:

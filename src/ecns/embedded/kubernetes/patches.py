@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ecns.embedded.kubernetes import bodies, mergekeys
-from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
+from ecns.embedded.kubernetes.errors import ApiError, Cause, Object, bad_request, invalid
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.resources import Resource
@@ -19,6 +21,7 @@ JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+_MOST_OPERATIONS = 10_000
 _PATCH, _RETAIN = "$patch", "$retainKeys"
 _DELETE_FROM, _ORDER = "$deleteFromPrimitiveList/", "$setElementOrder/"
 
@@ -44,8 +47,7 @@ def _decode_applied(data: bytes) -> Object:
     try:
         value = bodies.decode_yaml(data).value
     except ValueError as error:
-        text = re.sub(r"did not find expected ',' or '\]'", "did not find expected node content", str(error))
-        raise bad_request(f"error decoding YAML: error converting YAML to JSON: {text}") from None
+        raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
     if value is None:
         value = {}
     if not isinstance(value, dict):
@@ -67,11 +69,38 @@ def apply(base: Object, patch: Any, content_type: str, kind: Resource, version: 
     """
     if content_type == JSON:
         return json_patch(base, patch)
-    if not isinstance(patch, dict):
-        raise bad_request("error decoding patch: the patch must be an object")
+    if patch is None and content_type == MERGE:
+        raise bad_request("Invalid JSON Patch")
+    if not isinstance(patch, dict | None):
+        why = f"json: cannot unmarshal {_go_sort(patch)} into Go value of type map[string]interface {{}}"
+        raise bad_request(why if content_type == STRATEGIC else f"error decoding patch: {why}")
+    patch = patch or {}
     if content_type == MERGE:
         return merge_patch(base, patch)
     return strategic_merge_patch(base, patch, mergekeys.schema_of(kind, version))
+
+
+_GO_VALUES = {"object": "map", "array": "slice", "number": "int64", "bool": "bool", "string": "string"}
+_MISFIT = re.compile(r"json: cannot unmarshal (\w+)(?: \S+)? into Go struct field \S+ of type (map|\[\])?")
+
+
+def refused(obj: Any, patch: Any, content_type: str, why: str) -> ApiError:
+    """422 for a patch whose result is no object of its kind."""
+    if content_type == STRATEGIC:
+        shown = go_text(patch)
+        found = _MISFIT.match(why)
+        if found and found[2]:
+            why = f"cannot restore {'map' if found[2] == 'map' else 'slice'} from {_GO_VALUES.get(found[1], found[1])}"
+    else:
+        top = {key: obj[key] for key in sorted(obj)} if isinstance(obj, dict) else obj
+        shown = msgspec.json.encode(top).decode()
+    cause = Cause("FieldValueInvalid", f"Invalid value: {msgspec.json.encode(shown).decode()}: {why}", "patch")
+    return invalid("", "", "", [cause])
+
+
+def _go_sort(value: Any) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
+    return names.get(type(value), "number")
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -97,7 +126,7 @@ def _failed() -> ApiError:
 
 
 def _pointer(path: object) -> list[str]:
-    if not isinstance(path, str) or (path and not path.startswith("/")):
+    if not isinstance(path, str) or (path and "/" not in path):
         raise _failed()
     return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
 
@@ -169,7 +198,17 @@ def json_patch(document: Any, patch: Any) -> Any:
 
     """
     if not isinstance(patch, list):
-        raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        sort = _go_sort(patch)
+        raise bad_request(
+            f"error decoding patch: json: cannot unmarshal {sort} into Go value of type []handlers.jsonPatchOp"
+        )
+    if len(patch) > _MOST_OPERATIONS:
+        raise ApiError(
+            413,
+            "RequestEntityTooLarge",
+            "Request entity too large: The allowed maximum operations in a JSON patch is "
+            f"{_MOST_OPERATIONS}, got {len(patch)}",
+        )
     for operation in patch:
         if not isinstance(operation, dict):
             raise _failed()
@@ -232,7 +271,7 @@ def _merge_map(target: Object, patch: Object, schema: mergekeys.Schema) -> Objec
     if directive == "delete":
         return {}
     if directive not in {None, "merge"}:
-        raise bad_request(f"Unknown patch type: {directive} found in map: {patch}")
+        raise ApiError(500, "", f"unknown patch type: {directive} in map: {go_text(patch)}")
     result = dict(target)
     retain = patch.get(_RETAIN)
     if retain is not None:
@@ -246,6 +285,8 @@ def _merge_map(target: Object, patch: Object, schema: mergekeys.Schema) -> Objec
     for key, value in patch.items():
         if key.startswith("$"):
             continue
+        if key in orders and isinstance(value, list):
+            _check_order(value, orders[key], schema.child(key).merge_key)
         if value is None:
             result.pop(key, None)
         elif isinstance(value, dict):
@@ -279,7 +320,7 @@ def _merge_list(present: Any, patch: list[Any], schema: mergekeys.Schema) -> lis
         if not isinstance(item, dict):
             raise bad_request(f"map: {item} does not contain declared merge key: {key}")
         if key not in item:
-            raise ApiError(500, "", f"map: {_go_map(item)} does not contain declared merge key: {key}")
+            raise ApiError(500, "", f"map: {go_text(item)} does not contain declared merge key: {key}")
         value = item[key]
         if item.get(_PATCH) == "delete":
             have = [old for old in have if old.get(key) != value]
@@ -304,8 +345,31 @@ def _plain(item: Any) -> Any:
     return item
 
 
-def _go_map(item: dict[str, Any]) -> str:
-    return "map[" + " ".join(f"{key}:{value}" for key, value in sorted(item.items())) + "]"
+def go_text(value: Any) -> str:
+    """A value as Go's `%v` prints it."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{go_text(item)}" for key, item in sorted(value.items())) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(go_text, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "<nil>" if value is None else str(value)
+
+
+def _check_order(patch: list[Any], order: list[Any], merge_key: str) -> None:
+    """Whether the items of a patch come in the order of its $setElementOrder."""
+    def identity(item: Any) -> Any:
+        return _hashable(item.get(merge_key) if merge_key and isinstance(item, dict) else item)
+
+    places = {identity(item): at for at, item in enumerate(order)}
+    shown = [item for item in patch if not (isinstance(item, dict) and _PATCH in item)]
+    found = [places.get(identity(item), -1) for item in shown]
+    if -1 in found or found != sorted(found):
+        raise ApiError(
+            500,
+            "",
+            f"The order in patch list:\n{go_text(patch)}\n doesn't match $setElementOrder list:\n{go_text(order)}\n",
+        )
 
 
 def _ordered(values: list[Any], order: list[Any], schema: mergekeys.Schema, before: list[Any]) -> list[Any]:

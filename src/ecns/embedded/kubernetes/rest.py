@@ -18,7 +18,7 @@ from ecns.embedded.kubernetes import (
     subresources,
     validation,
 )
-from ecns.embedded.kubernetes.cluster import Cluster, Manager
+from ecns.embedded.kubernetes.cluster import Cluster, Manager, clone
 from ecns.embedded.kubernetes.discovery import unknown_resource
 from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
 from ecns.embedded.kubernetes.views import View
@@ -243,6 +243,8 @@ class Rest:
         target = call.target
         kind = bodies.media_type(call.headers.get("Content-Type", ""))
         offered = tuple(item for item in _PATCHES if not (resource.definition and item == patches.STRATEGIC))
+        if kind not in _PATCHES:
+            raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details={})
         if kind not in offered:
             raise bodies.unsupported(", ".join(offered))
         if target.subresource and subresources.is_other_kind(resource, target.subresource):
@@ -264,10 +266,28 @@ class Rest:
             dry_run=asked.dry_run,
             manager=Manager(asked.manager, target.version, bool(asked.force)),
             version=target.version,
-            check=lambda obj: problems.extend(self._strict(resource, target.version, obj, [], asked.validation)),
+            check=lambda obj: problems.extend(self._patched(resource, call, obj, patch, kind, asked.validation)),
         )
         warnings = problems + validation.warnings(resource.name, new, existing.obj if existing else None)
         return Answer(view.single(new), 200 if existing else 201, view.shape.media, warnings, wrote=True)
+
+    def _patched(
+        self, resource: Resource, call: Call, obj: Object, patch: Any, content_type: str, validation_mode: str
+    ) -> list[str]:
+        """Decodes what a patch made of an object; its problems are the patch's."""
+        if not isinstance(obj, dict):
+            raise patches.refused(obj, patch, content_type, "json: cannot unmarshal into an object")
+        sent = (obj.get("apiVersion"), obj.get("kind"))
+        known = self._cluster.resources.by_kind(str(sent[0]), str(sent[1]))
+        if None not in sent and (known is None or sent[0] not in map(known.api_version, known.versions)):
+            why = f'no kind "{sent[1]}" is registered for version "{sent[0]}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+            raise patches.refused(obj, patch, content_type, why)
+        shown = obj if content_type == patches.STRATEGIC else clone(obj)
+        try:
+            return self._strict(resource, call.target.version, obj, [], validation_mode)
+        except ApiError as error:
+            why = error.message.partition(": ")[2]
+            raise patches.refused(shown, patch, content_type, why) from None
 
     def _delete(self, resource: Resource, call: Call, view: View) -> Answer:
         target = call.target

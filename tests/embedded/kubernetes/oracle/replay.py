@@ -240,7 +240,7 @@ class Scene:
         return "".join(lines)
 
     def _body(self, exchange: Exchange) -> Any:
-        body = scenes.restore(exchange.request["body"])
+        body = scenes.restore(exchange.request["body"], exchange.note)
         return self._ours_in(body)
 
     async def _websocket(
