@@ -12,7 +12,7 @@ from ecns.api.workloads import routes as workloads
 ROUTES = [*namespaces.ROUTES, *pods.ROUTES, *workloads.ROUTES]
 
 DEPENDENCIES = {
-    "query": Provide(provide_query, sync_to_thread=False),
+    "listing": Provide(provide_query, sync_to_thread=False),
     "namespaces": Provide(namespaces.provide_namespaces, sync_to_thread=False),
     "pods": Provide(pods.provide_pods, sync_to_thread=False),
     "workloads": Provide(workloads.provide_workloads, sync_to_thread=False),

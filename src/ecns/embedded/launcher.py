@@ -11,6 +11,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -97,6 +98,7 @@ class StandIns:
 
     def __init__(self) -> None:
         self.running: list[StandIn] = []
+        self._stopping = False
 
     def __enter__(self) -> Self:
         return self
@@ -112,22 +114,16 @@ class StandIns:
         return stand_in
 
     def watch(self, died: Callable[[str], None]) -> None:
-        """Call `died` with a line for the operator when a stand-in ends by itself; needs a running loop."""
-        import asyncio  # noqa: PLC0415  the launcher itself needs none
+        """Call `died`, from another thread, with a line for the operator when a stand-in ends by itself."""
 
-        loop = asyncio.get_running_loop()
+        def wait_for(stand_in: StandIn) -> None:
+            status = stand_in.process.wait()
+            if not self._stopping:
+                died(f"{stand_in.name} ended by itself (status {status})")
+
         for stand_in in self.running:
-            fd = stand_in._ready_fd  # noqa: SLF001  the pipe ends with the child
-
-            def ended(stand_in: StandIn = stand_in, fd: int = fd) -> None:
-                loop.remove_reader(fd)
-                died(f"{stand_in.name} ended by itself (status {stand_in.process.poll()})")
-
-            loop.add_reader(fd, ended)
+            threading.Thread(target=wait_for, args=(stand_in,), daemon=True).start()
 
     def unwatch(self) -> None:
         """Stop watching, before they are ended on purpose."""
-        import asyncio  # noqa: PLC0415  as above
-
-        for stand_in in self.running:
-            asyncio.get_running_loop().remove_reader(stand_in._ready_fd)  # noqa: SLF001  as above
+        self._stopping = True

@@ -33,14 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from litestar.stores.base import Store
-    from litestar.types import ASGIApp
 
 
 EMBEDDED_REGISTRY = "registry.ecns.local"
 """The name of a registry that is not configured; images of `image_source: ecns` then only look right."""
 
 
-def create_app(config: Config) -> ASGIApp:
+def create_app(config: Config) -> Requests:
     """The gateway as one ASGI application.
 
     Args:

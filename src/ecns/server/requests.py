@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 import msgspec
 import structlog
@@ -18,11 +19,12 @@ from ecns.errors import DeadlineError, EcnsError, PayloadTooLargeError, Unsuppor
 from ecns.identity.caller import Caller
 from ecns.server import metrics
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from litestar.types import ASGIApp, Message, Receive, Scope, Send
-
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+"""ASGI 3, as https://asgi.readthedocs.io/ has it; Litestar's own types leave out the lifespan."""
 log = structlog.get_logger("ecns.access")
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -51,7 +53,7 @@ class Context(msgspec.Struct):
             self.deadline.reschedule(None)
 
 
-def context(scope: Scope) -> Context:
+def context(scope: Any) -> Context:
     """The context of the request that `scope` is of."""
     found: Context = scope["state"]["ecns"]
     return found
@@ -70,7 +72,7 @@ class Requests:
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: Application,
         *,
         body_limit: int,
         timeout: float,
@@ -94,7 +96,7 @@ class Requests:
         scope.setdefault("state", {})["ecns"] = seen
         head = scope["method"] == "HEAD"
         if head:
-            scope["method"] = "GET"  # type: ignore[typeddict-item]  # HEAD is answered as GET without its body
+            scope["method"] = "GET"
         status = 0
         pieces: list[bytes] = []
         ids = [(name, seen.request_id.encode()) for name in (b"requestid", b"x-openstack-request-id")]
@@ -151,7 +153,7 @@ class Requests:
             return receive
         total = 0
 
-        async def bounded() -> Any:
+        async def bounded() -> Message:
             nonlocal total
             message = await receive()
             if message["type"] == "http.request":

@@ -14,7 +14,7 @@ import msgspec
 import yaml
 
 from ecns.backends.kubernetes.cache import Cache
-from ecns.backends.kubernetes.client import Patch
+from ecns.backends.kubernetes.client import Patch, Propagation
 from ecns.backends.kubernetes.indexes import INDEXES
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
 from ecns.errors import BadRequestError, ConflictError
@@ -168,7 +168,13 @@ class Objects:
         return typed
 
     async def delete(
-        self, kind: Kind[R], name: str, *, uid: str = "", propagation: str = "Background", force: bool = False
+        self,
+        kind: Kind[R],
+        name: str,
+        *,
+        uid: str = "",
+        propagation: Propagation = "Background",
+        force: bool = False,
     ) -> None:
         """Delete an object; with `force` without waiting for it to end.
 

@@ -47,14 +47,14 @@ async def namespace_tree(
 @get("/namespace/clustertype/{cluster_type:str}", opt=operation("namespace.list", CONTAINERS), tags=TAGS)
 async def list_namespaces(
     namespaces: Namespaces,
-    query: ListQuery,
+    listing: ListQuery,
     cluster_type: ListedClusterType,
     business_type: BusinessType | None = None,
 ) -> Response[types.Namespaces]:
     """Namespaces by the type of their cluster; clusters that do not answer are in `X-Ecns-Unavailable`."""
-    selection, shown, unavailable = await namespaces.page(query, cluster_type, business_type)
+    selection, shown, unavailable = await namespaces.page(listing, cluster_type, business_type)
     rows = [msgspec.json.encode(one) for one in shown]
-    return listed("namespaces", rows, selection, query, headers=_unavailable(unavailable))
+    return listed("namespaces", rows, selection, listing, headers=_unavailable(unavailable))
 
 
 @post("/namespace", opt=operation("namespace.create", CONTAINERS), tags=TAGS, status_code=200)

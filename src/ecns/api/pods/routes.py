@@ -25,14 +25,14 @@ def provide_pods(place: Place, places: Places, registry_domain: str) -> Pods:
 @get("/pods", opt=operation("pod.list", CONTAINERS), tags=TAGS)
 async def list_pods(
     pods: Pods,
-    query: ListQuery,
+    listing: ListQuery,
     status: Annotated[
         str | None, Parameter(description="Only pods in this state, such as `Running`.")
     ] = None,
 ) -> Response[Any]:
     """The pods of the namespace, newest first, as a root array."""
-    selection, rows = await pods.page(query, status=status)
-    return listed("", rows, selection, query, headers=pods.objects.freshness(), root=True)
+    selection, rows = await pods.page(listing, status=status)
+    return listed("", rows, selection, listing, headers=pods.objects.freshness(), root=True)
 
 
 @get("/pods/pod/{pod_name:str}", opt=operation("pod.show", CONTAINERS), tags=TAGS)

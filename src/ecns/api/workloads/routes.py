@@ -41,16 +41,16 @@ def provide_workloads(
 @get("/workloads", opt=operation("workload.list", CONTAINERS), tags=TAGS)
 async def list_workloads(
     workloads: Workloads,
-    query: ListQuery,
+    listing: ListQuery,
     workload_type: WorkloadType = None,
     status: Status = None,
     application: Annotated[str | None, Parameter(description="Only members of this application.")] = None,
 ) -> Response[types.Workloads]:
     """The workloads of the namespace, newest first, all three types together."""
     selection, rows = await workloads.page(
-        query, workload_type=workload_type, status=status, application=application
+        listing, workload_type=workload_type, status=status, application=application
     )
-    return listed("workloads", rows, selection, query, headers=workloads.objects.freshness())
+    return listed("workloads", rows, selection, listing, headers=workloads.objects.freshness())
 
 
 @post("/workloads", opt=operation("workload.create", CONTAINERS), tags=TAGS, status_code=200)

@@ -25,6 +25,7 @@ from ecns.api.workloads.types import (
     WorkloadDetail,
 )
 from ecns.backends.kubernetes import indexes
+from ecns.backends.kubernetes.client import Propagation
 from ecns.backends.kubernetes.kinds.apps import (
     CONTROLLER_REVISION,
     DAEMON_SET,
@@ -272,7 +273,7 @@ class Workloads:
         )
 
     async def delete(
-        self, base: WorkloadBase, *, policy: str | None, force: bool, with_services: bool
+        self, base: WorkloadBase, *, policy: Propagation | None, force: bool, with_services: bool
     ) -> None:
         """Delete a workload with what belongs to it.
 
