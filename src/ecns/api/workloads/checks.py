@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -45,7 +45,7 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-ENV_NAME = re.compile(r"[^=\x00-\x1f\x7f-\uffff]+")
+ENV_NAME = re.compile(r"[\x20-\x3c\x3e-\x7e]+")
 CAPABILITY = re.compile(r"[A-Z_]+")
 PERCENT = re.compile(r"\d{1,3}%")
 MAX_LABEL = 63
@@ -81,7 +81,7 @@ def check_workload(workload: Workload, product_type: str, *, at: str = "workload
     base = workload.workload_base
     # The name is the value of a label and begins the names of pods.
     _name(base.name, f"{at}.workload_base.name")
-    if base.replicas is not None:
+    if base.replicas or (base.replicas is not None and base.type != "DaemonSet"):
         check_replicas(base.replicas, base.type, at=f"{at}.workload_base.replicas")
     if workload.application_name:
         _name(workload.application_name, f"{at}.application_name")
@@ -109,10 +109,7 @@ def check_replicas(replicas: int, kind: str, *, at: str = "replicas") -> None:
         BadRequestError: it is negative, too large, or the kind has none.
     """
     if kind == "DaemonSet":
-        # Portals send what they were shown; zero and null say nothing.
-        if at == "replicas":
-            raise BadRequestError("a DaemonSet has one pod a node and cannot be scaled", field=at)
-        return
+        raise BadRequestError(f"{at}: a DaemonSet has one pod a node and cannot be scaled", field=at)
     _between(replicas, 0, MAX_INT32, at)
 
 
@@ -151,7 +148,7 @@ def check_access_modes(modes: Sequence[AccessMode], *, workload: str = "", at: s
         BadRequestError: one of them cannot be, or two have one name or one node port.
     """
     called = services.service_names(workload or "x", modes)
-    _unique(called, lambda place: f"{at}[{place}].name", "Services")
+    _unique(called, f"{at}[#].name", "Services")
     for place, (mode, name) in enumerate(zip(modes, called, strict=True)):
         here = f"{at}[{place}]"
         if (mode.name or workload) and (not SERVICE_NAME.fullmatch(name) or len(name) > MAX_LABEL):
@@ -171,7 +168,7 @@ def check_access_modes(modes: Sequence[AccessMode], *, workload: str = "", at: s
         for index, access in enumerate(mode.access or ()):
             _access(access, mode, f"{here}.access[{index}]")
         ports = [(access.port, (access.protocol or "TCP").upper()) for access in mode.access or ()]
-        _unique(ports, lambda index, here=here: f"{here}.access[{index}].port", "ports of a Service")
+        _unique(ports, f"{here}.access[#].port", "ports of a Service")
     node_ports = [
         (access.node_port, (access.protocol or "TCP").upper())
         for mode in modes
@@ -179,7 +176,7 @@ def check_access_modes(modes: Sequence[AccessMode], *, workload: str = "", at: s
         for access in mode.access or ()
         if access.node_port
     ]
-    _unique(node_ports, lambda _: f"{at}.access.node_port", "node ports")
+    _unique(node_ports, f"{at}.access.node_port", "node ports")
 
 
 def _access(access: Access, mode: AccessMode, at: str) -> None:
@@ -225,7 +222,7 @@ def check_containers(
     """
     if not any(one.type == "worker" for one in containers):
         raise BadRequestError(f"{at}: a container of type worker is needed", field=at)
-    _unique([one.name for one in containers], lambda place: f"{at}[{place}].name", "containers")
+    _unique([one.name for one in containers], f"{at}[#].name", "containers")
     known = None if volumes is None else {volume.name for volume in volumes}
     for place, one in enumerate(containers):
         here = f"{at}[{place}]"
@@ -239,12 +236,12 @@ def check_containers(
         paths = [mount.mount_path for mount in one.volume_mounts or ()]
         _unique(
             paths,
-            lambda index, here=here: f"{here}.volume_mounts[{index}].mount_path",
+            f"{here}.volume_mounts[#].mount_path",
             "mounts of a container",
         )
         _logs(one, containers, volumes, here)
         checks = one.health or ()
-        _unique([check.type for check in checks], lambda _, here=here: f"{here}.health", "checks of a type")
+        _unique([check.type for check in checks], f"{here}.health", "checks of a type")
         for index, check in enumerate(checks):
             if one.type == "init":
                 raise BadRequestError(
@@ -388,7 +385,7 @@ def _security(one: Container, at: str) -> None:
 
 def _hooks(one: Container, at: str) -> None:
     hooks = one.hooks or ()
-    _unique([hook.type for hook in hooks], lambda index: f"{at}.hooks[{index}].type", "hooks of a type")
+    _unique([hook.type for hook in hooks], f"{at}.hooks[#].type", "hooks of a type")
     for index, hook in enumerate(hooks):
         here = f"{at}.hooks[{index}].cmd"
         if one.type == "init":
@@ -406,7 +403,7 @@ def check_volumes(several: Sequence[Volume], workload: str, kind: str, *, at: st
     Raises:
         BadRequestError: one of them cannot be.
     """
-    _unique([one.name for one in several], lambda place: f"{at}[{place}].name", "volumes")
+    _unique([one.name for one in several], f"{at}[#].name", "volumes")
     for place, one in enumerate(several):
         here = f"{at}[{place}]"
         _name(one.name, f"{here}.name")
@@ -589,8 +586,8 @@ def check_network(network: Network | None, *, at: str = "network") -> None:
 def _name(name: str, at: str) -> None:
     if not LABEL.fullmatch(name) or len(name) > MAX_LABEL:
         raise BadRequestError(
-            f"{at}: {name[:80]!r} is no name: small letters, digits and '-', beginning and ending with a letter"
-            " or digit, at most 63 (RFC 1123)",
+            f"{at}: {name[:80]!r} is no name: small letters, digits and '-', a letter or digit at both ends,"
+            " at most 63 (RFC 1123)",
             field=at,
         )
 
@@ -624,11 +621,12 @@ def _one_of(value: str, known: Iterable[str], at: str) -> None:
         raise BadRequestError(f"{at}: {value!r} is none of {', '.join(known)}", field=at)
 
 
-def _unique(found: Sequence[object], at: Callable[[int], str], what: str) -> None:
+def _unique(found: Sequence[object], at: str, what: str) -> None:
+    """Refuse what comes twice; `#` in `at` is the place of the second one."""
     seen: set[object] = set()
     for place, one in enumerate(found):
         if one in seen:
-            where = at(place)
+            where = at.replace("#", str(place))
             shown = "/".join(map(str, one)) if isinstance(one, tuple) else one
             raise BadRequestError(f"{where}: two {what} are {shown}", field=where)
         seen.add(one)
