@@ -15,7 +15,7 @@ import binascii
 import importlib.util
 import re
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -317,7 +317,9 @@ class ObjectType(Type):
             del value[name]
         for field in self._shown:
             if field.name not in value:
-                value[field.name] = field.type.decode({}, unknown) if field.type.is_object else field.type.zero
+                value[field.name] = (
+                    field.type.decode({}, unknown) if field.type.is_object else field.type.zero
+                )
         return value
 
     def __getitem__(self, name: str) -> Type:
@@ -351,7 +353,7 @@ def directory() -> Path:
 
 @lru_cache(maxsize=1)
 def definitions() -> dict[str, Object]:
-    """All definitions of the schemas, by their full names (`io.k8s.api.apps.v1.Deployment`); not to be changed."""
+    """All definitions, by their full names (`io.k8s.api.apps.v1.Deployment`); not to be changed."""
     document: Object = msgspec.json.decode((directory() / "_definitions.json").read_bytes())
     found: dict[str, Object] = document["$defs"]
     return found
@@ -427,7 +429,7 @@ def _type_of(schema: Object) -> Type:
     return _TRUTH if sort == "boolean" else _NUMBERS["float64"] if sort == "number" else ANY
 
 
-@lru_cache(maxsize=None)
+@cache
 def named(definition: str) -> Type:
     """The type of a definition's full name.
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from ecns.embedded.kubernetes.admission import accounts, limits, namespaces, quota, scheduling, security, storage
+from ecns.embedded.kubernetes.admission import (
+    accounts,
+    limits,
+    namespaces,
+    quota,
+    scheduling,
+    security,
+    storage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +40,9 @@ class Reader(Protocol):
 class Request(msgspec.Struct):
     """A write that is about to happen.
 
-    `operation` is CREATE or UPDATE, `resource` such as `deployments.apps`, `obj` the object to be stored (which
-    `mutate` changes in place), `old` the stored one of an update. `warnings` collects what the answer's Warning
-    headers are to say.
+    `operation` is CREATE or UPDATE, `resource` such as `deployments.apps`, `obj` the object to be stored
+    (which `mutate` changes in place), `old` the stored one of an update. `warnings` collects what the
+    answer's Warning headers are to say.
     """
 
     operation: str

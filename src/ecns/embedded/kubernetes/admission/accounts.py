@@ -34,7 +34,9 @@ def mount_token(cluster: Reader, request: Request) -> None:
     spec["serviceAccountName"] = spec["serviceAccount"] = name
     account = cluster.find("serviceaccounts", name, request.namespace)
     if account is None:
-        why = f'error looking up service account {request.namespace}/{name}: serviceaccount "{name}" not found'
+        why = (
+            f'error looking up service account {request.namespace}/{name}: serviceaccount "{name}" not found'
+        )
         raise forbidden("pods", request.name, why)
     wanted = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True))
     if wanted:

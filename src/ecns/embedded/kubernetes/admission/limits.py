@@ -91,7 +91,9 @@ def _total(spec: Object, kind: str) -> Object:
     return {name: str(amount) for name, amount in sums.items()}
 
 
-def _outside(kind: str, item: Object, requests: Object, limits: Object, *, most_of: str = "limit") -> Iterator[str]:
+def _outside(
+    kind: str, item: Object, requests: Object, limits: Object, *, most_of: str = "limit"
+) -> Iterator[str]:
     for name, least in item.get("min", {}).items():
         bound, text = quantities.parse(least), f"minimum {name} usage per {kind} is {least}"
         asked, limit = requests.get(name), limits.get(name)

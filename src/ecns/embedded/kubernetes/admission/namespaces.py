@@ -28,7 +28,9 @@ def check_lifecycle(cluster: Reader, request: Request) -> None:
     namespace = cluster.find("namespaces", request.namespace)
     if namespace is None:
         raise not_found("namespaces", request.namespace)
-    if namespace.get("status", {}).get("phase") != "Terminating" and not namespace["metadata"].get("deletionTimestamp"):
+    if namespace.get("status", {}).get("phase") != "Terminating" and not namespace["metadata"].get(
+        "deletionTimestamp"
+    ):
         return
     error = forbidden(
         request.resource,
@@ -58,7 +60,11 @@ def newest_default(classes: list[Object], *annotations: str) -> Object | None:
 
 def set_ingress_class(cluster: Reader, request: Request) -> None:
     """An Ingress without a class gets the default one."""
-    if request.operation != "CREATE" or request.resource != "ingresses.networking.k8s.io" or request.subresource:
+    if (
+        request.operation != "CREATE"
+        or request.resource != "ingresses.networking.k8s.io"
+        or request.subresource
+    ):
         return
     obj = request.obj
     if "ingressClassName" in obj["spec"] or _OLD_CLASS in obj["metadata"].get("annotations", {}):

@@ -73,9 +73,7 @@ def _pod(obj: Object) -> Amounts:
     found["pods"] = _ONE
     for name, amount in _total(obj["spec"], "requests").items():
         found[f"requests.{name}"] = amount
-        if name in _COMPUTE:
-            found[name] = amount
-        elif name.startswith("hugepages-"):
+        if name in _COMPUTE or name.startswith("hugepages-"):
             found[name] = amount
     for name, amount in _total(obj["spec"], "limits").items():
         found[f"limits.{name}"] = amount
@@ -88,7 +86,9 @@ def _service(obj: Object) -> Amounts:
     kind, ports = spec.get("type"), spec.get("ports", ())
     if kind == "LoadBalancer":
         found["services.loadbalancers"] = _ONE
-    if kind == "NodePort" or (kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False):
+    if kind == "NodePort" or (
+        kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False
+    ):
         found["services.nodeports"] = Quantity(NANO * len(ports))
     return found
 
@@ -244,6 +244,8 @@ def _unsaid(spec: Object, hard: Object) -> Iterator[str]:
         if resource not in _COMPUTE or kind not in {"requests", "limits"} or resource in pod.get(kind, {}):
             continue
         containers = (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
-        silent = [item["name"] for item in containers if resource not in item.get("resources", {}).get(kind, {})]
+        silent = [
+            item["name"] for item in containers if resource not in item.get("resources", {}).get(kind, {})
+        ]
         if silent:
             yield f"{name} for: {','.join(sorted(set(silent)))}"

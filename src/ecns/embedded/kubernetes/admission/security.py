@@ -89,9 +89,7 @@ def check(cluster: Reader, request: Request) -> None:
 
 
 def _matters(request: Request) -> bool:
-    new = {name: value for name, value in request.obj["spec"].items() if name not in {"tolerations"}}
-    old = {name: value for name, value in request.old["spec"].items() if name not in {"tolerations"}}
-    return new != old
+    return {**request.obj["spec"], "tolerations": []} != {**request.old["spec"], "tolerations": []}
 
 
 def _pod_of(request: Request) -> tuple[Object | None, Object]:

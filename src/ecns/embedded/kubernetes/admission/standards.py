@@ -70,7 +70,6 @@ class Fault(NamedTuple):
     detail: str
 
 
-
 def _containers(spec: Object) -> Iterator[tuple[str, Object]]:
     for kind in ("initContainers", "containers", "ephemeralContainers"):
         for item in spec.get(kind) or ():
@@ -98,14 +97,25 @@ def _app_armor(metadata: Object, spec: Object) -> Fault | None:
     found = [
         f'annotation "{key}={value}"'
         for key, value in metadata.get("annotations", {}).items()
-        if key.startswith(_APPARMOR) and value and value != "runtime/default" and not value.startswith("localhost/")
+        if key.startswith(_APPARMOR)
+        and value
+        and value != "runtime/default"
+        and not value.startswith("localhost/")
     ]
     if spec.get("securityContext", {}).get("appArmorProfile", {}).get("type") == "Unconfined":
         found.append('pod must not set AppArmor profile type to "Unconfined"')
-    bad = [name for name, context in _contexts(spec) if context.get("appArmorProfile", {}).get("type") == "Unconfined"]
+    bad = [
+        name
+        for name, context in _contexts(spec)
+        if context.get("appArmorProfile", {}).get("type") == "Unconfined"
+    ]
     if bad:
         found.append(f'{_named("container", bad)} must not set AppArmor profile type to "Unconfined"')
-    return Fault("forbidden AppArmor profile" + ("s" if len(found) > 1 else ""), ", ".join(found)) if found else None
+    return (
+        Fault("forbidden AppArmor profile" + ("s" if len(found) > 1 else ""), ", ".join(found))
+        if found
+        else None
+    )
 
 
 def _added(spec: Object, allowed: frozenset[str]) -> tuple[list[str], list[str]]:
@@ -119,7 +129,8 @@ def _added(spec: Object, allowed: frozenset[str]) -> tuple[list[str], list[str]]
 
 
 def _must_not_add(containers: list[str], capabilities: list[str]) -> str:
-    return f"{_named('container', containers)} must not include {_quoted(capabilities)} in securityContext.capabilities.add"
+    said = f"{_named('container', containers)} must not include {_quoted(capabilities)}"
+    return f"{said} in securityContext.capabilities.add"
 
 
 def _capabilities(metadata: Object, spec: Object) -> Fault | None:
@@ -172,15 +183,18 @@ def _proc_mount(metadata: Object, spec: Object) -> Fault | None:
     if not found or spec.get("hostUsers") is False:
         return None
     values = sorted({value for _, value in found})
-    detail = f"{_named('container', [name for name, _ in found])} must not set securityContext.procMount to {_quoted(values)}"
-    return Fault("procMount", detail)
+    holders = _named("container", [name for name, _ in found])
+    return Fault("procMount", f"{holders} must not set securityContext.procMount to {_quoted(values)}")
 
 
 def _selinux(metadata: Object, spec: Object) -> Fault | None:
     del metadata
     holders, types, roles, users = [], [], [], []
     pod = spec.get("securityContext", {}).get("seLinuxOptions", {})
-    everyone = [("pod", pod), *((name, context.get("seLinuxOptions", {})) for name, context in _contexts(spec))]
+    everyone = [
+        ("pod", pod),
+        *((name, context.get("seLinuxOptions", {})) for name, context in _contexts(spec)),
+    ]
     for index, (name, options) in enumerate(everyone):
         wrong = False
         if options.get("type", "") not in _SELINUX_TYPES:
@@ -208,12 +222,19 @@ def _seccomp_baseline(metadata: Object, spec: Object) -> Fault | None:
     found = []
     if spec.get("securityContext", {}).get("seccompProfile", {}).get("type") == "Unconfined":
         found.append("pod")
-    bad = [name for name, context in _contexts(spec) if context.get("seccompProfile", {}).get("type") == "Unconfined"]
+    bad = [
+        name
+        for name, context in _contexts(spec)
+        if context.get("seccompProfile", {}).get("type") == "Unconfined"
+    ]
     if bad:
         found.append(_named("container", bad))
     if not found:
         return None
-    return Fault("seccompProfile", f'{" and ".join(found)} must not set securityContext.seccompProfile.type to "Unconfined"')
+    return Fault(
+        "seccompProfile",
+        f'{" and ".join(found)} must not set securityContext.seccompProfile.type to "Unconfined"',
+    )
 
 
 def _sysctls(metadata: Object, spec: Object) -> Fault | None:
@@ -233,12 +254,16 @@ def _host_process(metadata: Object, spec: Object) -> Fault | None:
         found.append(_named("container", bad))
     if not found:
         return None
-    return Fault("hostProcess", f"{' and '.join(found)} must not set securityContext.windowsOptions.hostProcess=true")
+    return Fault(
+        "hostProcess", f"{' and '.join(found)} must not set securityContext.windowsOptions.hostProcess=true"
+    )
 
 
 def _escalation(metadata: Object, spec: Object) -> Fault | None:
     del metadata
-    found = [name for name, context in _contexts(spec) if context.get("allowPrivilegeEscalation") is not False]
+    found = [
+        name for name, context in _contexts(spec) if context.get("allowPrivilegeEscalation") is not False
+    ]
     if not found or _is_windows(spec):
         return None
     detail = f"{_named('container', found)} must set securityContext.allowPrivilegeEscalation=false"
@@ -249,7 +274,11 @@ def _capabilities_restricted(metadata: Object, spec: Object) -> Fault | None:
     del metadata
     if _is_windows(spec):
         return None
-    keeping = [name for name, context in _contexts(spec) if "ALL" not in context.get("capabilities", {}).get("drop", ())]
+    keeping = [
+        name
+        for name, context in _contexts(spec)
+        if "ALL" not in context.get("capabilities", {}).get("drop", ())
+    ]
     containers, capabilities = _added(spec, frozenset({"NET_BIND_SERVICE"}))
     details = []
     if keeping:
@@ -281,10 +310,15 @@ def _non_root(metadata: Object, spec: Object) -> Fault | None:
     silent = [name for name, context in _contexts(spec) if "runAsNonRoot" not in context]
     if bad or (pod is False and silent):
         holders = (["pod"] if pod is False else []) + ([_named("container", bad)] if bad else [])
-        return Fault("runAsNonRoot != true", f"{' and '.join(holders)} must not set securityContext.runAsNonRoot=false")
+        return Fault(
+            "runAsNonRoot != true", f"{' and '.join(holders)} must not set securityContext.runAsNonRoot=false"
+        )
     if pod or not silent or spec.get("hostUsers") is False:
         return None
-    return Fault("runAsNonRoot != true", f"pod or {_named('container', silent)} must set securityContext.runAsNonRoot=true")
+    return Fault(
+        "runAsNonRoot != true",
+        f"pod or {_named('container', silent)} must set securityContext.runAsNonRoot=true",
+    )
 
 
 def _user(metadata: Object, spec: Object) -> Fault | None:
@@ -312,12 +346,17 @@ def _seccomp_restricted(metadata: Object, spec: Object) -> Fault | None:
         elif kind not in good:
             bad.append(name)
     if bad or (pod is not None and pod not in good):
-        holders = (["pod"] if pod is not None and pod not in good else []) + ([_named("container", bad)] if bad else [])
-        return Fault("seccompProfile", f'{" and ".join(holders)} must not set securityContext.seccompProfile.type to "Unconfined"')
+        holders = (["pod"] if pod is not None and pod not in good else []) + (
+            [_named("container", bad)] if bad else []
+        )
+        return Fault(
+            "seccompProfile",
+            f'{" and ".join(holders)} must not set securityContext.seccompProfile.type to "Unconfined"',
+        )
     if pod in good or not silent:
         return None
-    detail = f'pod or {_named("container", silent)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
-    return Fault("seccompProfile", detail)
+    wanted = 'securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
+    return Fault("seccompProfile", f"pod or {_named('container', silent)} must set {wanted}")
 
 
 _BASELINE: tuple[tuple[Callable[[Object, Object], Fault | None], bool], ...] = (

@@ -1,10 +1,12 @@
 """Defaults of pods and pod templates.
 
-Source: the answers of Kubernetes 1.36 to minimal objects; https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
+Source: the answers of Kubernetes 1.36 to minimal objects, and
+https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes import quantities
@@ -17,12 +19,15 @@ if TYPE_CHECKING:
 FILE_MODE = 0o644
 TOKEN_SECONDS = 3600
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
+_IMAGE = re.compile(
+    r"(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::\w[\w.-]{0,127})?(?:@[\w.+-]+:[0-9a-f]+)?"
+)
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
 def image_tag(image: str) -> str:
     """The tag of an image's name; `latest` when it has neither a tag nor a digest, "" for what is no name."""
-    if image != image.strip() or not image:
+    if not _IMAGE.fullmatch(image):
         return ""
     name, at, _ = image.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
@@ -109,15 +114,15 @@ def persistent_source(item: Object) -> None:
     if "iscsi" in item:
         item["iscsi"].setdefault("iscsiInterface", "default")
     if "rbd" in item:
-        for name, value in (("pool", "rbd"), ("user", "admin"), ("keyring", "/etc/ceph/keyring")):
-            item["rbd"].setdefault(name, value)
+        for name, text in (("pool", "rbd"), ("user", "admin"), ("keyring", "/etc/ceph/keyring")):
+            item["rbd"].setdefault(name, text)
     if "azureDisk" in item:
         defaults = (("cachingMode", "ReadWrite"), ("kind", "Shared"), ("fsType", "ext4"), ("readOnly", False))
         for name, value in defaults:
             item["azureDisk"].setdefault(name, value)
     if "scaleIO" in item:
-        for name, value in (("storageMode", "ThinProvisioned"), ("fsType", "xfs")):
-            item["scaleIO"].setdefault(name, value)
+        for name, text in (("storageMode", "ThinProvisioned"), ("fsType", "xfs")):
+            item["scaleIO"].setdefault(name, text)
 
 
 def containers(spec: Object) -> Iterator[Object]:
@@ -167,9 +172,6 @@ def pod(obj: Object) -> None:
                 if port.get("containerPort"):
                     port.setdefault("hostPort", port["containerPort"])
     spec.setdefault("enableServiceLinks", True)
-    for status in ("conditions",):
-        for condition in obj["status"].get(status, ()):
-            condition.setdefault("lastProbeTime", None)
 
 
 def pod_template(obj: Object) -> None:

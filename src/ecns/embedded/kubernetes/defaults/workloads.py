@@ -1,4 +1,4 @@
-"""Defaults of workloads: Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, CronJob, HorizontalPodAutoscaler.
+"""Defaults of workloads: Deployments and their like, Jobs, CronJobs, HorizontalPodAutoscalers.
 
 Source: the answers of Kubernetes 1.36 to minimal objects.
 """

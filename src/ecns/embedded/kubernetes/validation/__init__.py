@@ -58,7 +58,9 @@ _RULES: dict[str, _Rules] = {
     "pods": _Rules(pods.pod, pods.update),
     "podtemplates": _Rules(pods.pod_template),
     "replicationcontrollers": _Rules(workloads.replication_controller),
-    "services": _Rules(services.service, services.service_update, names.dns_label, status=services.service_status),
+    "services": _Rules(
+        services.service, services.service_update, names.dns_label, status=services.service_status
+    ),
     "endpoints": _Rules(services.endpoints),
     "endpointslices.discovery.k8s.io": _Rules(services.endpoint_slice, services.endpoint_slice_update),
     "configmaps": _Rules(configuration.config_map, configuration.config_map_update, again=True),
@@ -81,7 +83,9 @@ _RULES: dict[str, _Rules] = {
     "cronjobs.batch": _Rules(batch.cron_job, name=batch.cron_job_name),
     "horizontalpodautoscalers.autoscaling": _Rules(limits.autoscaler, limits.autoscaler_update),
     "poddisruptionbudgets.policy": _Rules(limits.disruption_budget, limits.disruption_budget_update),
-    "ingresses.networking.k8s.io": _Rules(network.ingress, network.ingress_update, status=network.ingress_status),
+    "ingresses.networking.k8s.io": _Rules(
+        network.ingress, network.ingress_update, status=network.ingress_status
+    ),
     "ingressclasses.networking.k8s.io": _Rules(network.ingress_class, network.ingress_class_update),
     "networkpolicies.networking.k8s.io": _Rules(network.network_policy, network.network_policy_update),
     "storageclasses.storage.k8s.io": _Rules(storage.storage_class, storage.storage_class_update),
@@ -96,13 +100,15 @@ _RULES: dict[str, _Rules] = {
     "leases.coordination.k8s.io": _Rules(others.lease),
     "priorityclasses.scheduling.k8s.io": _Rules(limits.priority_class, limits.priority_class_update),
     "runtimeclasses.node.k8s.io": _Rules(others.runtime_class, others.runtime_class_update),
-    "customresourcedefinitions.apiextensions.k8s.io": _Rules(definitions.definition, definitions.definition_update),
+    "customresourcedefinitions.apiextensions.k8s.io": _Rules(
+        definitions.definition, definitions.definition_update
+    ),
 }
 _ANY = _Rules(others.nothing)
 
 
 def unknown_fields(resource: str, obj: Object) -> list[str]:
-    """What a strict decoding of a built-in object complains of: `unknown field "spec.foo"`, in the body's order.
+    """What strict decoding of a built-in object complains of: `unknown field "spec.foo"`, in the body's order.
 
     Args:
         resource: `pods` or `deployments.apps`.
@@ -127,7 +133,9 @@ def _is_namespaced(resource: str, obj: Object) -> bool:
 def _without_generated_labels(job: Object) -> Object:
     """A Job as it is checked: the labels of its pods are shown on it, but are not its own yet."""
     metadata = job["metadata"]
-    own = {key: value for key, value in metadata.get("labels", {}).items() if key not in batch.GENERATED_LABELS}
+    own = {
+        key: value for key, value in metadata.get("labels", {}).items() if key not in batch.GENERATED_LABELS
+    }
     return {**job, "metadata": {**metadata, "labels": own}}
 
 

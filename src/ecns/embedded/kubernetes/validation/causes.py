@@ -39,7 +39,9 @@ class Causes(list[Cause]):
 
     def required(self, path: str, detail: str = "") -> None:
         """A value is missing."""
-        self.append(Cause("FieldValueRequired", f"Required value: {detail}" if detail else "Required value", path))
+        self.append(
+            Cause("FieldValueRequired", f"Required value: {detail}" if detail else "Required value", path)
+        )
 
     def invalid(self, path: str, value: Any, detail: str) -> None:
         """A value is wrong."""

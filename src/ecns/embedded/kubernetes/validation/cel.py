@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 Scope = dict[str, Any]
@@ -31,7 +32,9 @@ _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))")
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 # names that are reserved in CEL are written __name__ in rules of Kubernetes
-_RESERVED = re.compile("__(in|true|false|null|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while)__")
+_RESERVED = re.compile(
+    "__(in|true|false|null|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while)__"
+)
 _UNESCAPED = {"__underscores__": "__", "__dot__": ".", "__dash__": "-", "__slash__": "/"}
 
 
@@ -77,7 +80,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _compare(sign: str, left: Any, right: Any) -> bool:
-    comparable = (_is_number(left) and _is_number(right)) or (isinstance(left, str) and isinstance(right, str))
+    comparable = (_is_number(left) and _is_number(right)) or (
+        isinstance(left, str) and isinstance(right, str)
+    )
     if not comparable:
         raise CelError("no such overload")
     return bool({"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[sign])
@@ -224,7 +229,7 @@ class _Parser:
                 break
         return found
 
-    def _primary(self) -> Node:  # noqa: PLR0911  a case for each sort of token
+    def _primary(self) -> Node:
         sort, text = self._take()
         if sort == "number":
             number = _number(text)
@@ -435,7 +440,9 @@ _TEXT_METHODS: dict[str, Callable[..., Any]] = {
     "lowerAscii": str.lower,
     "upperAscii": str.upper,
     "trim": str.strip,
-    "split": lambda text, sign, most=-1: text.split(sign, most - 1 if most > 0 else -1) if sign else list(text),
+    "split": lambda text, sign, most=-1: (
+        text.split(sign, most - 1 if most > 0 else -1) if sign else list(text)
+    ),
     "replace": lambda text, old, new, most=-1: text.replace(old, new, most),
     "indexOf": lambda text, part: text.find(part),
     "lastIndexOf": lambda text, part: text.rfind(part),
@@ -448,14 +455,20 @@ _LIST_METHODS: dict[str, Callable[..., Any]] = {
     "sum": sum,
     "min": min,
     "max": max,
-    "isSorted": lambda items: all(one <= other for one, other in zip(items, items[1:], strict=False)),
+    "isSorted": lambda items: all(one <= other for one, other in pairwise(items)),
     "indexOf": lambda items, item: items.index(item) if item in items else -1,
     "join": lambda items, sign="": sign.join(items),
 }
 
 
 def _method(name: str, target: Any, arguments: list[Any]) -> Any:
-    methods = _TEXT_METHODS if isinstance(target, str) else _LIST_METHODS if isinstance(target, list) else {"size": len}
+    methods = (
+        _TEXT_METHODS
+        if isinstance(target, str)
+        else _LIST_METHODS
+        if isinstance(target, list)
+        else {"size": len}
+    )
     method = methods.get(name)
     if method is None:
         raise CelError(f"no such overload: {name}")

@@ -1,6 +1,7 @@
 """ConfigMaps and Secrets.
 
-Source: https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/ and recorded refusals.
+Source: https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/
+and recorded refusals.
 """
 
 from __future__ import annotations

@@ -44,7 +44,11 @@ def is_native(name: str) -> bool:
 
 def is_extended(name: str) -> bool:
     """Whether it is a device that someone advertises, such as `nvidia.com/gpu`."""
-    return not is_native(name) and not name.startswith("requests.") and not names.qualified_name(f"requests.{name}")
+    return (
+        not is_native(name)
+        and not name.startswith("requests.")
+        and not names.qualified_name(f"requests.{name}")
+    )
 
 
 def can_overcommit(name: str) -> bool:
@@ -83,7 +87,9 @@ def quantity(causes: Causes, path: str, name: str, amount: str) -> None:
     parsed = quantities.parse(amount)
     if parsed.nano < 0:
         causes.invalid(path, amount, "must be greater than or equal to 0")
-    if (is_extended(name) or name in _WHOLE or name.startswith(("count/", "hugepages-"))) and parsed.milli % 1000:
+    if (
+        is_extended(name) or name in _WHOLE or name.startswith(("count/", "hugepages-"))
+    ) and parsed.milli % 1000:
         causes.invalid(path, amount, _INTEGER)
 
 
@@ -127,7 +133,9 @@ def resources(causes: Causes, path: str, found: Object) -> None:
             if asked.nano != most.nano and not can_overcommit(name):
                 causes.invalid(f"{path}.requests", amount, f"must be equal to {name} limit of {limit}")
             elif asked.nano > most.nano:
-                causes.invalid(f"{path}.requests", amount, f"must be less than or equal to {name} limit of {limit}")
+                causes.invalid(
+                    f"{path}.requests", amount, f"must be less than or equal to {name} limit of {limit}"
+                )
         elif not can_overcommit(name):
             causes.required(f"{path}.limits", "Limit must be set for non overcommitable resources")
 
@@ -184,7 +192,11 @@ def _environment(causes: Causes, path: str, items: list[Object]) -> None:
         source = item.get("valueFrom")
         if source is None:
             continue
-        given = [name for name in ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef") if name in source]
+        given = [
+            name
+            for name in ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
+            if name in source
+        ]
         if "fieldRef" in source:
             field_ref(causes, f"{at}.valueFrom.fieldRef", source["fieldRef"])
         if "resourceFieldRef" in source:
@@ -193,10 +205,8 @@ def _environment(causes: Causes, path: str, items: list[Object]) -> None:
             if name in source:
                 _key_ref(causes, f"{at}.valueFrom.{name}", source[name])
         if not given and "fileKeyRef" not in source:
-            detail = (
-                "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
-            )
-            causes.invalid(f"{at}.valueFrom", "", detail)
+            listed = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
+            causes.invalid(f"{at}.valueFrom", "", f"must specify one of: {listed}")
         elif item.get("value"):
             causes.invalid(f"{at}.valueFrom", "", "may not be specified when `value` is not empty")
         elif len(given) > 1:
@@ -238,7 +248,11 @@ def _mounts(causes: Causes, path: str, item: Object, volumes: set[str]) -> None:
             _below(causes, f"{at}.subPath", mount["subPath"])
         if mount.get("subPathExpr"):
             if mount.get("subPath"):
-                causes.invalid(f"{at}.subPathExpr", mount["subPathExpr"], "subPathExpr and subPath are mutually exclusive")
+                causes.invalid(
+                    f"{at}.subPathExpr",
+                    mount["subPathExpr"],
+                    "subPathExpr and subPath are mutually exclusive",
+                )
             _below(causes, f"{at}.subPathExpr", mount["subPathExpr"])
         propagation = mount.get("mountPropagation")
         if propagation is not None:
@@ -297,7 +311,13 @@ def port(causes: Causes, path: str, value: Any) -> None:
 
 def _probe(causes: Causes, path: str, probe: Object, *, once: bool) -> None:
     _handler(causes, path, probe)
-    for name in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
+    for name in (
+        "initialDelaySeconds",
+        "timeoutSeconds",
+        "periodSeconds",
+        "successThreshold",
+        "failureThreshold",
+    ):
         causes.not_negative(f"{path}.{name}", probe.get(name))
     grace = probe.get("terminationGracePeriodSeconds")
     if grace is not None and grace <= 0:
@@ -350,7 +370,7 @@ def security_context(causes: Causes, path: str, found: Object) -> None:
             causes.invalid(path, _internal_context(found), detail)
 
 
-def _internal_context(found: Object) -> Object:
+def _internal_context(found: Object) -> Any:
     from ecns.embedded.kubernetes.validation import internal  # noqa: PLC0415  only for this message
 
     return internal.value("SecurityContext", found)
@@ -367,7 +387,9 @@ def seccomp(causes: Causes, path: str, profile: Object | None) -> None:
     else:
         if profile.get("localhostProfile") is not None:
             causes.invalid(
-                f"{path}.localhostProfile", profile["localhostProfile"], "can only be set when seccomp type is Localhost"
+                f"{path}.localhostProfile",
+                profile["localhostProfile"],
+                "can only be set when seccomp type is Localhost",
             )
         if not kind:
             causes.required(f"{path}.type", "type is required when seccompProfile is set")
@@ -384,8 +406,7 @@ def common(causes: Causes, path: str, item: Object, volumes: set[str], *, pod: b
         causes.each(f"{path}.name", name, names.dns_label(name))
     image = item.get("image", "")
     if not image:
-        if True:
-            causes.required(f"{path}.image")
+        causes.required(f"{path}.image")
     elif pod and image != image.strip():
         causes.invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
     policy = item.get("terminationMessagePolicy")
@@ -459,4 +480,6 @@ def _init(causes: Causes, path: str, item: Object, volumes: set[str], seen: set[
         return
     for name in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
         if item.get(name):
-            causes.forbidden(f"{path}.{name}", "may not be set for init containers without restartPolicy=Always")
+            causes.forbidden(
+                f"{path}.{name}", "may not be set for init containers without restartPolicy=Always"
+            )

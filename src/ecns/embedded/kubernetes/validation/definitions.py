@@ -1,6 +1,7 @@
 """CustomResourceDefinitions.
 
-Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/ and recorded refusals.
+Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
+and recorded refusals.
 """
 
 from __future__ import annotations
@@ -103,9 +104,15 @@ def _names(causes: Causes, path: str, found: Object) -> None:
 def definition(causes: Causes, obj: Object) -> None:
     """Checks a CustomResourceDefinition."""
     spec = obj["spec"]
-    group, plural, scope = spec.get("group", ""), spec.get("names", {}).get("plural", ""), spec.get("scope", "")
+    group, plural, scope = (
+        spec.get("group", ""),
+        spec.get("names", {}).get("plural", ""),
+        spec.get("scope", ""),
+    )
     if obj["metadata"].get("name") != f"{plural}.{group}":
-        causes.invalid("metadata.name", obj["metadata"].get("name", ""), 'must be spec.names.plural+"."+spec.group')
+        causes.invalid(
+            "metadata.name", obj["metadata"].get("name", ""), 'must be spec.names.plural+"."+spec.group'
+        )
     if not group:
         causes.required("spec.group")
     else:
@@ -136,7 +143,9 @@ def definition_update(causes: Causes, new: Object, old: Object) -> None:
     )
     approved = {**new, "metadata": {**new["metadata"], "annotations": {_APPROVED: "unchanged"}}}
     old_approval = old["metadata"].get("annotations", {}).get(_APPROVED)
-    definition(causes, approved if old_approval == new["metadata"].get("annotations", {}).get(_APPROVED) else new)
+    definition(
+        causes, approved if old_approval == new["metadata"].get("annotations", {}).get(_APPROVED) else new
+    )
     spec, before = new["spec"], old["spec"]
     if established:
         causes.immutable("spec.scope", spec.get("scope"), before.get("scope"))

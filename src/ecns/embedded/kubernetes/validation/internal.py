@@ -1,4 +1,4 @@
-"""Pods' and claims' specs as Kubernetes shows them inside messages: its own structs, every field, in their order.
+"""Specs as Kubernetes shows them inside messages: its own structs, every field, in their order.
 
 A line of `_STRUCTS` is a struct and its fields: `json>Go` where the Go name is not just the capitalised one,
 `:Struct` for a pointer to or a list of structs, `=Struct` for one that is always there, and what an absent
@@ -194,7 +194,10 @@ def value(struct: str, found: Any) -> Any:
     if fields is None or not isinstance(found, dict):
         return found
     if struct == "PodSpec":
-        context = {**found.get("securityContext", {}), **{key: found[key] for key in _OF_THE_POD if key in found}}
+        context = {
+            **found.get("securityContext", {}),
+            **{key: found[key] for key in _OF_THE_POD if key in found},
+        }
         found = {**found, "securityContext": context}
     return {field.go: _shown(field, found) for field in fields}
 
@@ -204,7 +207,11 @@ def _shown(field: _Field, holder: Object) -> Any:
     if found is None:
         return value(field.struct, {}) if field.always else field.zero
     if field.struct:
-        return [value(field.struct, item) for item in found] if isinstance(found, list) else value(field.struct, found)
+        return (
+            [value(field.struct, item) for item in found]
+            if isinstance(found, list)
+            else value(field.struct, found)
+        )
     return dict(sorted(found.items())) if isinstance(found, dict) else found
 
 

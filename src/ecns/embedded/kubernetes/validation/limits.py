@@ -65,7 +65,11 @@ def resource_quota(causes: Causes, obj: Object) -> None:
     for name, amount in spec.get("hard", {}).items():
         path = f"spec.hard[{name}]"
         containers.resource_name(causes, path, name)
-        if "/" not in name and name not in _QUOTA_NAMES and not name.startswith(("hugepages-", "requests.hugepages-")):
+        if (
+            "/" not in name
+            and name not in _QUOTA_NAMES
+            and not name.startswith(("hugepages-", "requests.hugepages-"))
+        ):
             causes.invalid(path, name, "must be a standard resource for quota")
         containers.quantity(causes, path, name, amount)
     scopes = spec.get("scopes", [])
@@ -83,10 +87,15 @@ def _scope(causes: Causes, path: str, item: Object) -> None:
     if scope not in SCOPES:
         causes.invalid(f"{path}.scopeName", scope, "unsupported scope")
     if operator in {"In", "NotIn"} and not item.get("values"):
-        causes.required(f"{path}.values", "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector")
+        causes.required(
+            f"{path}.values",
+            "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector",
+        )
     elif operator in {"Exists", "DoesNotExist"} and item.get("values"):
         causes.invalid(
-            f"{path}.values", item["values"], "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
+            f"{path}.values",
+            item["values"],
+            "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector",
         )
     elif operator not in {"In", "NotIn", "Exists", "DoesNotExist"}:
         causes.invalid(f"{path}.operator", operator, "not a valid selector operator")
@@ -120,7 +129,9 @@ def _limit(causes: Causes, path: str, kind: str, item: Object) -> None:
             if item.get(name):
                 causes.forbidden(f"{path}.{name}", "may not be specified when `type` is 'Pod'")
     if kind == "PersistentVolumeClaim" and "storage" not in {*item.get("min", {}), *item.get("max", {})}:
-        causes.required(f"{path}.limits", "either minimum or maximum storage value is required, but neither was provided")
+        causes.required(
+            f"{path}.limits", "either minimum or maximum storage value is required, but neither was provided"
+        )
     lists = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
     for name in sorted({key for field in lists for key in item.get(field, {})}):
         _bounds(causes, path, name, {field: item.get(field, {}).get(name) for field in lists})
@@ -130,7 +141,11 @@ def _bounds(causes: Causes, path: str, name: str, amounts: dict[str, str | None]
     least, most, default, request = (amounts[key] for key in ("min", "max", "default", "defaultRequest"))
 
     def above(first: str | None, second: str | None) -> bool:
-        return first is not None and second is not None and quantities.parse(first).nano > quantities.parse(second).nano
+        return (
+            first is not None
+            and second is not None
+            and quantities.parse(first).nano > quantities.parse(second).nano
+        )
 
     if above(least, most):
         causes.invalid(f"{path}.min[{name}]", least, f"min value {least} is greater than max value {most}")
@@ -140,7 +155,9 @@ def _bounds(causes: Causes, path: str, name: str, amounts: dict[str, str | None]
     if above(request, most):
         causes.invalid(at, request, f"default request value {request} is greater than max value {most}")
     if above(request, default):
-        causes.invalid(at, request, f"default request value {request} is greater than default limit value {default}")
+        causes.invalid(
+            at, request, f"default request value {request} is greater than default limit value {default}"
+        )
     # Kubernetes shows the smaller amount here, not the one at fault
     at = f"{path}.default[{name}]"
     if above(least, default):
@@ -163,7 +180,11 @@ def disruption_budget(causes: Causes, obj: Object) -> None:
     spec = obj["spec"]
     least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
     if least is not None and most is not None:
-        shown = {"MinAvailable": least, "Selector": meta.shown_selector(spec.get("selector")), "MaxUnavailable": most}
+        shown = {
+            "MinAvailable": least,
+            "Selector": meta.shown_selector(spec.get("selector")),
+            "MaxUnavailable": most,
+        }
         shown["UnhealthyPodEvictionPolicy"] = spec.get("unhealthyPodEvictionPolicy")
         causes.invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set")
     for name, value in (("minAvailable", least), ("maxUnavailable", most)):
@@ -244,15 +265,21 @@ def _metric(causes: Causes, path: str, metric: Object) -> None:
     if kind == "Pods" and "averageValue" not in target:
         causes.required(f"{at}.target.averageValue", "must specify a positive target averageValue")
     elif kind in {"Object", "External"} and not {"value", "averageValue"} & set(target):
-        causes.required(f"{at}.target.averageValue", "must set either a target value for metric or a per-pod target")
+        causes.required(
+            f"{at}.target.averageValue", "must set either a target value for metric or a per-pod target"
+        )
 
 
 def _raw_or_share(causes: Causes, path: str, target: Object) -> None:
     raw, share = target.get("averageValue"), target.get("averageUtilization")
     if raw is None and share is None:
-        causes.required(f"{path}.averageUtilization", "must set either a target raw value or a target utilization")
+        causes.required(
+            f"{path}.averageUtilization", "must set either a target raw value or a target utilization"
+        )
     elif raw is not None and share is not None:
-        causes.forbidden(f"{path}.averageValue", "may not set both a target raw value and a target utilization")
+        causes.forbidden(
+            f"{path}.averageValue", "may not set both a target raw value and a target utilization"
+        )
 
 
 def autoscaler(causes: Causes, obj: Object) -> None:
@@ -270,7 +297,10 @@ def autoscaler(causes: Causes, obj: Object) -> None:
     for index, metric in enumerate(metrics):
         _metric(causes, f"spec.metrics[{index}]", metric)
     if least == 0 and not any(metric.get("type") in {"Object", "External"} for metric in metrics):
-        causes.forbidden("spec.metrics", "must specify at least one Object or External metric to support scaling to zero replicas")
+        causes.forbidden(
+            "spec.metrics",
+            "must specify at least one Object or External metric to support scaling to zero replicas",
+        )
     for direction in ("scaleUp", "scaleDown"):
         if direction in spec.get("behavior", {}):
             _rules(causes, f"spec.behavior.{direction}", spec["behavior"][direction])
@@ -295,7 +325,9 @@ def _rules(causes: Causes, path: str, rules: Object) -> None:
             if policy.get(name, 0) <= 0:
                 causes.invalid(f"{at}.{name}", policy.get(name, 0), "must be greater than zero")
         if policy.get("periodSeconds", 0) > 1800:  # noqa: PLR2004  half an hour
-            causes.invalid(f"{at}.periodSeconds", policy["periodSeconds"], "must be less than or equal to 1800")
+            causes.invalid(
+                f"{at}.periodSeconds", policy["periodSeconds"], "must be less than or equal to 1800"
+            )
 
 
 def autoscaler_update(causes: Causes, new: Object, old: Object) -> None:
@@ -308,7 +340,10 @@ def priority_class(causes: Causes, obj: Object) -> None:
     """Checks a PriorityClass."""
     name, value = obj["metadata"].get("name", ""), obj.get("value", 0)
     if name.startswith("system-") and name not in {"system-node-critical", "system-cluster-critical"}:
-        detail = f"priority class names with '{'system-'}' prefix are reserved for system use only. error: not a known system priority class"
+        detail = (
+            "priority class names with 'system-' prefix are reserved for system use only. "
+            "error: not a known system priority class"
+        )
         causes.forbidden("metadata.name", detail)
     elif not name.startswith("system-") and value > 10**9:
         detail = "maximum allowed value of a user defined priority is 1000000000"

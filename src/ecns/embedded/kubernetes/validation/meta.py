@@ -1,6 +1,7 @@
 """What every object has in common: metadata, labels, owner references, label selectors.
 
-Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/ and recorded refusals.
+Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
+and recorded refusals.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def labels(causes: Causes, path: str, found: Object | None) -> None:
         causes.each(path, value, names.label_value(value))
 
 
-def annotations(causes: Causes, path: str, found: Object | None) -> None:
+def check_annotations(causes: Causes, path: str, found: Object | None) -> None:
     """Checks annotations."""
     size = 0
     for key, value in (found or {}).items():
@@ -78,7 +79,12 @@ def _finalizers(causes: Causes, path: str, found: list[str]) -> None:
 
 
 def create(
-    causes: Causes, obj: Object, *, namespaced: bool, check_name: Callable[[str], list[str]], path: str = "metadata"
+    causes: Causes,
+    obj: Object,
+    *,
+    namespaced: bool,
+    check_name: Callable[[str], list[str]],
+    path: str = "metadata",
 ) -> None:
     """Checks the metadata of a new object.
 
@@ -113,7 +119,7 @@ def common(causes: Causes, metadata: Object, path: str = "metadata") -> None:
     if metadata.get("generation", 0) < 0:
         causes.invalid(f"{path}.generation", metadata["generation"], "must be greater than or equal to 0")
     labels(causes, f"{path}.labels", metadata.get("labels"))
-    annotations(causes, f"{path}.annotations", metadata.get("annotations"))
+    check_annotations(causes, f"{path}.annotations", metadata.get("annotations"))
     _owners(causes, f"{path}.ownerReferences", metadata.get("ownerReferences", []))
     _finalizers(causes, f"{path}.finalizers", metadata.get("finalizers", []))
 
@@ -175,7 +181,9 @@ def requirement(causes: Causes, path: str, item: Object) -> None:
             causes.required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'")
     elif operator in {"Exists", "DoesNotExist"}:
         if values:
-            causes.forbidden(f"{path}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+            causes.forbidden(
+                f"{path}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            )
     else:
         causes.invalid(f"{path}.operator", operator, "not a valid selector operator")
     causes.each(f"{path}.key", item.get("key", ""), names.qualified_name(item.get("key", "")))

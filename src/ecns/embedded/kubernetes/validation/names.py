@@ -41,8 +41,8 @@ _SUBDOMAIN_TEXT = _regex(
     "example.com",
 )
 _WILDCARD_TEXT = _regex(
-    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
-    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, "
+    "which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
     r"\*\." + _SUBDOMAIN,
     "*.example.com",
 )
@@ -54,7 +54,8 @@ _DNS_1035_TEXT = _regex(
     "abc-123",
 )
 _QUALIFIED_TEXT = _regex(
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+    "must consist of alphanumeric characters, '-', '_' or '.', "
+    "and must start and end with an alphanumeric character",
     _QUALIFIED,
     "MyName",
     "my.name",
@@ -75,7 +76,9 @@ _KEY_TEXT = _regex(
     "KEY_NAME",
     "key-name",
 )
-_COMPILED = {pattern: re.compile(pattern) for pattern in (_LABEL, _SUBDOMAIN, _DNS_1035, _QUALIFIED, _VALUE, _KEY)}
+_COMPILED = {
+    pattern: re.compile(pattern) for pattern in (_LABEL, _SUBDOMAIN, _DNS_1035, _QUALIFIED, _VALUE, _KEY)
+}
 
 
 def _shape(value: str, pattern: str, text: str, most: int, unit: str = "characters") -> list[str]:
@@ -145,10 +148,8 @@ def qualified_name(value: str) -> list[str]:
             found += ["prefix part " + text for text in dns_subdomain(prefix)]
     else:
         text = _QUALIFIED_TEXT.removeprefix("must consist")
-        return [
-            f"a valid label key must consist{text} with an optional DNS subdomain prefix and '/' "
-            "(e.g. 'example.com/MyName')"
-        ]
+        optional = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        return [f"a valid label key must consist{text} {optional}"]
     if not name:
         found.append("name part must be non-empty")
     elif len(name) > LABEL_LENGTH:
@@ -183,7 +184,9 @@ def env_name(value: str) -> list[str]:
     """The name of an environment variable."""
     if value and all(" " <= sign <= "~" and sign != "=" for sign in value):
         return []
-    return ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
+    return [
+        "a valid environment variable name must consist only of printable ASCII characters other than '='"
+    ]
 
 
 def port_name(value: str) -> list[str]:
@@ -236,7 +239,5 @@ def percentage(value: str) -> list[str]:
     """`25%`."""
     if re.fullmatch("[0-9]+%", value):
         return []
-    return [
-        "a valid percent string must be a numeric string followed by an ending '%' "
-        "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
-    ]
+    text = "a valid percent string must be a numeric string followed by an ending '%'"
+    return [_regex(text, "[0-9]+%", "1%", "93%")]

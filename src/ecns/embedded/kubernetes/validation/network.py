@@ -1,6 +1,7 @@
 """Ingresses, IngressClasses, NetworkPolicies.
 
-Source: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-v1/ and recorded refusals.
+Source: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-v1/
+and recorded refusals.
 """
 
 from __future__ import annotations
@@ -103,7 +104,9 @@ def _spec(causes: Causes, spec: Object) -> None:
             for number, item in enumerate(paths):
                 _path(causes, f"{at}.http.paths[{number}]", item)
     if spec.get("ingressClassName"):
-        causes.each("spec.ingressClassName", spec["ingressClassName"], names.dns_subdomain(spec["ingressClassName"]))
+        causes.each(
+            "spec.ingressClassName", spec["ingressClassName"], names.dns_subdomain(spec["ingressClassName"])
+        )
 
 
 def ingress(causes: Causes, obj: Object) -> None:
@@ -112,7 +115,9 @@ def ingress(causes: Causes, obj: Object) -> None:
     old = obj.get("metadata", {}).get("annotations", {}).get(_OLD_CLASS)
     name = obj["spec"].get("ingressClassName")
     if old and name is not None and old != name:
-        causes.invalid(f"annotations.{_OLD_CLASS}", old, "must match `ingressClassName` when both are specified")
+        causes.invalid(
+            f"annotations.{_OLD_CLASS}", old, "must match `ingressClassName` when both are specified"
+        )
 
 
 def ingress_update(causes: Causes, new: Object, old: Object) -> None:
@@ -133,7 +138,9 @@ def ingress_class(causes: Causes, obj: Object) -> None:
     controller = obj["spec"].get("controller", "")
     if controller:
         if "/" not in controller:
-            causes.invalid("spec.controller", controller, "must be a domain-prefixed path (such as \"acme.io/foo\")")
+            causes.invalid(
+                "spec.controller", controller, 'must be a domain-prefixed path (such as "acme.io/foo")'
+            )
         elif names.dns_subdomain(controller.partition("/")[0]):
             causes.each("spec.controller", controller, names.dns_subdomain(controller.partition("/")[0]))
     parameters = obj["spec"].get("parameters")

@@ -38,14 +38,14 @@ def node_update(causes: Causes, new: Object, old: Object) -> None:
     """Checks what may change of a Node."""
     node(causes, new)
     if old["spec"].get("podCIDR") and new["spec"].get("podCIDR") != old["spec"]["podCIDR"]:
-        causes.forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid")
+        causes.forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
     if old["spec"].get("providerID") and new["spec"].get("providerID") != old["spec"]["providerID"]:
-        causes.forbidden("spec.providerID", "node updates may not change providerID except from \"\" to valid")
+        causes.forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
 
 
 def event(causes: Causes, obj: Object) -> None:
     """Checks that an Event lies in the namespace of what it is about."""
-    about = obj.get("involvedObject", obj.get("regarding", {})).get("namespace", "")
+    about = (obj.get("involvedObject") or obj.get("regarding") or {}).get("namespace", "")
     namespace = obj["metadata"].get("namespace", "")
     if (about and about != namespace) or (not about and namespace not in {"default", "kube-system"}):
         causes.invalid("involvedObject.namespace", about, "does not match event.namespace")

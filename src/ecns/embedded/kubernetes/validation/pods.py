@@ -46,7 +46,9 @@ def _dns(causes: Causes, path: str, spec: Object) -> None:
             causes.required(at, "must provide `dnsConfig` when `dnsPolicy` is None")
             return
         if not found.get("nameservers"):
-            causes.required(f"{at}.nameservers", "must provide at least one DNS nameserver when `dnsPolicy` is None")
+            causes.required(
+                f"{at}.nameservers", "must provide at least one DNS nameserver when `dnsPolicy` is None"
+            )
             return
     if found is None:
         return
@@ -72,7 +74,9 @@ def _names(causes: Causes, path: str, spec: Object) -> None:
             causes.each(f"{path}.{name}", spec[name], check(spec[name]))
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline < 2**31:
-        causes.invalid(f"{path}.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive")
+        causes.invalid(
+            f"{path}.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive"
+        )
     for name in ("hostname", "subdomain"):
         if spec.get(name):
             causes.each(f"{path}.{name}", spec[name], names.dns_label(spec[name]))
@@ -116,7 +120,7 @@ def template(causes: Causes, path: str, found: Object) -> None:
     """Checks a pod template."""
     metadata = found.get("metadata", {})
     meta.labels(causes, f"{path}.labels", metadata.get("labels"))
-    meta.annotations(causes, f"{path}.annotations", metadata.get("annotations"))
+    meta.check_annotations(causes, f"{path}.annotations", metadata.get("annotations"))
     pod_spec(causes, f"{path}.spec", found.get("spec", {}))
     if found.get("spec", {}).get("ephemeralContainers"):
         detail = "ephemeral containers not allowed in pod template"
@@ -146,7 +150,11 @@ def _images(causes: Causes, spec: Object) -> None:
 
 
 def _deadline(causes: Causes, spec: Object, before: Object) -> None:
-    new, old, at = spec.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds"), "spec.activeDeadlineSeconds"
+    new, old, at = (
+        spec.get("activeDeadlineSeconds"),
+        before.get("activeDeadlineSeconds"),
+        "spec.activeDeadlineSeconds",
+    )
     if new is not None:
         if not 0 <= new < 2**31:
             causes.invalid(at, new, "must be between 0 and 2147483647, inclusive")
@@ -159,7 +167,9 @@ def _deadline(causes: Causes, spec: Object, before: Object) -> None:
 def _tolerations(causes: Causes, spec: Object, before: Object) -> None:
     new, old = spec.get("tolerations", []), before.get("tolerations", [])
     if any(item not in new for item in old):
-        causes.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
+        causes.forbidden(
+            "spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"
+        )
     else:
         scheduling.tolerations(causes, "spec.tolerations", new)
 
@@ -189,7 +199,9 @@ def update(causes: Causes, new: Object, old: Object) -> None:
     if before.get("schedulingGates"):
         gates = [gate for gate in spec.get("schedulingGates", ()) if gate not in before["schedulingGates"]]
         if gates:
-            causes.forbidden("spec.schedulingGates", "only deletion is allowed, but found new scheduling gate")
+            causes.forbidden(
+                "spec.schedulingGates", "only deletion is allowed, but found new scheduling gate"
+            )
         munged["schedulingGates"] = before["schedulingGates"]
     if munged != before:
         difference = internal.difference("PodSpec", deepcopy(before), munged)
@@ -207,5 +219,8 @@ def resize(causes: Causes, new: Object, old: Object) -> None:
 def total_requests(spec: Object, name: str) -> quantities.Quantity:
     """What a pod asks of a resource altogether."""
     return quantities.total(
-        *(item.get("resources", {}).get("requests", {}).get(name, "0") for item in spec.get("containers") or ())
+        *(
+            item.get("resources", {}).get("requests", {}).get(name, "0")
+            for item in spec.get("containers") or ()
+        )
     )

@@ -16,7 +16,9 @@ _COUNTED = ("cpu", "memory")
 
 
 def _amounts(amounts: Object | None) -> dict[str, int]:
-    found = {name: quantities.parse(amount).nano for name, amount in (amounts or {}).items() if name in _COUNTED}
+    found = {
+        name: quantities.parse(amount).nano for name, amount in (amounts or {}).items() if name in _COUNTED
+    }
     return {name: nano for name, nano in found.items() if nano > 0}
 
 

@@ -1,6 +1,7 @@
 """Where pods may run: affinity, tolerations, topology spread.
 
-Source: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#scheduling and recorded refusals.
+Source: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#scheduling
+and recorded refusals.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ def _node_requirement(causes: Causes, path: str, item: Object, *, fields: bool) 
         if operator not in {"In", "NotIn"}:
             causes.invalid(f"{path}.operator", operator, "not a valid selector operator")
         elif len(values) != 1:
-            causes.required(f"{path}.values", "must be only one value when `operator` is 'In' or 'NotIn' for node field selector")
+            causes.required(
+                f"{path}.values",
+                "must be only one value when `operator` is 'In' or 'NotIn' for node field selector",
+            )
         if item.get("key") != "metadata.name":
             causes.invalid(f"{path}.key", item.get("key", ""), "not a valid field selector key")
         return
@@ -34,10 +38,14 @@ def _node_requirement(causes: Causes, path: str, item: Object, *, fields: bool) 
             causes.required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'")
     elif operator in {"Exists", "DoesNotExist"}:
         if values:
-            causes.forbidden(f"{path}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+            causes.forbidden(
+                f"{path}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            )
     elif operator in {"Gt", "Lt"}:
         if len(values) != 1:
-            causes.required(f"{path}.values", "must be specified single value when `operator` is 'Lt' or 'Gt'")
+            causes.required(
+                f"{path}.values", "must be specified single value when `operator` is 'Lt' or 'Gt'"
+            )
     else:
         causes.invalid(f"{path}.operator", operator, "not a valid selector operator")
     causes.each(f"{path}.key", item.get("key", ""), names.qualified_name(item.get("key", "")))
@@ -97,14 +105,25 @@ def _weight(causes: Causes, path: str, item: Object) -> None:
 def tolerations(causes: Causes, path: str, items: list[Object]) -> None:
     """Checks tolerations."""
     for index, item in enumerate(items):
-        at, key, operator, value = f"{path}[{index}]", item.get("key"), item.get("operator", ""), item.get("value", "")
+        at, key, operator, value = (
+            f"{path}[{index}]",
+            item.get("key"),
+            item.get("operator", ""),
+            item.get("value", ""),
+        )
         if key:
             causes.each(f"{at}.key", key, names.qualified_name(key))
         elif operator != "Exists":
-            detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+            detail = (
+                'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+            )
             causes.invalid(f"{at}.operator", operator, detail)
         if "tolerationSeconds" in item and item.get("effect") != "NoExecute":
-            causes.invalid(f"{at}.effect", item.get("effect", ""), "effect must be 'NoExecute' when `tolerationSeconds` is set")
+            causes.invalid(
+                f"{at}.effect",
+                item.get("effect", ""),
+                "effect must be 'NoExecute' when `tolerationSeconds` is set",
+            )
         if operator in {"", "Equal"}:
             causes.each(f"{at}.operator", value, names.label_value(value))
         elif operator == "Exists":

@@ -26,7 +26,13 @@ _ROOT = frozenset({"apiVersion", "kind", "metadata"})
 _FREE = "x-kubernetes-preserve-unknown-fields"
 _EMBEDDED = "x-kubernetes-embedded-resource"
 _BLOCKING = frozenset(
-    {"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"}
+    {
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    }
 )
 _UNCHECKED = (
     "Invalid value: null: some validation rules were not checked because the object was invalid; "
@@ -107,7 +113,7 @@ def _type_name(value: Any) -> str:
         return "integer"
     if isinstance(value, float):
         return "integer" if value.is_integer() else "number"
-    return {str: "string", list: "array", dict: "object"}[type(value)]
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
 
 
 def _ip(version: int) -> Callable[[str], bool]:
@@ -122,7 +128,9 @@ def _moment(text: str) -> bool:
     return "T" in text.upper() and datetime.fromisoformat(text).tzinfo is not None
 
 
-_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*")
+_HOST = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*"
+)
 _UUID = re.compile(r"(?i)[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _DURATION = re.compile(r"[+-]?(\d+(\.\d+)?\s*(ns|us|µs|ms|s|m|h|d|w|[a-z]+))+")
 _FORMATS: dict[str, Callable[[str], bool]] = {
@@ -134,11 +142,15 @@ _FORMATS: dict[str, Callable[[str], bool]] = {
     "mac": lambda text: bool(re.fullmatch(r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", text)),
     "uuid": lambda text: bool(_UUID.fullmatch(text)),
     "uri": lambda text: bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|/", text)),
-    "date": lambda text: date.fromisoformat(text) is not None and bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text)),
+    "date": lambda text: (
+        date.fromisoformat(text) is not None and bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text))
+    ),
     "date-time": _moment,
     "datetime": _moment,
     "duration": lambda text: bool(_DURATION.fullmatch(text)),
-    "byte": lambda text: bool(re.fullmatch(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", text)),
+    "byte": lambda text: bool(
+        re.fullmatch(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", text)
+    ),
 }
 
 
@@ -344,7 +356,9 @@ def _counterpart(old: Any, item: Any, keys: list[str] | None) -> Any:
     if not keys or not isinstance(old, list) or not isinstance(item, dict):
         return None
     wanted = [item.get(key) for key in keys]
-    return next((one for one in old if isinstance(one, dict) and [one.get(key) for key in keys] == wanted), None)
+    return next(
+        (one for one in old if isinstance(one, dict) and [one.get(key) for key in keys] == wanted), None
+    )
 
 
 def validate(schema: Object, obj: Object, old: Object | None = None) -> list[Cause]:

@@ -1,6 +1,7 @@
 """The fields of a Service that hang together: type, cluster IPs, families, node ports.
 
-Source: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/ and recorded changes of type.
+Source: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/
+and recorded changes of type.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ def needs_cluster_ip(spec: Object) -> bool:
 def needs_node_ports(spec: Object) -> bool:
     """Whether its ports are open on the nodes."""
     kind = spec.get("type")
-    return kind == "NodePort" or (kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False)
+    return kind == "NodePort" or (
+        kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False
+    )
 
 
 def needs_health_check_port(spec: Object) -> bool:
@@ -32,7 +35,9 @@ def needs_health_check_port(spec: Object) -> bool:
 
 def is_external(spec: Object) -> bool:
     """Whether it is reached from outside the cluster."""
-    return spec.get("type") in _WITH_PORTS or (spec.get("type") == "ClusterIP" and bool(spec.get("externalIPs")))
+    return spec.get("type") in _WITH_PORTS or (
+        spec.get("type") == "ClusterIP" and bool(spec.get("externalIPs"))
+    )
 
 
 def normalise(new: Object, old: Object | None) -> None:
@@ -48,7 +53,11 @@ def normalise(new: Object, old: Object | None) -> None:
         spec.pop("clusterIPs", None)
     elif spec.get("clusterIP") and spec.get("clusterIP") != before.get("clusterIP") and same:
         spec["clusterIPs"] = [spec["clusterIP"]]
-    elif before.get("clusterIPs") and not spec.get("clusterIPs") and spec.get("clusterIP") == before.get("clusterIP"):
+    elif (
+        before.get("clusterIPs")
+        and not spec.get("clusterIPs")
+        and spec.get("clusterIP") == before.get("clusterIP")
+    ):
         spec.pop("clusterIP", None)
 
 
@@ -62,7 +71,9 @@ def keep_allocated(new: Object, old: Object) -> None:
             spec["clusterIPs"] = list(before.get("clusterIPs", ()))
     if needs_node_ports(before) and needs_node_ports(spec):
         taken = {port["nodePort"] for port in spec.get("ports", ()) if port.get("nodePort")}
-        known = {(port.get("protocol"), port["port"]): port.get("nodePort") for port in before.get("ports", ())}
+        known = {
+            (port.get("protocol"), port["port"]): port.get("nodePort") for port in before.get("ports", ())
+        }
         for port in spec.get("ports", ()):
             number = known.get((port.get("protocol"), port["port"]))
             if not port.get("nodePort") and number and number not in taken:

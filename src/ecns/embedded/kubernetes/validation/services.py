@@ -1,6 +1,7 @@
 """Services, Endpoints and EndpointSlices.
 
-Source: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/ and recorded refusals.
+Source: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/
+and recorded refusals.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ def _families(causes: Causes, spec: Object) -> None:
     if policy is not None and policy not in _FAMILY_POLICIES:
         causes.unsupported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES)
     elif policy == "RequireDualStack":
-        causes.invalid("spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services")
+        causes.invalid(
+            "spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services"
+        )
 
 
 def outside_address(causes: Causes, path: str, value: str) -> None:
@@ -213,7 +216,7 @@ def service_status(causes: Causes, new: Object, old: Object) -> None:
     entries = new.get("status", {}).get("loadBalancer", {}).get("ingress", [])
     path = "status.loadBalancer.ingress"
     if entries and new["spec"].get("type") != "LoadBalancer" and entries != _entries(old):
-        causes.forbidden(path, "may only be used when `spec.type` is \"LoadBalancer\"")
+        causes.forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")
         return
     load_balancer(causes, path, entries)
 
@@ -229,7 +232,9 @@ def load_balancer(causes: Causes, path: str, entries: list[Object]) -> None:
         if entry.get("ip"):
             causes.each(f"{path}[{index}].ip", entry["ip"], names.ip_address(entry["ip"]))
         if entry.get("hostname"):
-            causes.each(f"{path}[{index}].hostname", entry["hostname"], names.dns_subdomain(entry["hostname"]))
+            causes.each(
+                f"{path}[{index}].hostname", entry["hostname"], names.dns_subdomain(entry["hostname"])
+            )
 
 
 def endpoints(causes: Causes, obj: Object) -> None:

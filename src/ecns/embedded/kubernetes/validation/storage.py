@@ -1,6 +1,7 @@
 """PersistentVolumes, PersistentVolumeClaims, StorageClasses, CSI kinds.
 
-Source: https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/ and recorded refusals.
+Source: https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/
+and recorded refusals.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
     from ecns.embedded.kubernetes.validation.causes import Causes
 
-_CLAIM_FIXED = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+_CLAIM_FIXED = (
+    "spec is immutable after creation "
+    "except resources.requests and volumeAttributesClassName for bound claims"
+)
 _BINDING = ("Immediate", "WaitForFirstConsumer")
 _NOT_SOURCES = frozenset(
     {
@@ -58,8 +62,15 @@ def claim_update(causes: Causes, new: Object, old: Object) -> None:
         causes.forbidden("spec", f"{_CLAIM_FIXED}\n{difference}")
         return
     if bound and "storage" in requests and "storage" in had:
-        wanted, capacity = quantities.parse(requests["storage"]), old["status"].get("capacity", {}).get("storage")
-        if wanted < quantities.parse(had["storage"]) and capacity is not None and wanted <= quantities.parse(capacity):
+        wanted, capacity = (
+            quantities.parse(requests["storage"]),
+            old["status"].get("capacity", {}).get("storage"),
+        )
+        if (
+            wanted < quantities.parse(had["storage"])
+            and capacity is not None
+            and wanted <= quantities.parse(capacity)
+        ):
             causes.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
 
 
@@ -89,9 +100,13 @@ def volume(causes: Causes, obj: Object) -> None:
             scheduling.node_selector(causes, "spec.nodeAffinity.required", required)
     volumes.sources(causes, "spec", {name: value for name, value in spec.items() if name not in _NOT_SOURCES})
     if spec.get("hostPath", {}).get("path") == "/" and policy == "Recycle":
-        causes.forbidden("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'")
+        causes.forbidden(
+            "spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'"
+        )
     if spec.get("storageClassName"):
-        causes.each("spec.storageClassName", spec["storageClassName"], names.dns_subdomain(spec["storageClassName"]))
+        causes.each(
+            "spec.storageClassName", spec["storageClassName"], names.dns_subdomain(spec["storageClassName"])
+        )
     mode = spec.get("volumeMode")
     if mode is not None:
         causes.one_of("spec.volumeMode", mode, claims.VOLUME_MODES)

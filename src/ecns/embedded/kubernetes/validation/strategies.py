@@ -1,4 +1,4 @@
-"""What the API server sets or puts back before it checks and stores an object: status, generation, system metadata.
+"""What the API server sets or puts back before it checks an object: status, generation, system metadata.
 
 Source: the answers of Kubernetes 1.36 to creates, updates and patches.
 """
@@ -44,7 +44,14 @@ _GENERATIONS: dict[str, tuple[str, ...]] = {
 }
 """Resources whose objects have a generation, and the fields whose change makes it go up."""
 
-_KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink")
+_KEPT = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "selfLink",
+)
 _NOT_OF_STATUS = ("generation", "selfLink", "labels", "annotations", "finalizers", "ownerReferences")
 _STATUS_KEPT_ON_CREATE = frozenset({"nodes"})
 
@@ -66,13 +73,13 @@ def fresh_status(resource: str, obj: Object) -> Object | None:
 def prepare_for_create(resource: str, obj: Object, *, status_subresource: bool = True) -> None:
     """Sets what a client may not choose, in place, before a new object is checked.
 
-    The object has its defaults, and its name, `uid` and `creationTimestamp` (of which a Job's labels and
-    selector are made).
+    The object has its defaults, its name, `uid` and `creationTimestamp` (of which a Job's labels and selector
+    are made).
 
     Args:
         resource: `pods` or `deployments.apps`.
         obj: the new object.
-        status_subresource: for custom resources: whether the status is a subresource, so that a create drops it.
+        status_subresource: of custom resources: whether the status is a subresource, which a create drops.
     """
     metadata = obj.setdefault("metadata", {})
     for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
@@ -178,39 +185,32 @@ def prepare_for_update(
     """
     metadata, before = new.setdefault("metadata", {}), old.get("metadata", {})
     for name in _KEPT:
-        if name == "uid" and metadata.get("uid"):
-            continue
-        if name in before:
-            metadata[name] = before[name]
-        else:
-            metadata.pop(name, None)
+        if name != "uid" or not metadata.get("uid"):
+            _put_back(metadata, before, name)
     if subresource == "status":
         _only_status(resource, new, old)
-        return
-    if is_custom(resource, new):
+    elif is_custom(resource, new):
         if status_subresource:
             _put_back(new, old, "status")
         _raise_custom_generation(new, old, status_subresource=status_subresource)
-        return
+    else:
+        _prepare_builtin(resource, new, old, subresource)
+
+
+def _prepare_builtin(resource: str, new: Object, old: Object, subresource: str) -> None:
     if subresource in {"ephemeralcontainers", "resize"}:
         _only_containers(new, old, subresource)
     elif subresource == "finalize":
-        finalizers = new.get("spec", {}).get("finalizers")
-        new["spec"], new["status"] = dict(old["spec"]), old["status"]
-        new["metadata"] = {**deepcopy(before), "resourceVersion": metadata.get("resourceVersion", "")}
-        new["spec"]["finalizers"] = finalizers or []
-        if not finalizers:
-            del new["spec"]["finalizers"]
-    elif "status" in new or "status" in old:
+        _only_finalizers(new, old)
+    else:
         _put_back(new, old, "status")
-    if resource == "namespaces" and not subresource:
-        _put_back(new["spec"], old.get("spec", {}), "finalizers")
     update = _UPDATE.get(resource)
-    if update is not None:
+    if update is not None and not subresource:
         update(new, old)
     fields = _GENERATIONS.get(resource)
     if fields is None:
         return
+    metadata, before = new["metadata"], old["metadata"]
     changed = any(new.get(name) != old.get(name) for name in fields)
     if resource == "deployments.apps":
         changed = changed or metadata.get("annotations") != before.get("annotations")
@@ -218,6 +218,17 @@ def prepare_for_update(
         changed = changed or metadata.get("labels") != before.get("labels")
     if changed:
         metadata["generation"] = before.get("generation", 0) + 1
+
+
+def _only_finalizers(new: Object, old: Object) -> None:
+    finalizers, version = new.get("spec", {}).get("finalizers"), new["metadata"].get("resourceVersion")
+    _put_back(new, old, "status")
+    new["spec"] = {name: value for name, value in old["spec"].items() if name != "finalizers"}
+    if finalizers:
+        new["spec"]["finalizers"] = finalizers
+    new["metadata"] = deepcopy(old["metadata"])
+    if version:
+        new["metadata"]["resourceVersion"] = version
 
 
 def _put_back(new: Object, old: Object, name: str) -> None:
@@ -261,7 +272,9 @@ def _only_containers(new: Object, old: Object, subresource: str) -> None:
 
 def _raise_custom_generation(new: Object, old: Object, *, status_subresource: bool) -> None:
     left_out = {"metadata", "status"} if status_subresource else {"metadata"}
-    if {k: v for k, v in new.items() if k not in left_out} != {k: v for k, v in old.items() if k not in left_out}:
+    if {k: v for k, v in new.items() if k not in left_out} != {
+        k: v for k, v in old.items() if k not in left_out
+    }:
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
 
@@ -279,8 +292,12 @@ def _update_service(new: Object, old: Object) -> None:
     service_fields.families(new)
 
 
+def _update_namespace(new: Object, old: Object) -> None:
+    _put_back(new["spec"], old.get("spec", {}), "finalizers")
+
 
 _UPDATE: dict[str, Callable[[Object, Object], None]] = {
     "daemonsets.apps": _update_daemon_set,
     "services": _update_service,
+    "namespaces": _update_namespace,
 }

@@ -1,6 +1,7 @@
 """Volumes of pods, and the sources that PersistentVolumes share with them.
 
-Source: https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/volume/ and recorded refusals.
+Source: https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/volume/
+and recorded refusals.
 """
 
 from __future__ import annotations
@@ -28,7 +29,13 @@ _HOST_PATH_TYPES = (
     "FileOrCreate",
     "Socket",
 )
-DOWNWARD_FIELDS = ("metadata.name", "metadata.namespace", "metadata.labels", "metadata.annotations", "metadata.uid")
+DOWNWARD_FIELDS = (
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.labels",
+    "metadata.annotations",
+    "metadata.uid",
+)
 _TOKEN_SECONDS = (600, 2**32)
 
 
@@ -116,9 +123,13 @@ def _downward_items(causes: Causes, path: str, source: Object) -> None:
         if "fieldRef" in item:
             containers.field_ref(causes, f"{at}.fieldRef", item["fieldRef"], DOWNWARD_FIELDS)
             if "resourceFieldRef" in item:
-                causes.invalid(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously")
+                causes.invalid(
+                    path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"
+                )
         elif "resourceFieldRef" in item:
-            containers.resource_field_ref(causes, f"{at}.resourceFieldRef", item["resourceFieldRef"], volume=True)
+            containers.resource_field_ref(
+                causes, f"{at}.resourceFieldRef", item["resourceFieldRef"], volume=True
+            )
         else:
             causes.required(at, "one of fieldRef and resourceFieldRef is required")
         _mode(causes, f"{at}.mode", item.get("mode"))
@@ -154,9 +165,13 @@ def _projected(causes: Causes, path: str, source: Object) -> None:
 def _token(causes: Causes, path: str, source: Object) -> None:
     seconds = source.get("expirationSeconds", 3600)
     if seconds < _TOKEN_SECONDS[0]:
-        causes.invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+        causes.invalid(
+            f"{path}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"
+        )
     if seconds > _TOKEN_SECONDS[1]:
-        causes.invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
+        causes.invalid(
+            f"{path}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds"
+        )
     if not source.get("path"):
         causes.required(f"{path}.path")
     else:

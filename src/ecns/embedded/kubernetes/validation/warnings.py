@@ -44,6 +44,9 @@ _TEMPLATES = {
 }
 _NAMED_PODS = frozenset({"deployments.apps", "replicasets.apps", "jobs.batch", "replicationcontrollers"})
 _KINDS = ("requests", "limits")
+_OLD_CLASS = (
+    "annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead"
+)
 _NO_PEM = "tls: failed to find any PEM data in certificate input"
 
 
@@ -75,26 +78,36 @@ def _container(path: str, item: Object) -> Iterator[str]:
             ports[key] = at
 
 
-def _pod_spec(path: str, spec: Object, *, template: bool) -> Iterator[str]:
+def _pull_secrets(path: str, secrets: list[Object]) -> Iterator[str]:
+    seen: set[str] = set()
+    for index, secret in enumerate(secrets):
+        name = secret.get("name", "")
+        if not name:
+            yield f'{path}[{index}].name: invalid empty name ""'
+        elif name in seen:
+            yield f"{path}[{index}].name: duplicate name {quoted(name)}"
+        seen.add(name)
+
+
+def _scheduling(path: str, spec: Object) -> Iterator[str]:
     for key in spec.get("nodeSelector", {}):
         if key in _OLD_LABELS:
-            yield f"{path}.nodeSelector[{key}]: deprecated since v1.14; use {quoted(_OLD_LABELS[key])} instead"
+            use = f"deprecated since v1.14; use {quoted(_OLD_LABELS[key])} instead"
+            yield f"{path}.nodeSelector[{key}]: {use}"
     for index, item in enumerate(spec.get("topologySpreadConstraints", ())):
         if "labelSelector" not in item:
-            yield f"{path}.topologySpreadConstraints[{index}].labelSelector: a null labelSelector results in matching no pod"
+            at = f"{path}.topologySpreadConstraints[{index}].labelSelector"
+            yield f"{at}: a null labelSelector results in matching no pod"
+
+
+def _pod_spec(path: str, spec: Object) -> Iterator[str]:
+    yield from _scheduling(path, spec)
     hosts: set[str] = set()
     for index, alias in enumerate(spec.get("hostAliases", ())):
         if alias.get("ip") in hosts:
             yield f"{path}.hostAliases[{index}].ip: duplicate ip {quoted(alias['ip'])}"
         hosts.add(alias.get("ip", ""))
-    secrets: set[str] = set()
-    for index, secret in enumerate(spec.get("imagePullSecrets", ())):
-        name = secret.get("name", "")
-        if not name:
-            yield f'{path}.imagePullSecrets[{index}].name: invalid empty name ""'
-        elif name in secrets:
-            yield f"{path}.imagePullSecrets[{index}].name: duplicate name {quoted(name)}"
-        secrets.add(name)
+    yield from _pull_secrets(f"{path}.imagePullSecrets", spec.get("imagePullSecrets", []))
     for index, volume in enumerate(spec.get("volumes", ())):
         if "gitRepo" in volume:
             yield f"{path}.volumes[{index}].gitRepo: deprecated in v1.11"
@@ -102,8 +115,9 @@ def _pod_spec(path: str, spec: Object, *, template: bool) -> Iterator[str]:
         for index, item in enumerate(spec.get(kind) or ()):
             yield from _container(f"{path}.{kind}[{index}]", item)
     yield from _resources(f"{path}.overhead", {"requests": spec.get("overhead", {})})
-    if template and spec.get("terminationGracePeriodSeconds", 0) < 0:
-        yield f"{path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1"
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
+        text = "must be >= 0; negative values are invalid and will be treated as 1"
+        yield f"{path}.terminationGracePeriodSeconds: {text}"
 
 
 def _name(prefix: str, obj: Object) -> Iterator[str]:
@@ -137,13 +151,13 @@ def _warnings(resource: str, obj: Object, old: Object | None) -> Iterator[str]:
     elif resource == "pods":
         if old is None:
             yield from _name(_IN_HOSTNAME, obj)
-            yield from _pod_spec("spec", obj["spec"], template=True)
+            yield from _pod_spec("spec", obj["spec"])
     elif resource == "secrets":
         if old is None or old.get("data") != obj.get("data"):
             yield from _certificate(obj)
     elif resource == "ingresses.networking.k8s.io":
         if "kubernetes.io/ingress.class" in obj["metadata"].get("annotations", {}) and old is None:
-            yield 'annotation "kubernetes.io/ingress.class" is deprecated, please use \'spec.ingressClassName\' instead'
+            yield _OLD_CLASS
     elif resource == "persistentvolumes":
         if obj["spec"].get("persistentVolumeReclaimPolicy") == "Recycle":
             yield (
@@ -160,7 +174,7 @@ def _of_template(resource: str, obj: Object, old: Object | None) -> Iterator[str
     steps = _TEMPLATES[resource]
     found, before = _at(obj, steps), _at(old, steps)
     if found is not None and found != before:
-        yield from _pod_spec(".".join((*steps, "spec")), found.get("spec", {}), template=True)
+        yield from _pod_spec(".".join((*steps, "spec")), found.get("spec", {}))
 
 
 def _at(obj: Object | None, steps: tuple[str, ...]) -> Object | None:
