@@ -8,14 +8,13 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 from __future__ import annotations
 
 import logging
-import secrets
+import random
 import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-import ecns.embedded.kubernetes._missing  # noqa: F401
 from ecns.embedded.kubernetes import admission, clock, conversion, deletion, ownership, patches, pipeline, rbac, schemas
 from ecns.embedded.kubernetes.auth import SYSTEM, User
 from ecns.embedded.kubernetes.controllers import services
@@ -87,7 +86,7 @@ def clone(obj: Object) -> Object:
 
 def suffix() -> str:
     """Five characters as `generateName` appends."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(_GENERATED))
+    return "".join(random.choices(ALPHABET, k=_GENERATED))  # noqa: S311  a name, not a secret
 
 
 class Cluster:
@@ -212,7 +211,7 @@ class Cluster:
         metadata = new["metadata"]
         for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
             metadata.pop(key, None)
-        metadata["uid"] = str(uuid.uuid4())
+        metadata["uid"] = str(uuid.UUID(int=random.getrandbits(128), version=4))  # a name, not a secret
         metadata["creationTimestamp"] = clock.stamp(self.now())
         pipeline.prepare_for_create(kind, version, new)
         causes = pipeline.validate_create(kind, version, new)

@@ -86,35 +86,50 @@ def compare(old: Any, new: Any, schema: Schema) -> Comparison:
 def _compare(old: Any, new: Any, schema: Schema, path: Path, result: Comparison) -> None:
     if old is new or old == new:
         return
-    present = old if new is _ABSENT else new
-    if present is None:
-        present = old
-    if present is _ABSENT or _is_leaf(present, schema) or not _alike(old, new):
-        if old is _ABSENT:
-            result.added.add(path)
-        elif new is _ABSENT:
-            result.removed.add(path)
-        else:
-            result.modified.add(path)
+    if old is _ABSENT:
+        _every(new, schema, path, result.added)
+        result.added.add(path)
         return
-    if isinstance(present, dict):
-        left, right = (side if isinstance(side, dict) else {} for side in (old, new))
+    if new is _ABSENT:
+        _every(old, schema, path, result.removed)
+        result.removed.add(path)
+        return
+    present = old if new is None else new
+    if _is_leaf(present, schema) or not _alike(old, new):
+        result.modified.add(path)
+    elif isinstance(present, dict):
+        left, right = old or {}, new or {}
         for key in {**left, **right}:
             _compare(left.get(key, _ABSENT), right.get(key, _ABSENT), schema.child(key), (*path, f"f:{key}"), result)
     else:
         inner = schema.items()
-        before, after = ({key_of(item, schema): item for item in side} if isinstance(side, list) else {} for side in (old, new))
+        before = {key_of(item, schema): item for item in old or ()}
+        after = {key_of(item, schema): item for item in new or ()}
         for key in {**before, **after}:
             _compare(before.get(key, _ABSENT), after.get(key, _ABSENT), inner, (*path, key), result)
-    if old is _ABSENT:
-        result.added.add(path)
-    elif new is _ABSENT:
-        result.removed.add(path)
+
+
+def _every(value: Any, schema: Schema, path: Path, found: set[Path]) -> None:
+    """Every path below one that is in one of the two objects only."""
+    if isinstance(value, dict):
+        if not schema.atomic_map:
+            for key, item in value.items():
+                where = (*path, f"f:{key}")
+                found.add(where)
+                if isinstance(item, dict | list):
+                    _every(item, schema.child(key), where, found)
+    elif isinstance(value, list) and schema.list_type != "atomic":
+        inner = schema.items()
+        for item in value:
+            where = (*path, key_of(item, schema))
+            found.add(where)
+            if isinstance(item, dict | list):
+                _every(item, inner, where, found)
 
 
 def _alike(old: Any, new: Any) -> bool:
-    empty = {None, _ABSENT}
-    if any(side is item for side in (old, new) for item in empty):
+    """Whether both are maps, both lists or both neither; null is like everything."""
+    if old is None or new is None:
         return True
     return isinstance(old, dict) == isinstance(new, dict) and isinstance(old, list) == isinstance(new, list)
 

@@ -7,24 +7,28 @@ Source: the OpenAPI extensions `x-kubernetes-patch-merge-key`, `-patch-strategy`
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from ecns.embedded.kubernetes import schemas
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.resources import Resource
 
-RELEASE = "v1.36.0"
-
-
 class Schema:
     """A node of a schema; one that says nothing about a field answers as atomic lists and merging maps."""
 
-    __slots__ = ("node",)
+    __slots__ = ("_children", "_items", "atomic_map", "list_keys", "list_type", "node")
 
     def __init__(self, node: dict[str, Any]) -> None:
         self.node = node
+        self.list_type: str = node.get("x-kubernetes-list-type", "atomic")
+        """`map`, `set` or `atomic`."""
+        self.list_keys: list[str] = node.get("x-kubernetes-list-map-keys", [])
+        """The keys that tell the items of a `map` list apart."""
+        self.atomic_map = node.get("x-kubernetes-map-type") == "atomic"
+        """Whether a map is owned as a whole."""
+        self._children: dict[str, Schema] = {}
+        self._items: Schema | None = None
 
     @property
     def merges(self) -> bool:
@@ -43,38 +47,27 @@ class Schema:
         return key
 
     @property
-    def list_type(self) -> str:
-        """`map`, `set` or `atomic`."""
-        kind: str = self.node.get("x-kubernetes-list-type", "atomic")
-        return kind
-
-    @property
-    def list_keys(self) -> list[str]:
-        """The keys that tell the items of a `map` list apart."""
-        keys: list[str] = self.node.get("x-kubernetes-list-map-keys", [])
-        return keys
-
-    @property
-    def atomic_map(self) -> bool:
-        """Whether a map is owned as a whole."""
-        return self.node.get("x-kubernetes-map-type") == "atomic"
-
-    @property
     def known(self) -> bool:
         """Whether the schema says anything of this node."""
         return bool(self.node)
 
     def child(self, key: str) -> Schema:
         """The schema of a map's field."""
-        node = self.node.get("properties", {}).get(key)
-        if node is None:
-            more = self.node.get("additionalProperties")
-            node = more if isinstance(more, dict) else {}
-        return _resolve(node)
+        found = self._children.get(key)
+        if found is None:
+            node = self.node.get("properties", {}).get(key)
+            if node is None:
+                more = self.node.get("additionalProperties")
+                found = _resolve(more if isinstance(more, dict) else {})
+            else:
+                found = self._children[key] = _resolve(node)
+        return found
 
     def items(self) -> Schema:
         """The schema of a list's items."""
-        return _resolve(self.node.get("items") or {})
+        if self._items is None:
+            self._items = _resolve(self.node.get("items") or {})
+        return self._items
 
     def default(self, key: str) -> Any:
         """The default of a list key that an item leaves out (`protocol` is TCP)."""
@@ -85,29 +78,11 @@ class Schema:
 _KEY_DEFAULTS = {"protocol": "TCP"}
 
 
-@cache
-def definitions() -> dict[str, dict[str, Any]]:
-    """Every definition of the release, by its long name (`io.k8s.api.core.v1.Pod`)."""
-    folder = files("kubernetes_validate") / "kubernetes-json-schema" / f"{RELEASE}-local"
-    document = msgspec.json.decode((folder / "_definitions.json").read_bytes())
-    found: dict[str, dict[str, Any]] = document["$defs"]
-    return found
-
-
-@cache
-def _kinds() -> dict[tuple[str, str, str], dict[str, Any]]:
-    found = {}
-    for definition in definitions().values():
-        for kind in definition.get("x-kubernetes-group-version-kind", ()):
-            found[kind.get("group", ""), kind["version"], kind["kind"]] = definition
-    return found
-
-
 def _resolve(node: dict[str, Any]) -> Schema:
     reference = node.get("$ref")
     if reference is None:
         return Schema(node)
-    target = definitions().get(reference.rpartition("/")[2], {})
+    target = schemas.definitions().get(reference.rpartition("/")[2], {})
     extra = {key: value for key, value in node.items() if key.startswith("x-kubernetes-")}
     return Schema({**target, **extra} if extra else target)
 
@@ -121,5 +96,13 @@ def schema_of(resource: Resource, version: str, kind: str = "", group: str | Non
         custom = resource.schemas.get(version, {})
         properties = {**custom.get("properties", {}), **_META["properties"]}
         return Schema({**custom, "properties": properties})
-    found = _kinds().get((resource.group if group is None else group, version, kind or resource.kind))
-    return Schema(found if found is not None else _META)
+    return _built_in(resource.group if group is None else group, version, kind or resource.kind)
+
+
+@cache
+def _built_in(group: str, version: str, kind: str) -> Schema:
+    for definition in schemas.definitions().values():
+        for named in definition.get("x-kubernetes-group-version-kind", ()):
+            if (named.get("group", ""), named["version"], named["kind"]) == (group, version, kind):
+                return Schema(definition)
+    return Schema(_META)

@@ -487,15 +487,15 @@ class _Writer:
         self._db.execute("BEGIN IMMEDIATE")
         if last >= self._ceiling:
             self._raise_ceiling(last)
-        for resource, namespace, name, revision, data in rows:
-            if data is None:
-                self._db.execute(
-                    "DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?", (resource, namespace, name)
-                )
-            else:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", (resource, namespace, name, revision, data)
-                )
+        latest = {row[:3]: row for row in rows}
+        self._db.executemany(
+            "DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?",
+            [key for key, row in latest.items() if row[4] is None],
+        )
+        self._db.executemany(
+            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)",
+            [row for row in latest.values() if row[4] is not None],
+        )
         self._db.execute("COMMIT")
 
 
