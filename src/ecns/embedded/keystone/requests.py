@@ -90,8 +90,12 @@ async def json_body(request: web.Request) -> Any:
         ProblemError: 400, it is not JSON.
     """
     try:
-        return json.loads(await request.read())
+        body = json.loads(await request.read())
+        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except UnicodeEncodeError as error:
+        raise invalid("The body holds what is not text.") from error
     except (ValueError, RecursionError) as error:
         raise ProblemError(
             HTTPStatus.BAD_REQUEST, "The server could not comply with the request since it is malformed."
         ) from error
+    return body

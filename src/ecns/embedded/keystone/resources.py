@@ -59,6 +59,10 @@ COLLECTIONS = [
 BODY: web.RequestKey[Body] = web.RequestKey("body", dict)
 """The document that a client sent."""
 
+TEXTS = {"name", "type", "url", "interface", "service_id", "domain_id", "region_id", "parent_id", "email"} | {
+    "description",
+    "default_project_id",
+}
 WITHOUT_VALUE = {"limit", "marker", "sort_key", "sort_dir", "include_names", "effective", "include_subtree"}
 """Query parameters that do not compare a field."""
 
@@ -178,8 +182,12 @@ class Resources:
     def _put(self, kind: Collection, body: Body) -> None:
         if "enabled" in body and not isinstance(body["enabled"], bool):
             raise invalid("'enabled' is true or false.")
-        if "name" in kind.needed and (not isinstance(body["name"], str) or not body["name"].strip()):
-            raise invalid("'name' is a text that is not empty.")
+        for field in TEXTS & body.keys():
+            if not isinstance(body[field], str | None):
+                raise invalid(f"'{field}' is a text.")
+        for field in kind.needed:
+            if not (body[field] or "").strip():
+                raise invalid(f"'{field}' is a text that is not empty.")
         try:
             self.store.put(kind.plural, body)
         except DuplicateError as error:
