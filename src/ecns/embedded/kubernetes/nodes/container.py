@@ -175,7 +175,15 @@ class Container:
                 follower(stream, data)
 
         self.machine = machine
-        self.process = Process(machine, command, output, at, stdin=bool(self.spec.get("stdin")), init=True)
+        self.process = Process(
+            machine,
+            command,
+            output,
+            at,
+            stdin=bool(self.spec.get("stdin")),
+            init=True,
+            terminal=[24, 80] if self.spec.get("tty") else None,
+        )
         self.ends = None
         word, _, rest = self.behaviour.partition(":")
         if word == "exit":
@@ -199,6 +207,11 @@ class Container:
             return False
         self.finish(process.exit_code, process.time, out_of_memory=process.out_of_memory)
         return True
+
+    def advance_quietly(self, now: datetime) -> None:
+        """Lets its process say what it has to say by now; that it has ended is left to `advance`."""
+        if self.process is not None and self.running:
+            self.process.advance(now)
 
     def _told_code(self) -> int:
         word, _, rest = self.behaviour.partition(":")

@@ -56,6 +56,7 @@ class Process:
         at: when it starts.
         stdin: whether it has a standard input that is fed; else that is at its end.
         init: whether it is a container's first process, which only gets the signals that it handles.
+        terminal: its rows and columns (a list that may change later), when it has one.
 
     Raises:
         NotFound: there is no such program.
@@ -71,6 +72,7 @@ class Process:
         *,
         stdin: bool = False,
         init: bool = False,
+        terminal: list[int] | None = None,
     ) -> None:
         if programs.find(command[0]) is None:
             raise NotFound(command[0])
@@ -86,6 +88,7 @@ class Process:
         self._closed = not stdin
         self.shell = Shell(machine)
         self.shell.pid = 1 if init else 7
+        self.shell.terminal = terminal if terminal is not None else []
         out, err = self._writer(1), self._writer(2)
         self._main = _Thread(self._run(command, out, err), at, None)
         self._threads = [self._main]

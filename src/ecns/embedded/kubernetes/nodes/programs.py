@@ -11,6 +11,7 @@ import tarfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ecns.embedded.kubernetes.nodes import syntax
 from ecns.embedded.kubernetes.nodes.effects import (
     Effects,
     OutOfMemory,
@@ -286,12 +287,43 @@ def _sh(shell: Shell, arguments: list[str], source: Source, out: Output, err: Ou
             return 2
         inner.arguments = arguments[len(options) :]
         return (yield from inner.run(data.decode(errors="replace"), source, out, err))
-    while line := (yield from source.line()):
+    return (yield from _read_commands(inner, source, out, err))
+
+
+_BANNER = (
+    b"\n\nBusyBox v1.35.0 (Debian 1:1.35.0-4+deb12u1+b1) built-in shell (ash)\n"
+    b"Enter 'help' for a list of built-in commands.\n\n"
+)
+
+
+def _read_commands(shell: Shell, source: Source, out: Output, err: Output) -> Effects:
+    """Runs what standard input says, line by line; with a terminal it prompts."""
+    if shell.terminal:
+        out(_BANNER)
+    gathered = ""
+    while True:
+        if shell.terminal:
+            out(f"{shell.working} # \x1b[6n".encode())
+        line = yield from source.line()
+        if not line:
+            return shell.status
+        gathered += line.decode(errors="replace")
         try:
-            inner.status = yield from inner.run(line.decode(errors="replace"), source, out, err)
-        except Stop as stop:
-            return stop.code
-    return inner.status
+            block = syntax.parse(gathered)
+        except syntax.SyntaxFault as fault:
+            if "end of file" in str(fault) or "unterminated" in str(fault):
+                continue
+            err(f"sh: {fault}\n".encode())
+            gathered = ""
+            continue
+        gathered = ""
+        try:
+            shell.status = yield from shell.block(block, source, out, err)
+        except Signalled as signal:
+            if not shell.terminal:
+                raise
+            shell.status = 130 if signal.name == "INT" else 143
+            out(b"\n")
 
 
 def _test(shell: Shell, arguments: list[str], _source: Source, _out: Output, _err: Output) -> Effects:
@@ -598,6 +630,16 @@ def _nginx(_shell: Shell, _arguments: list[str], _source: Source, _out: Output, 
     return 0
 
 
+def _stty(shell: Shell, arguments: list[str], _source: Source, out: Output, err: Output) -> Effects:
+    yield from ()
+    if not shell.terminal:
+        err(b"stty: standard input: Not a tty\n")
+        return 1
+    if arguments == ["size"]:
+        out(f"{shell.terminal[0]} {shell.terminal[1]}\n".encode())
+    return 0
+
+
 _PROGRAMS: dict[str, Program] = {
     "[": _test,
     "ash": _sh,
@@ -624,7 +666,7 @@ _PROGRAMS: dict[str, Program] = {
     "sh": _sh,
     "sleep": _sleep,
     "sort": _sort,
-    "stty": _ends(0),
+    "stty": _stty,
     "sync": _ends(0),
     "tail": _tail,
     "tar": _tar,

@@ -37,7 +37,7 @@ NUMBERS = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "TE
 
 
 class Shell:
-    """One shell: its variables, its directory, its traps.
+    """One shell: its variables, its directory, its traps, the rows and columns of its terminal.
 
     Args:
         machine: what it runs on.
@@ -55,6 +55,7 @@ class Shell:
         self.status = 0
         self.pid = 1
         self.pending: list[str] = []
+        self.terminal: list[int] = []
 
     def run(self, script: str, source: Source, out: Output, err: Output) -> Effects:
         """Runs a script to its end; the exit code is returned."""
@@ -152,6 +153,7 @@ class Shell:
         inner.working = self.working
         inner.status = self.status
         inner.pid = self.pid
+        inner.terminal = self.terminal
         return inner
 
     def _while(self, node: syntax.While, source: Source, out: Output, err: Output) -> Effects:
