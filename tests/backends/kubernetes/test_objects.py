@@ -28,6 +28,18 @@ def test_newest_first_and_equally_old_ones_by_name() -> None:
     assert newest_first(Thing()) == (0, "")
 
 
+def test_who_was_thought_to_be_gone_and_is_listed_later_is_not() -> None:
+    objects: Objects[Thing] = Objects({})
+    objects.put(made("a", 1))
+    objects.drop(made("a", 1).metadata)
+    objects.merge([made("a", 1)], 5)  # asked for before it went
+    assert not len(objects)
+    dead = objects.dead()
+    objects.merge([made("a", 6)], 6, dead)
+    objects.put(made("a", 7, replicas=3))
+    assert [obj.spec.replicas for obj in objects.namespace("default")] == [3]
+
+
 STEP = st.tuples(st.sampled_from(["put", "drop"]), st.sampled_from("abc"), st.integers(0, 3))
 
 

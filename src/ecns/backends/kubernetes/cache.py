@@ -388,7 +388,7 @@ class Cache(Generic[R]):
 
     async def _fill(self) -> None:
         """List everything."""
-        epoch = self._client.epoch
+        epoch, dead = self._client.epoch, self._objects.dead()
         try:
             items, version = await self._list(self._page_size)
         except ExpiredError:
@@ -401,7 +401,7 @@ class Cache(Generic[R]):
             self._folded.clear()
         again = self._filled
         many = len(items) >= MANY
-        self._objects.merge(items, version)
+        self._objects.merge(items, version, dead)
         self._epoch = epoch
         self._filled = True
         self.lists += 1

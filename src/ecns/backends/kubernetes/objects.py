@@ -19,6 +19,8 @@ Indexer = Callable[[R], Iterable[Hashable]]
 GRAVES = 10_000
 """How many deleted objects are remembered, so that no late event brings them back."""
 
+_SEPARATORS = str.maketrans("", "", "-T:Z.")
+
 
 def version_of(text: str) -> int:
     """A resourceVersion as a number; what is none is older than everything."""
@@ -27,8 +29,7 @@ def version_of(text: str) -> int:
 
 def newest_first(obj: Resource) -> tuple[int, str]:
     """The order of every list: by time of creation, newest first, then by name."""
-    at = obj.metadata.creation_timestamp or ""
-    digits = at[:4] + at[5:7] + at[8:10] + at[11:13] + at[14:16] + at[17:19]
+    digits = (obj.metadata.creation_timestamp or "").translate(_SEPARATORS)[:14]
     return (-int(digits) if digits.isdigit() else 0, obj.metadata.name)
 
 
@@ -91,6 +92,9 @@ class Objects(Generic[R]):
         if current is not None:
             if version_of(current.metadata.resource_version) >= version_of(metadata.resource_version):
                 return False
+            if newest_first(current) == newest_first(obj):
+                self._exchange(current, obj)
+                return True
             self._take_out(current)
         self._put_in(obj)
         return True
@@ -107,14 +111,26 @@ class Objects(Generic[R]):
         self._take_out(current)
         return True
 
-    def merge(self, items: Iterable[R], version: int) -> None:
-        """Make everything as a list says, save for what is newer than the list."""
+    def dead(self) -> frozenset[str]:
+        """The uids of those known to be gone; one that a list shows all the same is not: see `merge`."""
+        return frozenset(self._graves)
+
+    def merge(self, items: Iterable[R], version: int, dead: frozenset[str] = frozenset()) -> None:
+        """Make everything as a list says, save for what is newer than the list.
+
+        Args:
+            items: of the list.
+            version: of the list.
+            dead: those who were thought to be gone before the list was asked for.
+        """
         old = self._by_name
         kept: dict[str, dict[str, R]] = {}
         for obj in items:
             metadata = obj.metadata
             if metadata.uid in self._graves:
-                continue
+                if metadata.uid not in dead:
+                    continue
+                del self._graves[metadata.uid]
             current = old.get(metadata.namespace, {}).get(metadata.name)
             if current is not None and _newer(current, obj):
                 obj = current  # noqa: PLW2901  the newer of the two
@@ -145,6 +161,17 @@ class Objects(Generic[R]):
         for name, indexer in self._indexers.items():
             self._note(name, indexer, obj)
 
+    def _exchange(self, old: R, new: R) -> None:
+        """Put a newer state in the very place of an older one."""
+        metadata = new.metadata
+        self._by_name[metadata.namespace][metadata.name] = new
+        order = self._sorted.get(metadata.namespace)
+        if order is not None:
+            order[bisect_left(order, newest_first(new), key=newest_first)] = new
+        for name, indexer in self._indexers.items():
+            self._strike(name, indexer, old)
+            self._note(name, indexer, new)
+
     def _take_out(self, obj: R) -> None:
         metadata = obj.metadata
         there = self._by_name[metadata.namespace]
@@ -156,12 +183,15 @@ class Objects(Generic[R]):
             del self._by_name[metadata.namespace]
             self._sorted.pop(metadata.namespace, None)
         for name, indexer in self._indexers.items():
-            index = self._indexes[name]
-            for key in indexer(obj):
-                if (found := index.get(key)) is not None:
-                    found.pop((metadata.namespace, metadata.name), None)
-                    if not found:
-                        del index[key]
+            self._strike(name, indexer, obj)
+
+    def _strike(self, name: str, indexer: Indexer[R], obj: R) -> None:
+        index = self._indexes[name]
+        for key in indexer(obj):
+            if (found := index.get(key)) is not None:
+                found.pop((obj.metadata.namespace, obj.metadata.name), None)
+                if not found:
+                    del index[key]
 
     def _note(self, name: str, indexer: Indexer[R], obj: R) -> None:
         index = self._indexes[name]
