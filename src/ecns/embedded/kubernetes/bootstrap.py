@@ -52,6 +52,7 @@ def ensure(cluster: Cluster, authority: str = "") -> None:
         _make(cluster, "namespaces", {"metadata": {"name": name}})
     for resource, obj in (*_OBJECTS, *roles.defaults()):
         _make(cluster, resource, obj)
+    cluster.store.begin()
 
 
 def _make(cluster: Cluster, resource: str, obj: Object) -> None:

@@ -492,8 +492,6 @@ class Cluster:
             "lastProbeTime": None,
             "lastTransitionTime": clock.stamp(self.now()),
         }
-        if pod["metadata"].get("generation"):
-            scheduled["observedGeneration"] = pod["metadata"]["generation"]
         others = [item for item in status.get("conditions") or () if item["type"] != "PodScheduled"]
         status["conditions"] = [*others, scheduled]
         return self._put(self.resources["pods"], pod, dry_run=dry_run)

@@ -78,6 +78,7 @@ class Definitions:
     def _serve(self, definition: Object) -> None:
         resource = resource_of(definition)
         self._cluster.resources.add(resource)
+        self._cluster.store.begin(resource.name)
         self._cluster.observe(resource.name, lambda kind, _new, _old: self._gone(kind, resource))
 
     def _changed(self, event: str, new: Object | None, old: Object | None) -> None:

@@ -88,9 +88,10 @@ def page(
     if start:
         records = _after(records, start, namespace)
     limit = 0 if asked.version == "0" and not asked.match else asked.limit
+    metadata: Object = {"continue": ""} if resource.definition else {}
+    metadata["resourceVersion"] = str(revision)
     if not chosen.everything:
-        return _selected(records, chosen, limit, revision, namespace)
-    metadata: Object = {"resourceVersion": str(revision)}
+        return _selected(records, chosen, limit, metadata, namespace), metadata
     if limit and len(records) > limit:
         metadata["continue"] = _continue(revision, records[limit - 1], namespace)
         metadata["remainingItemCount"] = len(records) - limit
@@ -99,17 +100,16 @@ def page(
 
 
 def _selected(
-    records: list[Record], chosen: selectors.Selection, limit: int, revision: int, namespace: str | None
-) -> tuple[list[Record], Object]:
-    metadata: Object = {"resourceVersion": str(revision)}
+    records: list[Record], chosen: selectors.Selection, limit: int, metadata: Object, namespace: str | None
+) -> list[Record]:
     found: list[Record] = []
     for record in records:
         if chosen.takes(record):
             if limit and len(found) == limit:
-                metadata["continue"] = _continue(revision, found[-1], namespace)
+                metadata["continue"] = _continue(int(metadata["resourceVersion"]), found[-1], namespace)
                 break
             found.append(record)
-    return found, metadata
+    return found
 
 
 def _key(record: Record, namespace: str | None) -> str:

@@ -346,6 +346,15 @@ class Store:
         """The revision from which on changes of a resource are kept."""
         return self._shelf(resource).oldest
 
+    def begin(self, resource: str = "") -> None:
+        """Lets the history of a resource (or, for "", of all) begin now, as when it is first served."""
+        if resource:
+            self._shelves.setdefault(resource, _Shelf(self.revision))
+            return
+        self._started_at = self.revision
+        for name in self._shelves:
+            self.compact(name)
+
     def compact(self, resource: str) -> None:
         """Forgets a resource's changes, so that what began before now is 410."""
         shelf = self._shelf(resource)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import yaml
 
 from ecns.embedded.kubernetes import bootstrap, controllers
 from ecns.embedded.kubernetes.auth import Authenticator
@@ -178,6 +179,12 @@ class Scene:
         reads = reads and "sec-websocket-protocol" not in exchange.request["headers"]
         end = loop.time() + (_PATIENCE.get(self.file, 0.0) if reads else 0.0)
         await self._settle()
+        if before := scenes.BEFORE.get(exchange.id):
+            await self._send(*before)
+        if resource := scenes.COMPACTED.get(exchange.id):
+            self.cluster.store.compact(resource)
+        if meanwhile := scenes.MEANWHILE.get(exchange.id):
+            loop.call_later(0.5, lambda: asyncio.ensure_future(self._send(*meanwhile)))
         while True:
             ours = await self._ask(exchange)
             expected, got = self._normal(exchange, exchange.response, ours)
@@ -358,6 +365,8 @@ class Scene:
         results = []
         for answer in (recorded, ours):
             body = answer["body"]
+            if isinstance(body, str) and "yaml" in answer["headers"].get("content-type", ""):
+                body = yaml.safe_load(body)
             body = normal.generated(body, normal.names(body, {}))
             body = normal.body(body, managed=managed)
             if isinstance(body, list) and body and isinstance(body[0], dict) and "op" in body[0]:
@@ -387,6 +396,8 @@ def _joined(frames: list[dict[str, Any]]) -> list[Any]:
 def _decoded(text: str, headers: dict[str, str], exchange: Exchange) -> Any:
     if not text:
         return [] if exchange.response["body"] == [] else None
+    if "yaml" in headers.get("content-type", ""):
+        return yaml.safe_load(text)
     if "json" not in headers.get("content-type", ""):
         return text
     recorded = exchange.response["body"]

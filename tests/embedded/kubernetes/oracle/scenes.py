@@ -81,6 +81,17 @@ _APPLIED = _fields(
     status=_STATUS,
 )
 
+def _maps(namespace: str, names: str, labels: bool = False, **more: Any) -> list[tuple[str, str, Any]]:
+    found = []
+    for index, name in enumerate(names.split()):
+        metadata: Any = {"name": name}
+        if labels:
+            metadata["labels"] = {"even": str(index % 2 == 0).lower()}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, **more}
+        found.append(("POST", f"/api/v1/namespaces/{namespace}/configmaps", body))
+    return found
+
+
 SETUPS: dict[str, list[tuple[str, str, Any]]] = {
     "err-methods": [
         (
@@ -90,6 +101,9 @@ SETUPS: dict[str, list[tuple[str, str, Any]]] = {
         )
         for index in range(3)
     ],
+    "watch-initial-events": _maps("watch-initial-events", "a b", data={"k": "1"}),
+    "list-paging": _maps("list-paging", "c0 c1 c2 c3 c4", labels=True),
+    "list-expired": _maps("list-expired", "c0 c1 c2 c3"),
     "watch-too-old": [("POST", _DEFINITIONS, _definition("latewidgets", "LateWidget", _OBJECT))],
     "patch-custom": [
         ("POST", _DEFINITIONS, _definition("patchwidgets", "PatchWidget", _PATCHED, subresources={"status": {}}))
@@ -99,3 +113,27 @@ SETUPS: dict[str, list[tuple[str, str, Any]]] = {
     ],
 }
 """Scenario → (method, path, body) of the requests that prepare it, in order."""
+
+_MEANWHILE = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "meanwhile"}}
+MEANWHILE: dict[str, tuple[str, str, Any]] = {
+    "watch-basic/17": ("POST", "/api/v1/namespaces/watch-basic/configmaps", _MEANWHILE),
+    "watch-basic/18": ("DELETE", "/api/v1/namespaces/watch-basic/configmaps/meanwhile", None),
+}
+"""Exchange → a request that somebody else sends while it lasts."""
+
+BEFORE: dict[str, tuple[str, str, Any]] = {
+    "list-expired/02": (
+        "PATCH",
+        "/api/v1/namespaces/list-expired/configmaps/c0",
+        {"data": {"now": "1795429261.3724306"}},
+    ),
+    "list-partial/08": (
+        "POST",
+        "/api/v1/namespaces/list-partial/secrets",
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"a": "b"}},
+    ),
+}
+"""Exchange → a request that was sent before it and not recorded."""
+
+COMPACTED = {"list-expired/02": "configmaps"}
+"""Exchange → the resource whose history is forgotten before it."""
