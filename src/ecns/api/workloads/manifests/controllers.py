@@ -92,15 +92,20 @@ def objects(workload: Workload, *, namespace: str, registry_domain: str) -> Work
         registry_domain: where images of source `ecns` are.
     """
     made = _objects(workload, namespace=namespace, registry_domain=registry_domain)
-    kept = kept_annotations(workload, made, registry_domain)
+    kept = _kept(workload, made, registry_domain)
     if kept:
         metadata = made.controller.metadata
         metadata.annotations = {**(metadata.annotations or {}), **kept}
     return made
 
 
-def kept_annotations(workload: Workload, made: WorkloadObjects, registry_domain: str) -> dict[str, str]:
-    """The annotations for what the objects do not say; see `sent`."""
+def kept_annotations(workload: Workload, registry_domain: str) -> dict[str, str]:
+    """The annotations for what a workload's objects do not say; see `sent`."""
+    made = _objects(workload, namespace="", registry_domain=registry_domain)
+    return _kept(workload, made, registry_domain)
+
+
+def _kept(workload: Workload, made: WorkloadObjects, registry_domain: str) -> dict[str, str]:
     seen = msgspec.to_builtins(_shown(made.controller, _around(made), registry_domain))
     wanted = msgspec.to_builtins(workload)
     kept: dict[str, str] = {}
