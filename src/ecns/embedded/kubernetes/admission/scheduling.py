@@ -70,7 +70,7 @@ def _priority_class(cluster: Reader, name: str) -> Object | None:
 def tolerate_failures(cluster: Reader, request: Request) -> None:
     """A pod stays five minutes on a node that fails, unless it says otherwise."""
     del cluster
-    if request.resource != "pods" or request.subresource:
+    if request.resource != "pods" or request.subresource or request.operation == "DELETE":
         return
     spec = request.obj["spec"]
     tolerations = spec.get("tolerations", [])
