@@ -98,12 +98,15 @@ class Tokens:
         """A token for what a request proves (`POST /auth/tokens`).
 
         Raises:
-            ProblemError: 400, the body does not say what it must; 401, it proves nothing.
+            ProblemError: 400, the body does not say what it must; 401, it proves nothing; 404, by what is
+                not there.
         """
         identity = part(body, "auth", "identity")
         methods = part(identity, "methods")
-        if not isinstance(methods, list) or not methods:
-            raise invalid("'methods' is a list of at least one method.")
+        if not isinstance(methods, list):
+            raise invalid("'methods' is a list.")
+        if not methods:
+            raise unauthorized()
         kept: Body = {"methods": [], "expires": time.time() + self.lifetime, "parent": None}
         for method in methods:
             prove = {
@@ -162,10 +165,7 @@ class Tokens:
         return str(user["id"])
 
     def _token(self, said: object, kept: Body) -> str:
-        try:
-            seen = self.look(str(part(said, "id")))
-        except ProblemError as error:
-            raise unauthorized() from error
+        seen = self.look(str(part(said, "id")))
         if "application_credential" in seen.kept or "trust" in seen.kept:
             raise ProblemError(HTTPStatus.FORBIDDEN, "This token cannot be used to get another.")
         kept["expires"] = seen.kept["expires"]
@@ -173,14 +173,16 @@ class Tokens:
         kept["before"] = seen.kept["methods"]
         return seen.user_id
 
-    def _application_credential(self, said: object, kept: Body) -> str:
+    def _application_credential(self, said: Any, kept: Body) -> str:
         secret = part(said, "secret")
         if isinstance(said, dict) and "id" in said:
             found = self.store.get("application_credentials", str(said["id"]))
         else:
             user = self.find_user(part(said, "user"))
             found = self.store.named("application_credentials", str(part(said, "name")), user["id"])
-        if found is None or not self.store.matches_secret(found["id"], str(secret)):
+        if found is None:
+            raise not_found("Application Credential", str(said.get("id", "")))
+        if not self.store.matches_secret(found["id"], str(secret)):
             raise unauthorized()
         kept["application_credential"] = found["id"]
         return str(found["user_id"])
