@@ -94,7 +94,9 @@ def refused(obj: Any, patch: Any, content_type: str, why: str) -> ApiError:
     else:
         top = {key: obj[key] for key in sorted(obj)} if isinstance(obj, dict) else obj
         shown = msgspec.json.encode(top).decode()
-    cause = Cause("FieldValueInvalid", f"Invalid value: {msgspec.json.encode(shown).decode()}: {why}", "patch")
+    cause = Cause(
+        "FieldValueInvalid", f"Invalid value: {msgspec.json.encode(shown).decode()}: {why}", "patch"
+    )
     return invalid("", "", "", [cause])
 
 
@@ -232,7 +234,10 @@ def _operate(document: Any, operation: dict[str, Any]) -> Any:
         case "copy":
             return _add(document, keys, copy(_walk(document, _pointer(operation.get("from")))))
         case "test":
-            if _walk(document, keys) != operation.get("value"):
+            parent = _walk(document, keys[:-1])
+            # A key that is not there is as good as null; an index that is not there is an error.
+            there = parent.get(keys[-1]) if keys and isinstance(parent, dict) else _walk(document, keys)
+            if there != operation.get("value"):
                 raise _failed()
             return document
         case _:
@@ -281,7 +286,9 @@ def _merge_map(target: Object, patch: Object, schema: mergekeys.Schema) -> Objec
                 raise bad_request(f"fields {key} are not in the {_RETAIN} list")
         result = {key: value for key, value in result.items() if key in kept}
     orders = {key.removeprefix(_ORDER): value for key, value in patch.items() if key.startswith(_ORDER)}
-    removals = {key.removeprefix(_DELETE_FROM): value for key, value in patch.items() if key.startswith(_DELETE_FROM)}
+    removals = {
+        key.removeprefix(_DELETE_FROM): value for key, value in patch.items() if key.startswith(_DELETE_FROM)
+    }
     for key, value in patch.items():
         if key.startswith("$"):
             continue
@@ -358,6 +365,7 @@ def go_text(value: Any) -> str:
 
 def _check_order(patch: list[Any], order: list[Any], merge_key: str) -> None:
     """Whether the items of a patch come in the order of its $setElementOrder."""
+
     def identity(item: Any) -> Any:
         return _hashable(item.get(merge_key) if merge_key and isinstance(item, dict) else item)
 
@@ -381,7 +389,8 @@ def _ordered(values: list[Any], order: list[Any], schema: mergekeys.Schema, befo
 
     rank = {_hashable(identity(item)): at for at, item in enumerate(order)}
     named = sorted(
-        (item for item in values if _hashable(identity(item)) in rank), key=lambda item: rank[_hashable(identity(item))]
+        (item for item in values if _hashable(identity(item)) in rank),
+        key=lambda item: rank[_hashable(identity(item))],
     )
     place = {_hashable(identity(item)): at for at, item in reversed(list(enumerate(before)))}
     rest = [item for item in values if _hashable(identity(item)) not in rank]
