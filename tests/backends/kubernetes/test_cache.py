@@ -235,14 +235,33 @@ async def test_readers_hear_at_once_why_there_is_no_list(tmp_path: Path) -> None
         assert cache.resource_version == 1
 
 
-async def test_a_kind_that_is_not_served(tmp_path: Path) -> None:
+async def test_a_kind_that_is_not_served_until_somebody_installs_it(tmp_path: Path) -> None:
     api = Watches()
-    api.refusals = [status(404, "NotFound", "the server could not find the requested resource")]
-    async with caching(tmp_path, api) as cache:
+    missing = status(404, "NotFound", "the server could not find the requested resource")
+    api.refusals = [missing]
+    async with caching(tmp_path, api, Timing(pause=30, longest_pause=30, answer_failed=30)) as cache:
         with pytest.raises(NotServedError, match="cluster east"):
             await cache.ready()
-        await until(lambda: api.open)  # somebody has installed it
+        api.items, api.version = [thing("a", 5)], 5
         await cache.ready()
+        assert names(cache) == ["a"]
+
+
+async def test_a_kind_that_is_taken_away(tmp_path: Path) -> None:
+    api = Watches()
+    api.items, api.version = [thing("a", 5)], 5
+    async with caching(tmp_path, api) as cache:
+        await cache.ready()
+        await until(lambda: api.open)
+        missing = status(404, "NotFound", "the server could not find the requested resource")
+        api.refusals = [missing] * 1000
+        await api.tell(None)
+        await until(lambda: not len(cache))
+        with pytest.raises(NotServedError):
+            await cache.ready()
+        api.refusals.clear()
+        await cache.ready()
+        assert names(cache) == ["a"]
 
 
 async def test_a_list_that_hangs(tmp_path: Path) -> None:

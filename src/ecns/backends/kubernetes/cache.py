@@ -150,7 +150,8 @@ class Cache(Generic[R]):
         if self._task is None or self._task.done() or self._began_in != self._client.epoch:
             await self._restart()
         if self._error is not None:
-            if time.monotonic() < self._failed_at + self._timing.answer_failed:
+            recent = time.monotonic() < self._failed_at + self._timing.answer_failed
+            if recent and not isinstance(self._error, NotServedError):  # it may have been installed since
                 raise self._error.with_traceback(None)
             self._wake.set()
         if self._attempt is None or self._attempt.done():
@@ -211,6 +212,8 @@ class Cache(Generic[R]):
         Returns:
             False when it was not: `refresh` or `reload`, then read.
         """
+        if not self.kind.namespaced:
+            namespace = ""
         if (
             resource_version <= self.resource_version
             or resource_version in self._folded
@@ -356,7 +359,8 @@ class Cache(Generic[R]):
 
     def _troubled(self, error: EcnsError, *, listed: bool) -> bool:
         """Take note of a failure; whether what is here can still be built on."""
-        log = _log.info if listed else _log.warning
+        known = self._error is not None and self._error.message == error.message
+        log = _log.debug if known else _log.warning
         log("watching failed", cluster=self._client.name, kind=self.kind.plural, error=error.message)
         self._error, self._failed_at = error, time.monotonic()
         if isinstance(error, NotServedError):
