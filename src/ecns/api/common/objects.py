@@ -116,7 +116,7 @@ class Objects:
         await self.places.writing(self.place)
         if self.dry_run:
             whole = await self.client.create(
-                kind.whole, obj, self.namespace, dry_run=True, actor=self.place.actor
+                kind.whole, msgspec.to_builtins(obj), self.namespace, dry_run=True, actor=self.place.actor
             )
             self._made.append(whole)
             return msgspec.convert(whole, kind.type)

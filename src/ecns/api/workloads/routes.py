@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 
+import msgspec
 from litestar import Response, delete, get, patch, post, put
 from litestar.params import Parameter
 
@@ -14,21 +15,43 @@ from ecns.api.common.lists import ListQuery, listed
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, actions, operation
 from ecns.api.workloads import types
+from ecns.api.workloads.changes import Changes
 from ecns.api.workloads.service import Workloads
 from ecns.api.workloads.types import OneWorkload, Workload, WorkloadBase
+from ecns.errors import BadRequestError
 from ecns.identity.place import Place, Places
 
 TAGS = ["1.21 Workloads"]
+ONE = "/workloads/workload/{workload_name:str}"
 
 WorkloadType = Annotated[
     Literal["Deployment", "StatefulSet", "DaemonSet"] | None,
     Parameter(description="Without it, the workload of this name over all three types."),
 ]
 DryRunFlag = Annotated[bool, Parameter(description="Change nothing; answer what would be made and changed.")]
+Aspect = Literal[
+    "scale",
+    "access_modes",
+    "containers",
+    "update_strategy",
+    "rollback",
+    "scale_strategy",
+    "scheduler_strategy",
+    "network",
+    "labels",
+]
 Status = Annotated[
     Literal["Running", "Pending", "Failed", "Removing", "Stopped", "Unknown"] | None,
     Parameter(description="Only workloads in this state."),
 ]
+
+
+class Created(msgspec.Struct):
+    """The answer of "create workloads": those made, and a word for each sent."""
+
+    workloads: list[Workload]
+    succeed: list[batches.Succeeded[None]]
+    failed: list[batches.Failed]
 
 
 def provide_workloads(
@@ -56,7 +79,7 @@ async def list_workloads(
 @post("/workloads", opt=operation("workload.create", CONTAINERS), tags=TAGS, status_code=200)
 async def create_workloads(
     workloads: Workloads, data: types.CreateWorkloads, product_type: str
-) -> Response[types.Workloads] | Response[DryRun]:
+) -> Response[Created] | Response[DryRun]:
     """Make workloads, each with everything that belongs to it, or nothing of it."""
     results = await batches.run(
         list(enumerate(data.workloads)),
@@ -66,11 +89,8 @@ async def create_workloads(
     if workloads.objects.dry_run:
         return Response(workloads.objects.report())
     made = [done.result for done in results.content.succeed if done.result is not None]
-    body = {
-        "workloads": made,
-        "succeed": [{"name": done.name} for done in results.content.succeed],
-        "failed": results.content.failed,
-    }
+    succeed = [batches.Succeeded[None](name=done.name) for done in results.content.succeed]
+    body = Created(workloads=made, succeed=succeed, failed=results.content.failed)
     return Response(body, status_code=results.status_code)
 
 
@@ -119,7 +139,7 @@ async def delete_workloads(workloads: Workloads, data: types.DeleteWorkloads) ->
     return Response(workloads.objects.report()) if workloads.objects.dry_run else results
 
 
-@get("/workloads/workload/{workload_name:str}", opt=operation("workload.show", CONTAINERS), tags=TAGS)
+@get(ONE, opt=operation("workload.show", CONTAINERS), tags=TAGS)
 async def show_workload(
     workloads: Workloads, workload_name: str, workload_type: WorkloadType = None
 ) -> types.WorkloadDetail:
@@ -127,11 +147,16 @@ async def show_workload(
     return await workloads.show(workload_name, workload_type)
 
 
-@get(
-    "/workloads/workload/{workload_name:str}/containers",
-    opt=operation("workload.containers", CONTAINERS),
-    tags=TAGS,
-)
+@get(f"{ONE}/access", opt=operation("workload.access", CONTAINERS), tags=TAGS)
+async def show_access(
+    workloads: Workloads, workload_name: str, workload_type: WorkloadType = None
+) -> types.AccessAnswer:
+    """How a workload is reached."""
+    shown = await workloads.workload(workload_name, workload_type)
+    return types.AccessAnswer(access_mod=shown.access_mode or [])
+
+
+@get(f"{ONE}/containers", opt=operation("workload.containers", CONTAINERS), tags=TAGS)
 async def show_containers(
     workloads: Workloads, workload_name: str, workload_type: WorkloadType = None
 ) -> types.Containers:
@@ -140,12 +165,45 @@ async def show_containers(
     return types.Containers(containers=shown.containers)
 
 
+@get(f"{ONE}/scale_strategy", opt=operation("workload.scale_strategy", CONTAINERS), tags=TAGS)
+async def show_scale_strategy(
+    workloads: Workloads, workload_name: str, workload_type: WorkloadType = None
+) -> types.SetScaleStrategy:
+    """A workload's autoscaling; null without."""
+    shown = await workloads.workload(workload_name, workload_type)
+    return types.SetScaleStrategy(scale_strategy=shown.scale_strategy)
+
+
+@get(f"{ONE}/scheduler_strategy", opt=operation("workload.scheduler_strategy", CONTAINERS), tags=TAGS)
+async def show_scheduler_strategy(
+    workloads: Workloads, workload_name: str, workload_type: WorkloadType = None
+) -> types.SetSchedulerStrategy:
+    """Where a workload's pods may run."""
+    shown = await workloads.workload(workload_name, workload_type)
+    return types.SetSchedulerStrategy(scheduler_strategy=shown.scheduler_strategy)
+
+
+@get(f"{ONE}/network", opt=operation("workload.network", CONTAINERS), tags=TAGS)
+async def show_network(
+    workloads: Workloads, workload_name: str, workload_type: WorkloadType = None
+) -> types.SetNetwork:
+    """A workload's network settings."""
+    shown = await workloads.workload(workload_name, workload_type)
+    return types.SetNetwork(network=shown.network)
+
+
 @patch(
-    "/workloads/workload/{workload_name:str}",
+    ONE,
     opt=actions(
         {
             "scale": "workload.scale",
+            "access_modes": "workload.set_access",
             "containers": "workload.set_containers",
+            "update_strategy": "workload.set_update_strategy",
+            "rollback": "workload.rollback",
+            "scale_strategy": "workload.set_scale_strategy",
+            "scheduler_strategy": "workload.set_scheduler_strategy",
+            "network": "workload.set_network",
             "labels": "workload.set_labels",
         },
         CONTAINERS,
@@ -155,30 +213,90 @@ async def show_containers(
 async def change_workload(
     workloads: Workloads,
     workload_name: str,
-    action: Literal["scale", "containers", "labels"],
+    action: Aspect,
     data: dict[str, Any],
     workload_type: WorkloadType = None,
 ) -> Response[OneWorkload] | Response[DryRun]:
     """Change one aspect of a workload; the others are left alone."""
-    match action:
-        case "scale":
-            body = decoded(data, types.Scale)
-            shown = await workloads.scale(workload_name, workload_type, body.replicas)
-        case "containers":
-            shown = await workloads.set_containers(
-                workload_name, workload_type, decoded(data, types.Containers).containers
-            )
-        case "labels":
-            shown = await workloads.set_labels(
-                workload_name, workload_type, decoded(data, types.SetLabels).labels
-            )
+    changes = Changes(workloads, workload_name, workload_type)
+    shown = await _change(changes, action, data)
     if workloads.objects.dry_run:
         return Response(workloads.objects.report())
     return Response(OneWorkload(workload=shown))
 
 
+async def _change(changes: Changes, action: Aspect, data: dict[str, Any]) -> Workload:
+    match action:
+        case "scale":
+            return await changes.scale(decoded(data, types.Scale).replicas)
+        case "access_modes":
+            return await changes.access_modes(decoded(data, types.AccessModes).access_modes)
+        case "containers":
+            return await changes.containers(decoded(data, types.Containers).containers)
+        case "update_strategy":
+            return await changes.update_strategy(decoded(data, types.SetUpdateStrategy).update_strategy)
+        case "rollback":
+            return await changes.rollback(str(decoded(data, types.Rollback).target_version))
+        case "scale_strategy":
+            return await changes.scale_strategy(decoded(data, types.SetScaleStrategy).scale_strategy)
+        case "scheduler_strategy":
+            sent = decoded(data, types.SetSchedulerStrategy).scheduler_strategy
+            several = sent if sent is None or isinstance(sent, list) else [sent]
+            return await changes.scheduler_strategy(several)
+        case "network":
+            return await changes.network(decoded(data, types.SetNetwork).network)
+        case "labels":
+            return await changes.labels(decoded(data, types.SetLabels).labels)
+
+
+@get(f"{ONE}/revisions", opt=operation("workload.revisions", CONTAINERS), tags=TAGS)
+async def list_revisions(
+    workloads: Workloads, workload_name: str, workload_type: WorkloadType = None
+) -> types.Revisions:
+    """A workload's revisions, newest first."""
+    changes = Changes(workloads, workload_name, workload_type)
+    return types.Revisions(revisions=await changes.revisions())
+
+
+@get(
+    f"{ONE}/revision/{{version:str}}/yaml",
+    opt=operation("workload.revision_yaml", CONTAINERS),
+    tags=TAGS,
+    media_type="application/yaml",
+)
+async def show_revision(
+    workloads: Workloads, workload_name: str, version: str, workload_type: WorkloadType = None
+) -> str:
+    """A revision as YAML."""
+    return await Changes(workloads, workload_name, workload_type).revision_yaml(version)
+
+
+@delete(
+    f"{ONE}/revisions",
+    opt=operation("workload.delete_revisions", CONTAINERS),
+    tags=TAGS,
+    status_code=200,
+)
+async def delete_revisions(
+    workloads: Workloads,
+    workload_name: str,
+    history_version: Annotated[str, Parameter(description="One revision; otherwise those of the body.")] = "",
+    data: types.DeleteRevisions | None = None,
+    workload_type: WorkloadType = None,
+) -> Response[Any]:
+    """Forget revisions; the one in use cannot be forgotten."""
+    changes = Changes(workloads, workload_name, workload_type)
+    if not history_version and data is None:
+        raise BadRequestError(
+            "name the revisions: history_version, or revisions in the body", field="revisions"
+        )
+    versions = [history_version] if history_version else [str(one.version) for one in data.revisions]  # type: ignore[union-attr]  # one of the two is there
+    results = await batches.run(versions, changes.delete_revision, name=str)
+    return Response(workloads.objects.report()) if workloads.objects.dry_run else results
+
+
 @put(
-    "/workloads/workload/{workload_name:str}",
+    ONE,
     opt=actions(
         {"stop": "workload.stop", "start": "workload.start", "recreate": "workload.recreate"}, CONTAINERS
     ),
@@ -212,7 +330,14 @@ ROUTES = [
     act_on_workloads,
     delete_workloads,
     show_workload,
+    show_access,
     show_containers,
+    show_scale_strategy,
+    show_scheduler_strategy,
+    show_network,
     change_workload,
+    list_revisions,
+    show_revision,
+    delete_revisions,
     act_on_workload,
 ]

@@ -18,8 +18,6 @@ from ecns.api.common.waiting import all_of
 from ecns.api.workloads import aspects, checks, manifests
 from ecns.api.workloads.cached import Surroundings
 from ecns.api.workloads.types import (
-    Container,
-    Revision,
     Workload,
     WorkloadBase,
     WorkloadDetail,
@@ -86,11 +84,11 @@ class Workloads:
 
     async def show(self, name: str, workload_type: str | None) -> WorkloadDetail:
         """A workload with its conditions, events and revisions."""
-        kind, controller = await self._find(name, workload_type)
+        kind, controller = await self.find(name, workload_type)
         around, events, history = await asyncio.gather(
             Surroundings.of(self.objects, self.registry_domain),
             self.objects.client.list(EVENT, self.objects.namespace),
-            self._history(kind, controller),
+            self.history(kind, controller),
         )
         companions = around.companions(controller)
         about = {controller.metadata.uid, *(pod.metadata.uid for pod in companions.pods)}
@@ -107,21 +105,17 @@ class Workloads:
 
     async def workload(self, name: str, workload_type: str | None) -> Workload:
         """A workload as it is now."""
-        _, controller = await self._find(name, workload_type)
-        return await self._shown(controller)
+        _, controller = await self.find(name, workload_type)
+        return await self.shown(controller)
 
-    async def revisions(self, name: str, workload_type: str | None) -> list[Revision]:
-        """A workload's revisions, newest first."""
-        kind, controller = await self._find(name, workload_type)
-        return manifests.revisions(controller, await self._history(kind, controller))
-
-    async def _shown(self, controller: Controller) -> Workload:
+    async def shown(self, controller: Controller) -> Workload:
+        """A workload as its users see it."""
         around = await Surroundings.of(self.objects, self.registry_domain)
         return manifests.workload(
             controller, around.companions(controller), registry_domain=self.registry_domain
         )
 
-    async def _find(self, name: str, workload_type: str | None) -> tuple[Kind[Any], Controller]:
+    async def find(self, name: str, workload_type: str | None) -> tuple[Kind[Any], Controller]:
         """A workload by name; without a type, the one of this name over all three.
 
         Raises:
@@ -140,9 +134,10 @@ class Workloads:
                 raise error
         raise NotFoundError(f"{workload_type or 'workload'} {name!r} is not there")
 
-    async def _history(
+    async def history(
         self, kind: Kind[Any], controller: Controller
     ) -> Sequence[ReplicaSet] | Sequence[ControllerRevision]:
+        """The objects that keep a workload's revisions."""
         uid = controller.metadata.uid
         if kind is DEPLOYMENT:
             cache = await self.objects.cache(REPLICA_SET)
@@ -172,7 +167,7 @@ class Workloads:
             )
         controller = await self.objects.create(made.kind, made.controller)
         await self._dependants(made.kind, controller, made.dependants)
-        return await self._shown(controller)
+        return await self.shown(controller)
 
     async def _unique(self, base: WorkloadBase) -> None:
         caches = await self.objects.caches(*KINDS.values())
@@ -204,56 +199,21 @@ class Workloads:
     async def change(
         self, name: str, workload_type: str | None, build: Callable[[JsonObject, str], Operations]
     ) -> Workload:
-        """Change one aspect of a workload: patch what `build` says of the whole object and its kind."""
-        kind = await self._kind(name, workload_type)
-        changed = await self.objects.change(kind, name, lambda whole: build(whole, kind.kind))
-        return await self._shown(changed)
-
-    async def scale(self, name: str, workload_type: str | None, replicas: int) -> Workload:
-        """Set the number of replicas by hand.
+        """Change one aspect of a workload: patch what `build` says of the whole object and its kind.
 
         Raises:
-            ConflictError: an autoscaler sets it.
+            NotFoundError: it is not there.
+            ConflictError: somebody else changed the same aspect meanwhile.
         """
-        kind = await self._kind(name, workload_type)
-        checks.check_replicas(replicas, kind.kind)
-        around = await Surroundings.of(self.objects, self.registry_domain)
-        target = (self.objects.namespace, kind.kind, name)
-        if autoscalers := list(around.autoscalers.index(indexes.TARGET, target)):
-            scaler = autoscalers[0].metadata.name
-            raise ConflictError(
-                f"autoscaler {scaler!r} sets the replicas of {name!r}; remove its scale strategy first"
-            )
-        return await self.change(
-            name, kind.kind, lambda whole, kind_name: aspects.scale(whole, kind_name, replicas)
-        )
+        kind = await self.kind(name, workload_type)
+        changed = await self.objects.change(kind, name, lambda whole: build(whole, kind.kind))
+        return await self.shown(changed)
 
-    async def set_containers(
-        self, name: str, workload_type: str | None, containers: list[Container]
-    ) -> Workload:
-        """Change the containers; what ECNS has no word for in them is kept."""
-        checks.check_containers(containers, volumes=None, at="containers")
-        return await self.change(
-            name,
-            workload_type,
-            lambda whole, kind_name: aspects.containers(
-                whole, kind_name, containers, registry_domain=self.registry_domain
-            ),
-        )
-
-    async def set_labels(
-        self, name: str, workload_type: str | None, labels: dict[str, str] | None
-    ) -> Workload:
-        """Change the labels; those that select the pods stay."""
-        checks.check_labels(labels, at="labels")
-        return await self.change(
-            name, workload_type, lambda whole, kind_name: aspects.labels(whole, kind_name, labels or {})
-        )
-
-    async def _kind(self, name: str, workload_type: str | None) -> Kind[Any]:
+    async def kind(self, name: str, workload_type: str | None) -> Kind[Any]:
+        """The kind of a workload; without a type it is looked for."""
         if workload_type:
             return KINDS[workload_type]
-        return (await self._find(name, None))[0]
+        return (await self.find(name, None))[0]
 
     # Stopping, starting, deleting
 
@@ -283,7 +243,7 @@ class Workloads:
             force: its pods end at once.
             with_services: its Services and Ingresses go too; otherwise they stay.
         """
-        kind, controller = await self._find(base.name, base.type)
+        kind, controller = await self.find(base.name, base.type)
         around = await Surroundings.of(self.objects, self.registry_domain)
         companions = around.companions(controller)
         uid = controller.metadata.uid

@@ -1,0 +1,55 @@
+"""The reference's types of chapter 1.16."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ecns.api.workloads.types import Condition, Container, Event, Image, PodStatus, Volume
+
+
+class PodRow(Struct, kw_only=True):
+    """A row of "list pods"; `restart_count` is a string there, says the reference."""
+
+    name: str
+    creation_time: str | None
+    pod_ip: str | None
+    host_ip: str | None
+    images: list[Image]
+    labels: dict[str, str]
+    restart_count: str
+    status: str
+    reason: str | None = None
+    node_name: str | None = None
+    ready: bool = False
+
+
+class Pod(Struct, kw_only=True):
+    """pod."""
+
+    name: str
+    containers: list[Container]
+    restart_policy: str
+    labels: dict[str, str]
+    pod_status: PodStatus
+    volumes: list[Volume]
+
+
+class PodDetail(Struct, kw_only=True):
+    """The answer of "show"."""
+
+    pod: Pod
+    conditions: list[Condition]
+    events: list[Event]
+
+
+class PodName(Struct, kw_only=True):
+    """The pod of "delete": its name is what matters."""
+
+    name: str
+
+
+class DeletePod(Struct, kw_only=True):
+    """The body of "delete"; `force` "true" ends it at once."""
+
+    pod: PodName
+    force: str | bool | None = None
