@@ -7,10 +7,13 @@ from weakref import WeakKeyDictionary
 
 from ecns.embedded.kubernetes.controllers import (
     collector,
+    daemonsets,
     deployments,
     endpoints,
+    jobs,
     namespaces,
     replicasets,
+    statefulsets,
 )
 from ecns.embedded.kubernetes.controllers.shared import Shared
 from ecns.embedded.kubernetes.nodes import inventory, kubelet, lifecycle, scheduler
@@ -26,6 +29,10 @@ _KINDS: tuple[type[Controller], ...] = (
     deployments.Deployments,
     replicasets.ReplicaSets,
     replicasets.ReplicationControllers,
+    statefulsets.StatefulSets,
+    daemonsets.DaemonSets,
+    jobs.Jobs,
+    jobs.JobLifetimes,
     endpoints.Endpoints,
     endpoints.EndpointSlices,
     endpoints.MirroredSlices,

@@ -475,7 +475,9 @@ class Worker:
         for container in self.containers:
             if "waiting" in container.state and container.kind != "init":
                 ended = "Failed" if ended not in {"Succeeded", "Failed"} else ended
-        self._write(ended if ended in {"Succeeded", "Failed"} else "Failed", now)
+        if self._write(ended if ended in {"Succeeded", "Failed"} else "Failed", now):
+            self._due = now + _STEP
+            return
         current = self._kubelet.cluster.find("pods", metadata["name"], metadata["namespace"])
         if current is None or current["metadata"]["uid"] != self.uid or current["metadata"].get("finalizers"):
             return
@@ -599,11 +601,12 @@ class Worker:
     def _say(self, container: Container, kind: str, reason: str, message: str) -> None:
         self._kubelet.say(self.pod, kind, reason, message, container.field_path)
 
-    def _write(self, phase: str, now: datetime, *, ended: str = "") -> None:
+    def _write(self, phase: str, now: datetime, *, ended: str = "") -> bool:
+        """Writes the status; whether that changed it."""
         metadata = self.pod["metadata"]
         current = self._kubelet.cluster.find("pods", metadata["name"], metadata["namespace"])
         if current is None or current["metadata"]["uid"] != self.uid:
-            return
+            return False
         self.pod = current
         old, at = current.get("status", {}), clock.stamp(now)
         conditions = status.Conditions(
@@ -636,9 +639,10 @@ class Worker:
         new |= status.resources_of(self.containers)
         self._phase = phase
         if new == old:
-            return
+            return False
         self.writing = True
         try:
             self.pod = self._kubelet.cluster.update_status("pods", {**current, "status": new})
         finally:
             self.writing = False
+        return True

@@ -1,0 +1,104 @@
+"""The indexes of an Indexed Job: which are done, which failed, which come next.
+
+Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ecns.embedded.kubernetes.errors import Object
+
+_INDEX = "batch.kubernetes.io/job-completion-index"
+
+
+def parse(text: str) -> set[int]:
+    """`0-2,5` as a set."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if first.isdigit():
+            found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
+def show(indexes: set[int]) -> str:
+    """A set as `0-2,5`."""
+    parts: list[str] = []
+    ordered = sorted(indexes)
+    start = 0
+    for place, index in enumerate(ordered):
+        last = place + 1 == len(ordered) or ordered[place + 1] != index + 1
+        if last:
+            first = ordered[start]
+            parts.append(
+                str(first) if first == index else f"{first}{'-' if index > first + 1 else ','}{index}"
+            )
+            start = place + 1
+    return ",".join(parts)
+
+
+def index_of(pod: Object) -> int:
+    """A pod's index, -1 when it has none."""
+    text = (pod["metadata"].get("annotations") or {}).get(_INDEX, "")
+    return int(text) if text.isdigit() else -1
+
+
+class Indexes:
+    """The indexes of one Job; `used` is false for Jobs without them."""
+
+    def __init__(self, spec: Object, status: Object, pods: list[Object]) -> None:
+        self.used = spec.get("completionMode") == "Indexed"
+        self._completions = int(spec.get("completions") or 0)
+        self._done = parse(status.get("completedIndexes", ""))
+        self._per_index = spec.get("backoffLimitPerIndex")
+        self._max_failed = spec.get("maxFailedIndexes")
+        self._failed: set[int] = (
+            parse(status.get("failedIndexes", "")) if self._per_index is not None else set()
+        )
+        failures: dict[int, int] = {}
+        for pod in pods:
+            phase = pod.get("status", {}).get("phase")
+            if phase == "Succeeded":
+                self._done.add(index_of(pod))
+            elif phase == "Failed":
+                failures[index_of(pod)] = failures.get(index_of(pod), 0) + 1
+        if self._per_index is not None:
+            self._failed |= {index for index, count in failures.items() if count > self._per_index}
+        self._done.discard(-1)
+
+    def may_succeed(self, pod: Object) -> bool:
+        """Whether a pod's success counts."""
+        return 0 <= index_of(pod) < self._completions
+
+    def is_complete(self, succeeded: list[Object]) -> bool:
+        """Whether every index is done."""
+        done = self._done | {index_of(pod) for pod in succeeded}
+        return len(done) >= self._completions
+
+    def failure(self) -> tuple[str, str] | None:
+        """Why the Job fails by its indexes, None when it does not (yet)."""
+        if self._max_failed is not None and len(self._failed) > self._max_failed:
+            return (
+                "MaxFailedIndexesExceeded",
+                "Job has exceeded the specified maximal number of failed indexes",
+            )
+        if self._failed and len(self._done | self._failed) >= self._completions:
+            return "FailedIndexes", "Job has failed indexes"
+        return None
+
+    def next(self, count: int, active: list[Object]) -> list[int]:
+        """The lowest indexes that need a pod."""
+        taken = self._done | self._failed | {index_of(pod) for pod in active}
+        return [index for index in range(self._completions) if index not in taken][:count]
+
+    def status(self, succeeded: list[Object]) -> dict[str, str]:
+        """`completedIndexes` and `failedIndexes`."""
+        if not self.used:
+            return {}
+        done = self._done | {index_of(pod) for pod in succeeded}
+        found = {"completedIndexes": show(done)} if done else {}
+        if self._per_index is not None:
+            found["failedIndexes"] = show(self._failed)
+        return found
