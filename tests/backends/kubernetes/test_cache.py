@@ -422,6 +422,23 @@ async def test_reading_through(tmp_path: Path) -> None:
         assert not await cache.at_least(12, namespace="elsewhere", within=0.01)
 
 
+async def test_many_who_read_through_share_the_answers(tmp_path: Path) -> None:
+    api = Watches()
+    async with caching(tmp_path, api) as cache:
+        await cache.ready()
+        await until(lambda: api.open)
+        first = asyncio.create_task(cache.reload("default"))
+        await until(lambda: len(api.requests) == 3)
+        api.items, api.version = [thing("a", 5)], 5  # after the first was asked
+        await asyncio.gather(first, *(cache.reload("default") for _ in range(50)))
+        assert names(cache) == ["a"]
+        assert api.lists == 3
+        api.refusals = [status(500, "InternalError", "ill")]
+        with pytest.raises(UpstreamError, match="ill"):
+            await cache.reload("default")
+        await cache.reload("default")
+
+
 async def test_by_owner(tmp_path: Path) -> None:
     api = Watches()
     owned = thing("a", 5)

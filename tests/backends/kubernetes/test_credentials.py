@@ -168,7 +168,12 @@ async def test_a_refused_token_is_looked_up_at_once(api: Secured, tmp_path: Path
         (tmp_path / "token").write_text("newer")
         api.token = "newer"
         await made.request("GET", "/version")
-    assert len(api.requests) == 2
+        assert len(api.requests) == 2
+        (tmp_path / "token").write_text("newest")
+        api.token = "newest"
+        with pytest.raises(UpstreamError, match="HTTP status 200"):  # let in, though it is no WebSocket
+            async with made.websocket("/version"):
+                pass
 
 
 async def test_a_changed_kubeconfig_counts_and_a_broken_one_does_not(

@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Generic
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -130,6 +131,9 @@ class Cache(Generic[R]):
         self._folded: OrderedDict[int, None] = OrderedDict()
         self._verified: dict[str, int] = {}
         """By namespace, the resourceVersion of the last `reload`."""
+        self._reloads: dict[str, asyncio.Task[None]] = {}
+        """Those that have not begun."""
+        self._reloading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     # Reading
@@ -280,11 +284,23 @@ class Cache(Generic[R]):
         return self.get(name, namespace)
 
     async def reload(self, namespace: str) -> None:
-        """Ask the cluster itself about a namespace's objects.
+        """Ask the cluster itself about a namespace's objects; those who ask meanwhile share the next answer.
 
         Raises:
             UpstreamError: it does not answer.
         """
+        task = self._reloads.get(namespace)
+        if task is None:
+            task = self._reloads[namespace] = asyncio.create_task(self._reload(namespace))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(task)
+
+    async def _reload(self, namespace: str) -> None:
+        async with self._reloading.setdefault(namespace, asyncio.Lock()):
+            del self._reloads[namespace]  # who comes from here on needs a later answer
+            await self._list_namespace(namespace)
+
+    async def _list_namespace(self, namespace: str) -> None:
         listing = await self._client.list(self.kind, namespace)
         version = version_of(listing.resource_version)
         self._share(listing.items)

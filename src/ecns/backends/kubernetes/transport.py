@@ -232,18 +232,16 @@ class Transport:
         try:
             async with asyncio.timeout(self.timeout):
                 access = await self._access()
-                socket = await self._session()[1].ws_connect(
-                    URL(access.server + target, encoded=True),
-                    protocols=protocols,
-                    headers=self._headers(access, [], actor),
-                    ssl=access.ssl,
-                    server_hostname=access.server_hostname,
-                    proxy=access.proxy,
-                    max_msg_size=MESSAGE_BYTES,
-                )
+                try:
+                    socket = await self._upgraded(access, target, protocols, actor)
+                except _RefusedError as refused:
+                    if refused.status != 401 or not await self.credentials.renew(access):  # noqa: PLR2004  HTTP's
+                        raise
+                    socket = await self._upgraded(await self._access(), target, protocols, actor)
         except _RefusedError as refused:
-            answer = refused.answer
-            raise status_error(self.name, answer[0], answer[1], impersonated=actor is not None) from None
+            raise status_error(
+                self.name, refused.status, refused.body, impersonated=actor is not None
+            ) from None
         except _CAUGHT as error:
             raise self._failed(error) from error
         try:
@@ -252,6 +250,19 @@ class Transport:
             await socket.close()
 
     # The way there
+
+    async def _upgraded(
+        self, access: Access, target: str, protocols: tuple[str, ...], actor: Impersonation | None
+    ) -> aiohttp.ClientWebSocketResponse:
+        return await self._session()[1].ws_connect(
+            URL(access.server + target, encoded=True),
+            protocols=protocols,
+            headers=self._headers(access, [], actor),
+            ssl=access.ssl,
+            server_hostname=access.server_hostname,
+            proxy=access.proxy,
+            max_msg_size=MESSAGE_BYTES,
+        )
 
     async def _send(
         self,
@@ -344,7 +355,8 @@ class Transport:
 class _RefusedError(Exception):
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__(status)
-        self.answer = status, body
+        self.status = status
+        self.body = body
 
 
 async def _told(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
