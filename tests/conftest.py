@@ -25,16 +25,28 @@ def start(
     data_dir: Path, *arguments: str, env: dict[str, str] | None = None
 ) -> tuple[subprocess.Popen[bytes], Gateway]:
     """Run `ecns serve` until it serves; the caller stops it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ecns.cli", "serve", "--port", "0", "--data-dir", str(data_dir), *arguments],
-        env={**os.environ, **(env or {})},
-        stdout=subprocess.DEVNULL,
-        stderr=(data_dir.parent / f"{data_dir.name}.log").open("wb"),
-    )
+    log = data_dir.parent / f"{data_dir.name}.log"
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "ecns.cli",
+                "serve",
+                "--port",
+                "0",
+                "--data-dir",
+                str(data_dir),
+                *arguments,
+            ],
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        )
     told = data_dir / "embedded.json"
     deadline = time.monotonic() + START_SECONDS
     while not told.exists():
-        assert process.poll() is None, (data_dir.parent / f"{data_dir.name}.log").read_text()[-4000:]
+        assert process.poll() is None, log.read_text()[-4000:]
         assert time.monotonic() < deadline, "ecns serve did not become ready"
         time.sleep(0.02)
     return process, Gateway(json.loads(told.read_text()))
