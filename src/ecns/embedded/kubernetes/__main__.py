@@ -68,7 +68,9 @@ async def _serve(folder: Path, name: str, port: int, ready: int | None) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
     cluster = Cluster(folder / "objects.sqlite")
-    accounts = Authenticator(token, signing, lambda space, account: cluster.find("serviceaccounts", account, space))
+    accounts = Authenticator(
+        token, signing, lambda space, account: cluster.find("serviceaccounts", account, space)
+    )
     server = Server(cluster, accounts)
     bootstrap.ensure(cluster, authority.decode())
     running = controllers.start(cluster)
@@ -80,7 +82,9 @@ async def _serve(folder: Path, name: str, port: int, ready: int | None) -> None:
         bound = await _listen(server, folder, port, tls)
         url = f"https://127.0.0.1:{bound}"
         kubeconfig = folder / "kubeconfig"
-        text = _KUBECONFIG.format(name=name, url=url, token=token, authority=base64.b64encode(authority).decode())
+        text = _KUBECONFIG.format(
+            name=name, url=url, token=token, authority=base64.b64encode(authority).decode()
+        )
         fresh = kubeconfig.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         _kept(fresh, text.encode())
@@ -120,14 +124,34 @@ def _watch_parent(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> No
         loop.add_reader(descriptor, readable)
 
 
+async def _load(folder: Path, deployments: int, replicas: int) -> None:
+    from ecns.embedded.kubernetes import loading  # noqa: PLC0415  for benchmarks only
+
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    cluster = Cluster(folder / "objects.sqlite")
+    bootstrap.ensure(cluster, certificates.ensure(folder)[0].decode())
+    try:
+        count = await loading.load(cluster, deployments, replicas)
+    finally:
+        cluster.close()
+    sys.stdout.write(json.dumps({"loaded": count}) + "\n")
+
+
 def main() -> None:
-    """Parses the command line and serves."""
+    """Parses the command line; serves, or loads objects when the first word is `load`."""
     parser = argparse.ArgumentParser(prog="ecns.embedded.kubernetes")
     parser.add_argument("--data-dir", type=Path, required=True, help="where objects, keys and the kubeconfig are kept")
+    words = sys.argv[1:]
+    if words[:1] == ["load"]:
+        parser.add_argument("--deployments", type=int, default=10_000)
+        parser.add_argument("--replicas", type=int, default=5, help="pods of each Deployment")
+        options = parser.parse_args(words[1:])
+        asyncio.run(_load(options.data_dir, options.deployments, options.replicas))
+        return
     parser.add_argument("--name", default="embedded", help="the cluster's name in the kubeconfig")
     parser.add_argument("--port", type=int, default=0, help="0 takes the port it had before, or a free one")
     parser.add_argument("--ready-fd", type=int, help="file descriptor that gets one line of JSON when it serves")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     asyncio.run(_serve(options.data_dir, options.name, options.port, options.ready_fd))
 
 

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from ecns.embedded.kubernetes import admission, clock, conversion, deletion, ownership, patches, pipeline, rbac, schemas
+from ecns.embedded.kubernetes import (
+    admission,
+    clock,
+    conversion,
+    deletion,
+    ownership,
+    patches,
+    pipeline,
+    rbac,
+    schemas,
+)
 from ecns.embedded.kubernetes.auth import SYSTEM, User
 from ecns.embedded.kubernetes.controllers import services
 from ecns.embedded.kubernetes.definitions import Definitions
@@ -68,6 +78,9 @@ _NEEDS_VERSION = frozenset(
     }
 )
 """Resources (besides custom ones) whose PUT must say which resourceVersion it replaces."""
+
+
+_Owned = list[tuple[str, Object]]
 
 
 class Manager(NamedTuple):
@@ -138,7 +151,7 @@ class Cluster:
         """All objects of a resource, of one namespace or of all (None), by namespace and name."""
         return [record.obj for record in self.store.all(resource, namespace)]
 
-    def owned(self, uid: str) -> list[tuple[str, Object]]:
+    def owned(self, uid: str) -> _Owned:
         """(resource, object) of all that name `uid` among their ownerReferences."""
         return [(record.resource, record.obj) for record in self.store.owned(uid)]
 
@@ -268,11 +281,24 @@ class Cluster:
             if resource in _MADE_BY_UPDATE and not subresource:
                 metadata.pop("resourceVersion", None)
                 return self.create(
-                    resource, new, namespace=namespace, user=user, dry_run=dry_run, manager=manager, version=version
+                    resource,
+                    new,
+                    namespace=namespace,
+                    user=user,
+                    dry_run=dry_run,
+                    manager=manager,
+                    version=version,
                 )
             raise not_found(resource, name)
         return self.replace(
-            kind, record, new, subresource=subresource, user=user, dry_run=dry_run, manager=manager, version=version
+            kind,
+            record,
+            new,
+            subresource=subresource,
+            user=user,
+            dry_run=dry_run,
+            manager=manager,
+            version=version,
         )
 
     def replace(
@@ -295,7 +321,13 @@ class Cluster:
         resource, old = kind.name, record.obj
         metadata = _metadata(new)
         self._check_update(kind, record, metadata)
-        for key in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
+        for key in (
+            "uid",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+        ):
             if key in old["metadata"]:
                 metadata[key] = old["metadata"][key]
             else:
@@ -338,7 +370,11 @@ class Cluster:
         asked = metadata.get("resourceVersion") or ""
         if asked in {"", "0"}:
             if kind.definition or kind.name in _NEEDS_VERSION:
-                cause = Cause("FieldValueInvalid", "Invalid value: 0: must be specified for an update", "metadata.resourceVersion")
+                cause = Cause(
+                    "FieldValueInvalid",
+                    "Invalid value: 0: must be specified for an update",
+                    "metadata.resourceVersion",
+                )
                 raise invalid(kind.kind, kind.group, record.name, [cause])
         elif asked != str(record.rv):
             if not asked.isdigit():
@@ -384,10 +420,22 @@ class Cluster:
         version = version or kind.storage_version
         if content_type == patches.APPLY:
             return self._apply(
-                kind, name, namespace, patch, subresource=subresource, user=user, dry_run=dry_run, manager=manager, version=version
+                kind,
+                name,
+                namespace,
+                patch,
+                subresource=subresource,
+                user=user,
+                dry_run=dry_run,
+                manager=manager,
+                version=version,
             )
         record = self.record(resource, name, namespace)
-        base = clone(conversion.convert(record.obj, kind, version)) if conversion.is_needed(kind, version) else clone(record.obj)
+        base = (
+            clone(conversion.convert(record.obj, kind, version))
+            if conversion.is_needed(kind, version)
+            else clone(record.obj)
+        )
         base["apiVersion"] = kind.api_version(version)
         new = patches.apply(base, patch, content_type, kind, version)
         if check is not None:
@@ -395,7 +443,14 @@ class Cluster:
         check_identity(new, base)
         new = conversion.restore(new, kind, version)
         return self.replace(
-            kind, record, new, subresource=subresource, user=user, dry_run=dry_run, manager=manager, version=version
+            kind,
+            record,
+            new,
+            subresource=subresource,
+            user=user,
+            dry_run=dry_run,
+            manager=manager,
+            version=version,
         )
 
     def _apply(
@@ -423,7 +478,9 @@ class Cluster:
                 raise not_found(kind.name, name)
             if config["metadata"].get("uid"):
                 uid = config["metadata"]["uid"]
-                why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                why = (
+                    f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                )
                 raise conflict(kind.name, name, why)
             config["metadata"].pop("resourceVersion", None)
             applied = ownership.apply(kind, version, None, config, manager, "", self.now())
@@ -436,7 +493,11 @@ class Cluster:
                 version=version if kind.definition else "",
                 track=_keep_managers(applied.obj["metadata"].get("managedFields")),
             )
-        live = conversion.convert(record.obj, kind, version) if conversion.is_needed(kind, version) else record.obj
+        live = (
+            conversion.convert(record.obj, kind, version)
+            if conversion.is_needed(kind, version)
+            else record.obj
+        )
         live = {**live, "apiVersion": kind.api_version(version)}
         applied = ownership.apply(kind, version, live, config, manager, subresource, self.now())
         return self.replace(
@@ -564,7 +625,9 @@ def _place(kind: Resource, metadata: Object, namespace: str) -> None:
         metadata.pop("namespace", None)
         return
     if namespace and metadata.get("namespace") and metadata["namespace"] != namespace:
-        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
     metadata["namespace"] = namespace or metadata.get("namespace", "")
 
 
@@ -591,10 +654,14 @@ def check_applied(kind: Resource, version: str, config: Object, name: str, names
     metadata = config.get("metadata")
     given = metadata.get("name") if isinstance(metadata, dict) else None
     if not given:
-        raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+        raise bad_request(
+            f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )
     if kind.namespaced:
         if config["metadata"].get("namespace", namespace) != namespace:
-            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+            raise bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
         config["metadata"]["namespace"] = namespace
     if given != name:
         raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
@@ -614,11 +681,15 @@ def check_identity(new: Object, base: Object) -> None:
         after.setdefault("namespace", before["namespace"])
     for key in ("name", "namespace"):
         if after.get(key, "") != before.get(key, ""):
-            raise bad_request(f"the {key} of the object ({after.get(key, '')}) does not match the {key} on the URL ({before.get(key, '')})")
+            raise bad_request(
+                f"the {key} of the object ({after.get(key, '')}) does not match the {key} on the URL ({before.get(key, '')})"
+            )
 
 
 def _same(old: Object, new: Object) -> bool:
-    if any(old.get(key) != value for key, value in new.items() if key not in {"metadata", "kind", "apiVersion"}):
+    if any(
+        old.get(key) != value for key, value in new.items() if key not in {"metadata", "kind", "apiVersion"}
+    ):
         return False
     if any(key not in new for key in old if key not in {"kind", "apiVersion"}):
         return False

@@ -293,7 +293,9 @@ class Store:
             metadata = obj["metadata"]
             metadata["resourceVersion"] = str(self.revision)
             data = encode_body(obj)
-            record = Record(self, resource, metadata.get("namespace", ""), metadata["name"], self.revision, data, None)
+            record = Record(
+                self, resource, metadata.get("namespace", ""), metadata["name"], self.revision, data, None
+            )
             self._place(record)
             if self._writer is not None:
                 self._writer.add((resource, record.namespace, record.name, self.revision, data))
@@ -337,7 +339,9 @@ class Store:
             return self.all(resource, namespace)
         found = [item for item in self.all(resource, namespace) if (item.namespace, item.name) not in then]
         found += [
-            old for old in then.values() if old is not None and (namespace is None or old.namespace == namespace)
+            old
+            for old in then.values()
+            if old is not None and (namespace is None or old.namespace == namespace)
         ]
         found.sort(key=lambda item: (item.namespace + "/", item.name))
         return found
@@ -413,7 +417,7 @@ class _Writer:
         self._db.executescript(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
             "CREATE TABLE IF NOT EXISTS objects (resource TEXT, namespace TEXT, name TEXT, revision INTEGER,"
-            " data BLOB, PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID;"
+            " data BLOB, PRIMARY KEY (resource, namespace, name));"
             "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
         )
         row = self._db.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()
