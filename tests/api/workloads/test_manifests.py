@@ -61,9 +61,7 @@ def lost(sent: Any, shown: Any, path: str = "") -> list[str]:
         return [one for key, value in sent.items() for one in lost(value, shown.get(key), f"{path}.{key}")]
     if isinstance(sent, list) and isinstance(shown, list) and len(sent) == len(shown):
         pairs = zip(sent, shown, strict=True)
-        return [
-            where for at, (one, two) in enumerate(pairs) for where in lost(one, two, f"{path}[{at}]")
-        ]
+        return [where for at, (one, two) in enumerate(pairs) for where in lost(one, two, f"{path}[{at}]")]
     return [] if sent == shown or (sent == [] and shown is None) else [f"{path}: {sent!r} is {shown!r}"]
 
 
@@ -73,7 +71,7 @@ def by_kind(several: list[JsonObject]) -> list[JsonObject]:
 
 
 QUICK = settings(
-    max_examples=100,
+    max_examples=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),

@@ -116,7 +116,10 @@ TIMES = {
 def health(kind: str) -> st.SearchStrategy[Json]:
     """A check of a type."""
     return st.one_of(
-        some({"type": st.just(kind), "protocol": st.just("cmd"), "cmd": st.just("test -e /x && echo 'a b'")}, TIMES),
+        some(
+            {"type": st.just(kind), "protocol": st.just("cmd"), "cmd": st.just("test -e /x && echo 'a b'")},
+            TIMES,
+        ),
         some(
             {"type": st.just(kind), "protocol": st.sampled_from(["http", "https"]), "port": PORTS},
             {**TIMES, "path": PATHS, "host": NAMES},
@@ -237,7 +240,9 @@ def _expressions(*, nodes: bool) -> st.SearchStrategy[Json]:
     values = st.one_of(st.sampled_from(["a", "a,b", "a, b"]), st.lists(NAMES, min_size=1, max_size=2))
     weight = st.integers(1, 100)
     kinds = [
-        some({"key": key, "operator": st.sampled_from(["In", "NotIn"]), "values": values}, {"weight": weight}),
+        some(
+            {"key": key, "operator": st.sampled_from(["In", "NotIn"]), "values": values}, {"weight": weight}
+        ),
         some({"key": key, "operator": st.sampled_from(["Exists", "DoesNotExist"])}, {"weight": weight}),
     ]
     if nodes:
@@ -284,7 +289,10 @@ UPDATES = {
         some({"type": st.sampled_from(["first_up", "first_down"])}, {"batch_size": st.integers(1, 9)}),
         some(
             {"type": st.just("custom")},
-            {"max_surge": st.sampled_from([0, 1, "2", "30%"]), "max_unavailable": st.sampled_from([1, 2, "25%"])},
+            {
+                "max_surge": st.sampled_from([0, 1, "2", "30%"]),
+                "max_unavailable": st.sampled_from([1, 2, "25%"]),
+            },
         ),
         some({"type": st.just("recreate")}, {"period": st.integers(0, 60)}),
     ),

@@ -110,6 +110,8 @@ def update_strategy(
     shown = controllers.workload(typed(whole, kind), registry_domain=registry_domain)
     place: Path = ("spec", "strategy" if kind == "Deployment" else "updateStrategy")
     changes: dict[Path, Any] = {}
+    if new == shown.update_strategy:
+        return []
     wanted = scheduling.update_strategy(new, kind)
     if wanted is not None:
         old = scheduling.update_strategy(shown.update_strategy, kind)
@@ -250,6 +252,8 @@ def _change(
 ) -> Operations:
     """Change what a field of the workload says in the pod template."""
     shown = controllers.workload(typed(whole, kind), registry_domain=registry_domain)
+    if new == getattr(shown, field):
+        return []
     wanted = replace(shown, **{field: new})
     old = {"spec": {"template": msgspec.to_builtins(controllers.template(shown, registry_domain))}}
     after = {"spec": {"template": msgspec.to_builtins(controllers.template(wanted, registry_domain))}}

@@ -30,6 +30,35 @@ FIELDS: Final = (
 """The fields of a workload that are kept."""
 WHOLE: Final = frozenset({"update_strategy", "scheduler_strategy", "vm_access", "vm_network", "routers"})
 """Fields whose parts mean nothing apart from one another."""
+READ_ONLY: Final = frozenset(
+    {
+        "container_statuses",
+        "cluster_ip",
+        "public_ips",
+        "private_ips",
+        "status",
+        "admin_state_up",
+        "availability_zone",
+        "created_at",
+        "description",
+        "flavor_id",
+        "id",
+        "listeners",
+        "loadbalancers",
+        "operating_status",
+        "pools",
+        "project_id",
+        "provider",
+        "provisioning_status",
+        "tags",
+        "updated_at",
+        "vip_address",
+        "vip_network_id",
+        "vip_port_id",
+        "vip_qos_policy_id",
+    }
+)
+"""What portals send back and the objects alone know."""
 SAME: Final = object()
 LIMIT = 48 * 1024
 """Bytes of one annotation: all of an object's together may have 256 KiB."""
@@ -39,7 +68,7 @@ def difference(shown: Any, sent: Any, name: str = "") -> Any:
     """What to lay over `shown` to get `sent`, or SAME; what was not sent is not missed."""
     if sent is None and name == "routers":
         sent = []  # an Ingress does not say which of a Service's ports its rule was sent with
-    if sent is None or sent == shown:
+    if sent is None or sent == shown or name in READ_ONLY:
         return SAME
     if isinstance(shown, dict) and isinstance(sent, dict):
         parts = {key: difference(shown.get(key), value, key) for key, value in sent.items()}
