@@ -96,7 +96,8 @@ class Requests:
         scope.setdefault("state", {})["ecns"] = seen
         head = scope["method"] == "HEAD"
         if head:
-            scope["method"] = "GET"
+            # A copy: the server beneath goes by its own, and knows by it that no body follows.
+            scope = {**scope, "method": "GET"}
         status = 0
         pieces: list[bytes] = []
         ids = [(name, seen.request_id.encode()) for name in (b"requestid", b"x-openstack-request-id")]
