@@ -15,11 +15,11 @@ JsonObject = dict[str, Any]
 """A JSON object of any shape: a Kubernetes object with all of its fields."""
 
 
-class Part(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """A piece of a Kubernetes object."""
+class Part(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, gc=False):
+    """A piece of a Kubernetes object; JSON has no cycles, so the garbage collector need not look."""
 
 
-class OwnerReference(Part, frozen=True):
+class OwnerReference(Part, frozen=True):  # type: ignore[misc]  # msgspec allows it, unlike dataclasses
     """Whom an object belongs to and goes with."""
 
     api_version: str = ""
@@ -74,7 +74,7 @@ class Kind(msgspec.Struct, Generic[T], frozen=True):
     version: str
     plural: str
     kind: str
-    type: type[T]
+    type: type[T]  # noqa: A003  what a Struct's field of this meaning is called everywhere
     namespaced: bool = True
 
     @property
