@@ -161,16 +161,18 @@ class _Time(Type):
     def decode(self, value: Any, unknown: list[str]) -> Any:  # noqa: ARG002  of the interface
         if type(value) is not str:
             raise DecodeError(f"json: cannot unmarshal {_sort_of(value)} into Go value of type string")
-        if not self._micro and _TIME.fullmatch(value):
-            return value
         layout = "2006-01-02T15:04:05.000000Z07:00" if self._micro else "2006-01-02T15:04:05Z07:00"
         try:
             when = datetime.fromisoformat(value)
         except ValueError:
             when = None
+        if when is None and _TIME.fullmatch(value):
+            parts = zip(("month", "day", "hour", "minute", "second"), (12, 31, 23, 59, 59), strict=True)
+            numbers = [int(number) for number in re.findall(r"\d+", value)[1:6]]
+            wrong = next((name for (name, most), n in zip(parts, numbers, strict=True) if n > most), "day")
+            raise DecodeError(f'parsing time "{value}": {wrong} out of range')
         if when is None or when.tzinfo is None or "T" not in value:
-            text = f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"'
-            raise DecodeError(text)
+            raise DecodeError(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"')
         when = when.astimezone(UTC)
         return f"{when:%Y-%m-%dT%H:%M:%S}" + (f".{when.microsecond:06d}Z" if self._micro else "Z")
 

@@ -5,6 +5,7 @@ The state of the cluster before each request is what the recording itself said b
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import uuid
@@ -12,12 +13,12 @@ from copy import deepcopy
 from typing import Any
 
 import msgspec
+from tests.embedded.kubernetes.recorded import ORACLE
 
-from ecns.embedded.kubernetes import admission, errors, schemas, validation
+from ecns.embedded.kubernetes import admission, errors, patches, schemas, validation
 from ecns.embedded.kubernetes.defaults import apply_defaults
 from ecns.embedded.kubernetes.resources import Resource, Resources, Subresource
 from ecns.embedded.kubernetes.validation import schema as structural
-from tests.embedded.kubernetes.recorded import ORACLE
 
 Object = dict[str, Any]
 CREATED = "2026-11-23T10:00:00Z"
@@ -30,8 +31,19 @@ _SUFFIX = re.compile(r"(kube-api-access|gen|ok|Bad)-[bcdfghjklmnpqrstvwxz2456789
 _SUBRESOURCES = {"status", "finalize", "ephemeralcontainers", "resize"}
 
 
-class Missing(Exception):
+class NotOursError(Exception):
     """The request is of a sort that is not for these rooms."""
+
+
+class _Asked(msgspec.Struct):
+    resource: Resource
+    version: str
+    method: str
+    namespace: str
+    name: str
+    sub: str
+    content: str
+    strictness: str
 
 
 class Replay:
@@ -45,7 +57,10 @@ class Replay:
         found = self.objects.get((resource, namespace, name))
         if found is None and name != "nosuch":
             if resource == "namespaces":
-                return {"metadata": {"name": name, "labels": _LABELS.get(name, {})}, "status": {"phase": "Active"}}
+                return {
+                    "metadata": {"name": name, "labels": _LABELS.get(name, {})},
+                    "status": {"phase": "Active"},
+                }
             if resource == "serviceaccounts" and name == "default":
                 return {"metadata": {"name": name, "namespace": namespace}}
         return found
@@ -67,7 +82,7 @@ class Replay:
     def resource(self, group: str, version: str, plural: str) -> Resource:
         found = self.resources.by_path(group, version, plural)
         if found is None:
-            raise Missing(plural)
+            raise NotOursError(plural)
         return found
 
     def remember(self, exchange: Object) -> None:
@@ -86,7 +101,11 @@ class Replay:
         for item in items or ():
             metadata = item.get("metadata", {})
             key = (resource.stored_as, metadata.get("namespace", ""), metadata.get("name", ""))
-            if request["method"] == "DELETE" and not metadata.get("finalizers") and resource.plural != "namespaces":
+            if (
+                request["method"] == "DELETE"
+                and not metadata.get("finalizers")
+                and resource.plural != "namespaces"
+            ):
                 name = found["name"] or metadata.get("name", "")
                 self.objects.pop((resource.stored_as, found["namespace"] or "", name), None)
             elif body.get("kind") == resource.kind or len(items) > 1:
@@ -109,7 +128,9 @@ class Replay:
                 stored_as=f"{spec['names']['plural']}.{spec['group']}",
                 subresources=(Subresource("status", spec["names"]["kind"]),),
                 definition=definition["metadata"]["name"],
-                schemas={version["name"]: version["schema"]["openAPIV3Schema"] for version in spec["versions"]},
+                schemas={
+                    version["name"]: version["schema"]["openAPIV3Schema"] for version in spec["versions"]
+                },
             )
         )
 
@@ -117,115 +138,112 @@ class Replay:
         """What our pure functions make of a request: `{"status", "body", "warnings"}`.
 
         Raises:
-            Missing: the request is for the server to answer.
+            NotOursError: the request is for the server to answer.
         """
         request = exchange["request"]
         found = _PATH.fullmatch(request["path"])
         body = deepcopy(request["body"])
         content = request["headers"].get("content-type", "application/json")
         if found is None or found["sub"] not in {None, *_SUBRESOURCES} or not isinstance(body, dict):
-            raise Missing(request["path"])
-        if request["method"] not in {"POST", "PUT", "PATCH"} or (request["method"] == "POST") == bool(found["name"]):
-            raise Missing(request["method"])
+            raise NotOursError(request["path"])
+        if request["method"] not in {"POST", "PUT", "PATCH"} or (request["method"] == "POST") == bool(
+            found["name"]
+        ):
+            raise NotOursError(request["method"])
         resource = self.resource(found["group"] or "", found["version"], found["plural"])
-        if request["method"] == "PATCH" and content not in {"application/merge-patch+json", MERGE}:
-            raise Missing(content)
+        if request["method"] == "PATCH" and content not in {patches.MERGE, patches.STRATEGIC}:
+            raise NotOursError(content)
         body = _expanded(body)
         old = self.find(resource.name, found["name"] or "", found["namespace"] or "")
         warnings: list[str] = []
+        asked = _Asked(
+            resource=resource,
+            version=found["version"],
+            method=request["method"],
+            namespace=found["namespace"] or "",
+            name=found["name"] or "",
+            sub=found["sub"] or "",
+            content=content,
+            strictness=(request.get("query") or {}).get("fieldValidation", "Warn"),
+        )
         try:
-            obj = self._run(resource, found, request, body, old, warnings, content)
+            obj = self._run(asked, body, old, warnings)
         except errors.ApiError as error:
             return {"status": error.code, "body": error.status(), "warnings": warnings}
         return {"status": 200 + (request["method"] == "POST"), "body": obj, "warnings": warnings}
 
-    def _run(
-        self,
-        resource: Resource,
-        found: re.Match[str],
-        request: Object,
-        body: Object,
-        old: Object | None,
-        warnings: list[str],
-        content: str,
-    ) -> Object:
-        method, sub = request["method"], found["sub"] or ""
-        strict = (request.get("query") or {}).get("fieldValidation", "Warn")
-        name, custom = resource.name, bool(resource.definition)
-        schema = resource.schemas.get(found["version"]) if custom else None
-        if method == "PATCH":
+    def _run(self, asked: _Asked, body: Object, old: Object | None, warnings: list[str]) -> Object:
+        resource, sub = asked.resource, asked.sub
+        if asked.method == "PATCH":
             if old is None:
-                raise errors.not_found(resource.name, found["name"])
-            if content == MERGE:
-                from ecns.embedded.kubernetes import patches
-
-                body = patches.apply(deepcopy(old), body, MERGE, resource, found["version"])
-            else:
-                body = merged(deepcopy(old), body)
-        body.setdefault("apiVersion", resource.api_version(found["version"]))
-        body.setdefault("kind", resource.kind)
-        if (body["apiVersion"], body["kind"]) != (resource.api_version(found["version"]), resource.kind):
-            raise Missing("kind")
-        metadata = body.setdefault("metadata", {})
-        if found["namespace"] and metadata.setdefault("namespace", found["namespace"]) != found["namespace"]:
-            raise Missing("namespace")
-        if not resource.namespaced:
-            metadata.pop("namespace", None)
-        if method == "POST" and metadata.get("resourceVersion"):
-            raise Missing("resourceVersion")
-        if found["name"] and metadata.get("name") != found["name"]:
-            raise Missing("name")
-        if metadata.get("resourceVersion", "1") != (old or {}).get("metadata", {}).get("resourceVersion", "1"):
-            raise Missing("conflict")
-        unknown = (
-            structural.unknown_fields(schema, body) if schema is not None else validation.unknown_fields(name, body)
-        )
-        if unknown and strict == "Strict":
-            why = "strict decoding error: " + ", ".join(unknown)
-            raise schemas.cannot_handle(body, resource.kind, why)
-        if strict != "Ignore":
-            warnings += unknown
+                raise errors.not_found(resource.name, asked.name)
+            kind = asked.content if asked.content == patches.STRATEGIC else patches.MERGE
+            body = patches.apply(deepcopy(old), body, kind, resource, asked.version)
+        self._identify(asked, body, old)
+        schema = resource.schemas.get(asked.version) if resource.definition else None
+        unknown = self._unknown(asked, body, schema)
+        if unknown and asked.strictness == "Strict":
+            raise schemas.cannot_handle(body, resource.kind, "strict decoding error: " + ", ".join(unknown))
+        warnings += unknown if asked.strictness != "Ignore" else []
         if schema is not None:
             structural.prune(schema, body)
             structural.default(schema, body)
-        apply_defaults(name, body)
-        if method == "POST":
+        apply_defaults(resource.name, body)
+        metadata = body["metadata"]
+        if asked.method == "POST":
+            old = None
             if not metadata.get("name") and metadata.get("generateName"):
                 metadata["name"] = metadata["generateName"][:58] + "xxxxx"
-            metadata["uid"] = str(uuid.uuid4())
-            metadata["creationTimestamp"] = CREATED
-            self.find("namespaces", found["namespace"] or "")
-            old = None
+            metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": CREATED}
+            if (resource.stored_as, asked.namespace, metadata.get("name", "")) in self.objects:
+                raise NotOursError("exists")
         elif old is None:
-            raise errors.not_found(resource.name, found["name"])
-        asked = admission.Request(
-            operation="CREATE" if method == "POST" else "UPDATE",
-            resource=name,
+            raise errors.not_found(resource.name, asked.name)
+        request = admission.Request(
+            operation="CREATE" if old is None else "UPDATE",
+            resource=resource.name,
             subresource=sub,
-            namespace=found["namespace"] or "",
+            namespace=asked.namespace,
             name=metadata.get("name", ""),
             obj=body,
             old=old,
-            user=None,
-            dry_run=True,
         )
-        admission.mutate(self, asked)
-        if old is None:
-            exists = self.objects.get((resource.stored_as, found["namespace"] or "", metadata.get("name", "")))
-            if exists is not None:
-                raise Missing("exists")
-            validation.prepare_for_create(name, body)
-            causes = validation.validate_create(name, body)
-        else:
-            validation.prepare_for_update(name, body, old, sub)
-            causes = validation.validate_update(name, body, old, sub)
+        admission.mutate(self, request)
+        causes = self._prepared(resource.name, body, old, sub)
         if schema is not None:
             causes += structural.validate(schema, body, old)
         if causes:
             raise errors.invalid(resource.kind, resource.group, metadata.get("name", ""), causes)
-        admission.check(self, asked)
-        warnings += validation.warnings(name, body, old) + asked.warnings
+        admission.check(self, request)
+        warnings += validation.warnings(resource.name, body, old) + request.warnings
         return body
+
+    def _prepared(self, name: str, body: Object, old: Object | None, sub: str) -> list[errors.Cause]:
+        if old is None:
+            validation.prepare_for_create(name, body)
+            return validation.validate_create(name, body)
+        validation.prepare_for_update(name, body, old, sub)
+        return validation.validate_update(name, body, old, sub)
+
+    def _identify(self, asked: _Asked, body: Object, old: Object | None) -> None:
+        wanted = (asked.resource.api_version(asked.version), asked.resource.kind)
+        if (body.setdefault("apiVersion", wanted[0]), body.setdefault("kind", wanted[1])) != wanted:
+            raise NotOursError("kind")
+        metadata = body.setdefault("metadata", {})
+        if asked.namespace and metadata.setdefault("namespace", asked.namespace) != asked.namespace:
+            raise NotOursError("namespace")
+        if not asked.resource.namespaced:
+            metadata.pop("namespace", None)
+        version = metadata.get("resourceVersion")
+        if version and (old is None or version != old["metadata"].get("resourceVersion")):
+            raise NotOursError("conflict")
+        if asked.name and metadata.get("name") != asked.name:
+            raise NotOursError("name")
+
+    def _unknown(self, asked: _Asked, body: Object, schema: Object | None) -> list[str]:
+        if schema is None:
+            return validation.unknown_fields(asked.resource.name, body)
+        return [f'unknown field "{path}"' for path in structural.unknown_fields(schema, body)]
 
 
 _SECURITY = "pod-security.kubernetes.io/"
@@ -233,20 +251,6 @@ _LABELS = {
     "err-pod-security-restricted": {_SECURITY + "enforce": "restricted"},
     "err-pod-security-baseline": {_SECURITY + "enforce": "baseline", _SECURITY + "warn": "restricted"},
 }
-MERGE = "application/strategic-merge-patch+json"
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, dict):
-        return patch
-    target = target if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            target.pop(key, None)
-        else:
-            target[key] = merged(target.get(key), value)
-    return target
 
 
 def _expanded(value: Any) -> Any:
@@ -261,8 +265,6 @@ def _expanded(value: Any) -> Any:
             return "v" * int(found[1])
         found = re.fullmatch(r"\(base64 of (\d+) times v\)", value)
         if found:
-            import base64
-
             return base64.b64encode(b"v" * int(found[1])).decode()
     return value
 
@@ -314,7 +316,7 @@ def differences(file: str, *, only: str = "") -> tuple[list[tuple[str, str]], in
             continue
         try:
             ours = replay.answer(exchange)
-        except Missing:
+        except NotOursError:
             replay.remember(exchange)
             continue
         compared += 1
@@ -336,12 +338,24 @@ def _difference(exchange: Object, ours: Object) -> str:
             return f"message\n   {normal(_message(theirs))}\n   {normal(_message(ours))}"
         return ""
     wanted, have = normal(theirs["body"]), normal(ours["body"])
+    if exchange["request"]["method"] != "POST":
+        for answer in (wanted, have):
+            _forget_controllers(answer)
     if wanted != have:
         paths = list(_paths(wanted, have, ""))
         return "body " + "; ".join(paths[:8])
     if warnings_of(exchange) != ours["warnings"]:
         return f"warnings {warnings_of(exchange)} | ours {ours['warnings']}"
     return ""
+
+
+def _forget_controllers(answer: Object) -> None:
+    """What controllers wrote between two requests."""
+    answer.pop("status", None)
+    annotations = answer["metadata"].get("annotations", {})
+    annotations.pop("deployment.kubernetes.io/revision", None)
+    if not annotations:
+        answer["metadata"].pop("annotations", None)
 
 
 def _message(answer: Object) -> str:

@@ -40,9 +40,9 @@ class Reader(Protocol):
 class Request(msgspec.Struct):
     """A write that is about to happen.
 
-    `operation` is CREATE or UPDATE, `resource` such as `deployments.apps`, `obj` the object to be stored
-    (which `mutate` changes in place), `old` the stored one of an update. `warnings` collects what the
-    answer's Warning headers are to say.
+    `operation` is CREATE, UPDATE or DELETE (of which nothing is checked here), `resource` such as
+    `deployments.apps`, `obj` the object to be stored (which `mutate` changes in place), `old` the stored one
+    of an update. `warnings` collects what the answer's Warning headers are to say.
     """
 
     operation: str
@@ -83,6 +83,8 @@ def mutate(cluster: Reader, request: Request) -> None:
     Raises:
         ApiError: 404 for a namespace that does not exist, 403 for what is forbidden.
     """
+    if request.operation == "DELETE":
+        return
     for plugin in _MUTATING:
         plugin(cluster, request)
 
@@ -93,5 +95,7 @@ def check(cluster: Reader, request: Request) -> None:
     Raises:
         ApiError: 403, or 422 for the labels of a Pod Security level.
     """
+    if request.operation == "DELETE":
+        return
     for plugin in _CHECKING:
         plugin(cluster, request)

@@ -36,7 +36,11 @@ def taint_new_node(cluster: Reader, request: Request) -> None:
 
 
 def set_priority(cluster: Reader, request: Request) -> None:
-    """Computes a new pod's priority from its class."""
+    """Computes a new pod's priority from its class; an update that leaves it out keeps it."""
+    if request.operation == "UPDATE" and request.resource == "pods" and not request.subresource:
+        for field in ("priority", "preemptionPolicy"):
+            if field in request.old["spec"]:
+                request.obj["spec"].setdefault(field, request.old["spec"][field])
     if not _is_new_pod(request):
         return
     spec = request.obj["spec"]

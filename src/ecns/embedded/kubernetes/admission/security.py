@@ -59,8 +59,6 @@ def _text(found: list[Fault]) -> str:
 
 def check(cluster: Reader, request: Request) -> None:
     """Refuses pods below the enforced level, warns of pods and templates below the warned one."""
-    if request.operation == "DELETE":
-        return
     if request.resource == "namespaces":
         _check_namespace(cluster, request)
         return

@@ -108,7 +108,7 @@ _ANY = _Rules(others.nothing)
 
 
 def unknown_fields(resource: str, obj: Object) -> list[str]:
-    """What strict decoding of a built-in object complains of: `unknown field "spec.foo"`, in the body's order.
+    """What strict decoding of a built-in object complains of, such as `unknown field "spec.foo"`.
 
     Args:
         resource: `pods` or `deployments.apps`.

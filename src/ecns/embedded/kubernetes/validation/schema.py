@@ -67,8 +67,8 @@ def _walk(schema: Object, value: Any, path: str, *, root: bool, drop: bool) -> I
 
 
 def unknown_fields(schema: Object, obj: Object) -> list[str]:
-    """What a strict decoding complains of: `unknown field "spec.foo"`."""
-    return [f'unknown field "{path}"' for path in sorted(_walk(schema, obj, "", root=True, drop=False))]
+    """The paths of what the schema does not know: `spec.foo`."""
+    return sorted(_walk(schema, obj, "", root=True, drop=False))
 
 
 def prune(schema: Object, obj: Object) -> None:
