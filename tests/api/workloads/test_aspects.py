@@ -12,8 +12,8 @@ from ecns.api.workloads import aspects, manifests
 from ecns.api.workloads.types import (
     AccessMode,
     Network,
-    SchedulerStrategy,
     ScaleStrategy,
+    SchedulerStrategy,
     UpdateStrategy,
     Workload,
 )
