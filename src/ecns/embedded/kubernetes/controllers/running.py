@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from ecns.embedded.kubernetes.controllers import (
+    autoscalers,
     collector,
+    cronjobs,
     daemonsets,
     deployments,
+    disruption,
     endpoints,
     jobs,
     namespaces,
+    quotas,
     replicasets,
     statefulsets,
+    volumes,
 )
 from ecns.embedded.kubernetes.controllers.shared import Shared
 from ecns.embedded.kubernetes.nodes import inventory, kubelet, lifecycle, scheduler
@@ -33,6 +38,13 @@ _KINDS: tuple[type[Controller], ...] = (
     daemonsets.DaemonSets,
     jobs.Jobs,
     jobs.JobLifetimes,
+    cronjobs.CronJobs,
+    autoscalers.Autoscalers,
+    volumes.EphemeralClaims,
+    volumes.Binder,
+    volumes.Protection,
+    quotas.Quotas,
+    disruption.Budgets,
     endpoints.Endpoints,
     endpoints.EndpointSlices,
     endpoints.MirroredSlices,
