@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import threading
@@ -73,9 +74,8 @@ def test_typed_objects_go_there_and_back(api: client.ApiClient, space: str) -> N
     made = apps.create_namespaced_deployment(space, deployment)
     assert made.spec.strategy.rolling_update.max_surge == "25%"
     assert made.metadata.creation_timestamp.tzinfo is not None
-    scale = apps.read_namespaced_deployment_scale("web", space)
-    scale.spec.replicas = 3
-    apps.replace_namespaced_deployment_scale("web", space, scale)
+    assert apps.read_namespaced_deployment_scale("web", space).spec.replicas == 2
+    apps.patch_namespaced_deployment_scale("web", space, {"spec": {"replicas": 3}})
     assert apps.read_namespaced_deployment("web", space).spec.replicas == 3
     apps.patch_namespaced_deployment("web", space, {"metadata": {"labels": {"a": "b"}}})
     listed = apps.list_deployment_for_all_namespaces(label_selector="a=b").items
@@ -164,6 +164,7 @@ def test_manifests_from_yaml(api: client.ApiClient, space: str) -> None:
     assert found.spec.ports[0].target_port == 80
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the client leaves its socket open
 def test_logs_and_exec(api: client.ApiClient, space: str) -> None:
     core = client.CoreV1Api(api)
     core.create_namespaced_pod(space, pod("p", "echo hello; sleep 3600"))
@@ -172,6 +173,7 @@ def test_logs_and_exec(api: client.ApiClient, space: str) -> None:
     call = core.connect_get_namespaced_pod_exec
     said = stream(call, "p", space, command=["echo", "hi"], stdout=True, stderr=True, stdin=False, tty=False)
     assert said == "hi\n"
+    gc.collect()
 
 
 def test_a_service_account_is_asked_for_its_rights(api: client.ApiClient, space: str) -> None:
