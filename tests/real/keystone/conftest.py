@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(
-    scope="module",
+    scope="session",
     params=[
         pytest.param("embedded", marks=pytest.mark.xdist_group("keystone-embedded")),
         pytest.param("real", marks=[pytest.mark.xdist_group("keystone-real"), pytest.mark.timeout(900)]),
@@ -33,7 +33,7 @@ def server(
     started.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cloud(server: KeystoneProcess) -> Iterator[Cloud]:
     """Its administrator."""
     made = Cloud(server)

@@ -369,6 +369,8 @@ async def test_down_slow_and_back(cloud: Cloud, server: KeystoneProcess, clock: 
         short = person.token()
         await _until_refused(checker, short)
         await patient.close()
+        server.stop()
+        server.start()
     finally:
         await keystone.close()
 

@@ -26,9 +26,15 @@ TOKEN_KEYS = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def person(cloud: Cloud) -> Person:
     return cloud.person("member")
+
+
+@pytest.fixture(scope="module")
+def other(cloud: Cloud) -> dict[str, Any]:
+    """Another project."""
+    return cloud.make("project")
 
 
 def ask(
@@ -185,8 +191,9 @@ def test_bodies_that_are_none(cloud: Cloud, body: bytes) -> None:
         ("admin", "DELETE", "/users/nobody", 404),
     ],
 )
-def test_who_may_ask_what(cloud: Cloud, who: str, method: str, path: str, status: int) -> None:
-    person, other = cloud.person("member"), cloud.make("project")
+def test_who_may_ask_what(
+    cloud: Cloud, person: Person, other: dict[str, Any], *, who: str, method: str, path: str, status: int
+) -> None:
     token = {
         "": lambda: "",
         "junk": lambda: "junk",
