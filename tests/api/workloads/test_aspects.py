@@ -168,7 +168,7 @@ def test_a_changed_workload_is_shown_as_it_was_sent(one: Json, other: Json) -> N
     def plain(workload: Workload) -> Any:
         found = msgspec.to_builtins(workload)
         return [found[name] for name in ("network", "scheduler_strategy")] + [
-            {key: value for key, value in box.items() if key not in {"volume_mounts"}}
+            {key: value for key, value in box.items() if key != "volume_mounts"}
             for box in found["containers"]
         ]
 

@@ -280,7 +280,7 @@ class Volume(Struct, kw_only=True):
     """volume.
 
     `type` is StorageClass, PVC, LocalStorage, EmptyDir, ConfigMap or Secret; a volume that was made
-    elsewhere may show another one of Kubernetes' sources, such as `projected`.
+    elsewhere, of a source that the reference has no word for, is shown as Other.
     """
 
     name: str

@@ -127,7 +127,7 @@ def workload(
         registry_domain: where images of source `ecns` are.
     """
     around = companions or Companions()
-    shown = _remembered(_shown(controller, around, registry_domain), controller, registry_domain)
+    shown = _remembered(_shown(controller, around, registry_domain), controller, around, registry_domain)
     for container in shown.containers:
         container.container_statuses = status.container_state(container.name, around.pods)
     shown.pods_status = [status.pod_status(pod) for pod in around.pods]
@@ -278,7 +278,9 @@ def _shown(controller: apps.Controller, around: Companions, registry_domain: str
     )
 
 
-def _remembered(shown: Workload, controller: apps.Controller, registry_domain: str) -> Workload:
+def _remembered(
+    shown: Workload, controller: apps.Controller, around: Companions, registry_domain: str
+) -> Workload:
     """`shown` with what was sent beside it, as far as the objects still say the same."""
     kept = sent.load(controller.metadata.annotations)
     if not kept:
@@ -288,6 +290,7 @@ def _remembered(shown: Workload, controller: apps.Controller, registry_domain: s
     try:
         candidate = msgspec.convert(claimed, Workload)
         made = _objects(candidate, namespace="", registry_domain=registry_domain)
+        made.claims = [claim for claim in made.claims if claim.metadata.name in around.claims]
         again = msgspec.to_builtins(_shown(made.controller, _around(made), registry_domain))
         same = [name for name in kept if sent.difference(seen[name], again[name], name) is sent.SAME]
         return msgspec.convert({**seen, **{name: claimed[name] for name in same}}, Workload)
