@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import base64
 import contextlib
+import gc
 import json
 import os
 import secrets
@@ -152,6 +153,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes the port it had before, or a free one")
     parser.add_argument("--ready-fd", type=int, help="file descriptor that gets one line of JSON when it serves")
     options = parser.parse_args(words)
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)  # objects are trees without cycles: looking for them costs most of the time
     asyncio.run(_serve(options.data_dir, options.name, options.port, options.ready_fd))
 
 

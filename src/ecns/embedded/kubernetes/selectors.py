@@ -159,9 +159,7 @@ class _Parser:
     def _number(self, key: str, operator: str) -> Requirement:
         value = self._value()
         if not re.fullmatch(r"[+-]?\d+", value):
-            message = (
-                f'values[0]: Invalid value: "{value}": for \'Gt\', \'Lt\' operators, the value must be an integer'
-            )
+            message = f"values[0]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
             raise ValueError(message)
         return Requirement(key, operator, (value,))
 
@@ -283,18 +281,24 @@ _FIELDS: dict[str, dict[str, Callable[[Object], str]]] = {
         if key != "source"
     }
     | {"reportingController": _path("reportingComponent")},
-    "nodes": {"spec.unschedulable": lambda node: str(bool(node.get("spec", {}).get("unschedulable"))).lower()},
+    "nodes": {
+        "spec.unschedulable": lambda node: str(bool(node.get("spec", {}).get("unschedulable"))).lower()
+    },
     "namespaces": {"status.phase": _path("status", "phase"), "name": _path("metadata", "name")},
     "secrets": {"type": _path("type")},
     "services": {"spec.clusterIP": _path("spec", "clusterIP"), "spec.type": _path("spec", "type")},
     "replicasets.apps": {"status.replicas": lambda item: str(item.get("status", {}).get("replicas", 0))},
-    "replicationcontrollers": {"status.replicas": lambda item: str(item.get("status", {}).get("replicas", 0))},
+    "replicationcontrollers": {
+        "status.replicas": lambda item: str(item.get("status", {}).get("replicas", 0))
+    },
     "jobs.batch": {"status.successful": lambda job: str(job.get("status", {}).get("succeeded", 0))},
 }
 _TERM = re.compile(r"(?P<field>[^=!]*)(?P<operator>==|!=|=)(?P<value>.*)", re.DOTALL)
 
 
-def parse_fields(text: str, resource: str, version: str, selectable: tuple[str, ...] = ()) -> tuple[FieldTerm, ...]:
+def parse_fields(
+    text: str, resource: str, version: str, selectable: tuple[str, ...] = ()
+) -> tuple[FieldTerm, ...]:
     """Parses a field selector for a resource.
 
     Args:
@@ -314,9 +318,7 @@ def parse_fields(text: str, resource: str, version: str, selectable: tuple[str, 
             continue
         found = _TERM.fullmatch(part)
         if found is None:
-            raise bad_request(
-                f"invalid selector: '{text}'; can't understand '{part}'"
-            )
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         field, value = found["field"], re.sub(r"\\([\\,=])", r"\1", found["value"])
         allowed = {"metadata.name", "metadata.namespace"} | set(selectable)
         if field not in known and field not in allowed:
@@ -327,6 +329,36 @@ def parse_fields(text: str, resource: str, version: str, selectable: tuple[str, 
             )
         terms.append(FieldTerm(field, value, found["operator"] == "!="))
     return tuple(terms)
+
+
+class _PodSpec(msgspec.Struct, omit_defaults=True):
+    nodeName: str = ""  # noqa: N815  Kubernetes' name
+    restartPolicy: str = ""  # noqa: N815
+    schedulerName: str = ""  # noqa: N815
+    serviceAccountName: str = ""  # noqa: N815
+    hostNetwork: bool = False  # noqa: N815
+
+
+class _PodStatus(msgspec.Struct, omit_defaults=True):
+    phase: str = ""
+    podIP: str = ""  # noqa: N815
+    nominatedNodeName: str = ""  # noqa: N815
+
+
+class _PodHead(msgspec.Struct):
+    spec: _PodSpec = msgspec.field(default_factory=_PodSpec)
+    status: _PodStatus = msgspec.field(default_factory=_PodStatus)
+
+
+_decode_pod = msgspec.json.Decoder(_PodHead).decode
+
+
+def _selectable(record: Record) -> Object:
+    """The part of an object that fields are selected by; of a pod that is not decoded, that part alone."""
+    if record.resource != "pods" or record.is_decoded:
+        return record.obj
+    found: Object = msgspec.to_builtins(_decode_pod(record.data))
+    return found
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -351,8 +383,10 @@ class Selection(msgspec.Struct, frozen=True):
             elif term.field == "metadata.namespace":
                 value = record.namespace
             else:
-                read = _FIELDS.get(self.resource, {}).get(term.field) or _path(*term.field.lstrip(".").split("."))
-                value = read(record.obj)
+                read = _FIELDS.get(self.resource, {}).get(term.field) or _path(
+                    *term.field.lstrip(".").split(".")
+                )
+                value = read(_selectable(record))
             if (value == term.value) == term.negated:
                 return False
         return True

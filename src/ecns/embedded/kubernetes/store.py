@@ -96,6 +96,11 @@ class Record:
             self._store.remember(self)
         return self._obj
 
+    @property
+    def is_decoded(self) -> bool:
+        """Whether `obj` costs nothing."""
+        return self._obj is not None
+
     def forget(self) -> None:
         """Drops the decoded object; the bytes stay."""
         self._obj = None

@@ -210,7 +210,13 @@ class Scene:
         if "sec-websocket-protocol" in headers:
             return await self._websocket(exchange, url, query, headers)
         body = self._body(exchange)
-        data = body.encode() if isinstance(body, str) else json.dumps(body).encode() if body is not None else None
+        data = (
+            body.encode()
+            if isinstance(body, str)
+            else json.dumps(body).encode()
+            if body is not None
+            else None
+        )
         skip = {"Content-Type", "Accept", "User-Agent"}
         wait = aiohttp.ClientTimeout(total=30)
         from yarl import URL  # noqa: PLC0415  beside its use
@@ -225,7 +231,11 @@ class Scene:
             timeout=wait,
             allow_redirects=False,
         ) as response:
-            shown = {key: response.headers[key] for key in ("content-type", "retry-after") if key in response.headers}
+            shown = {
+                key: response.headers[key]
+                for key in ("content-type", "retry-after")
+                if key in response.headers
+            }
             warnings = response.headers.getall("warning", [])
             if warnings:
                 shown["warning"] = warnings
@@ -260,7 +270,11 @@ class Scene:
         recorded = exchange.response["body"]
         try:
             async with self._session.ws_connect(
-                url, params=query, headers=headers, protocols=protocols, timeout=aiohttp.ClientWSTimeout(ws_close=2)
+                url,
+                params=query,
+                headers=headers,
+                protocols=protocols,
+                timeout=aiohttp.ClientWSTimeout(ws_close=2),
             ) as socket:
                 await self._talk(socket, recorded if isinstance(recorded, list) else [], frames)
                 shown = {"sec-websocket-protocol": socket.protocol} if socket.protocol else {}
@@ -357,7 +371,12 @@ class Scene:
                 self._versions.append((int(theirs), int(ours)))
             elif key == "token":
                 self._token = ours
-            elif theirs != ours and key in {"uid", "name"} and len(theirs) > 5 and normal.text(theirs) == normal.text(ours):
+            elif (
+                theirs != ours
+                and key in {"uid", "name"}
+                and len(theirs) > 5
+                and normal.text(theirs) == normal.text(ours)
+            ):
                 self._strings[theirs] = ours
 
     def _normal(self, exchange: Exchange, recorded: dict[str, Any], ours: dict[str, Any]) -> tuple[Any, Any]:
@@ -428,7 +447,21 @@ async def replay(file: str, only: str = "") -> tuple[int, list[Difference]]:
 def known() -> dict[str, str]:
     """Exchange → why it differs, out of differences.toml."""
     document = tomllib.loads((Path(__file__).parent / "differences.toml").read_text())
-    return {identity: entry["reason"] for entry in document.get("difference", ()) for identity in entry["ids"]}
+    return {
+        identity: entry["reason"] for entry in document.get("difference", ()) for identity in entry["ids"]
+    }
+
+
+def varying() -> set[str]:
+    """Exchanges that differ in some runs only: which of several states is caught."""
+    document = tomllib.loads((Path(__file__).parent / "differences.toml").read_text())
+    found = (entry["ids"] for entry in document.get("difference", ()) if entry.get("varies"))
+    return {identity for ids in found for identity in ids}
+
+
+def identities(file: str) -> set[str]:
+    """Every exchange of a file."""
+    return {exchange.id for found in load(file).values() for exchange in found}
 
 
 def counted(differences: list[Difference], reasons: dict[str, str]) -> Counter[str]:

@@ -62,9 +62,7 @@ def _list(item: Any, **more: Any) -> Any:
 _ITEM = _fields(name=_TEXT, value=_TEXT)
 _PATCHED = _fields(
     spec={
-        **_fields(
-            color={"type": "string", "default": "red"}, size=_NUMBER, items=_list(_ITEM), free=_OBJECT
-        ),
+        **_fields(color={"type": "string", "default": "red"}, size=_NUMBER, items=_list(_ITEM), free=_OBJECT),
     },
     status=_STATUS,
 )
@@ -80,6 +78,7 @@ _APPLIED = _fields(
     ),
     status=_STATUS,
 )
+
 
 def _maps(namespace: str, names: str, labels: bool = False, **more: Any) -> list[tuple[str, str, Any]]:
     found = []
@@ -97,7 +96,11 @@ SETUPS: dict[str, list[tuple[str, str, Any]]] = {
         (
             "POST",
             "/api/v1/namespaces/err-methods/configmaps",
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{index}", "labels": {"i": str(index)}}},
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": f"c{index}", "labels": {"i": str(index)}},
+            },
         )
         for index in range(3)
     ],
@@ -106,10 +109,18 @@ SETUPS: dict[str, list[tuple[str, str, Any]]] = {
     "list-expired": _maps("list-expired", "c0 c1 c2 c3"),
     "watch-too-old": [("POST", _DEFINITIONS, _definition("latewidgets", "LateWidget", _OBJECT))],
     "patch-custom": [
-        ("POST", _DEFINITIONS, _definition("patchwidgets", "PatchWidget", _PATCHED, subresources={"status": {}}))
+        (
+            "POST",
+            _DEFINITIONS,
+            _definition("patchwidgets", "PatchWidget", _PATCHED, subresources={"status": {}}),
+        )
     ],
     "apply-custom": [
-        ("POST", _DEFINITIONS, _definition("applywidgets", "ApplyWidget", _APPLIED, subresources={"status": {}}))
+        (
+            "POST",
+            _DEFINITIONS,
+            _definition("applywidgets", "ApplyWidget", _APPLIED, subresources={"status": {}}),
+        )
     ],
 }
 """Scenario → (method, path, body) of the requests that prepare it, in order."""

@@ -1,0 +1,24 @@
+"""Every recorded exchange is answered as a real server answered it, but for the differences that are kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.embedded.kubernetes.oracle import replay
+
+pytestmark = pytest.mark.skipif(
+    not (replay.FOLDER / "discovery.jsonl").exists(),
+    reason="the recorded exchanges lie beside the repository (or where ECNS_ORACLE says), and are not there",
+)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("file", replay.FILES)
+async def test_answers_are_as_recorded(file: str) -> None:
+    reasons = {key: reason for key, reason in replay.known().items() if key in replay.identities(file)}
+    _, differences = await replay.replay(file)
+    differing = {item.exchange.id: item for item in differences}
+    news = [f"{key}: {'; '.join(item.lines(3))}" for key, item in differing.items() if key not in reasons]
+    assert not news, "\n".join(news)
+    sometimes = replay.varying()
+    assert not [key for key in reasons if key not in differing and key not in sometimes]
