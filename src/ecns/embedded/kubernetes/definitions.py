@@ -5,11 +5,12 @@ Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/cust
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.kubernetes import clock
 from ecns.embedded.kubernetes.deletion import DEFINITION_FINALIZER
 from ecns.embedded.kubernetes.resources import ALL_VERBS, STATUS_VERBS, Resource, Subresource, preference
+from ecns.embedded.kubernetes.validation import schema as structural
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.cluster import Cluster
@@ -25,8 +26,12 @@ def resource_of(definition: Object) -> Resource:
     spec = definition["spec"]
     names = spec["names"]
     versions = {item["name"]: item for item in spec["versions"]}
-    served = sorted((name for name, item in versions.items() if item.get("served")), key=preference, reverse=True)
-    storage = next((name for name, item in versions.items() if item.get("storage")), served[0] if served else "")
+    served = sorted(
+        (name for name, item in versions.items() if item.get("served")), key=preference, reverse=True
+    )
+    storage = next(
+        (name for name, item in versions.items() if item.get("storage")), served[0] if served else ""
+    )
     subresources: dict[str, Subresource] = {}
     schemas, columns, scales, selectable = {}, {}, {}, {}
     for name, item in versions.items():
@@ -34,7 +39,9 @@ def resource_of(definition: Object) -> Resource:
         columns[name] = item.get("additionalPrinterColumns") or [
             {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
         ]
-        selectable[name] = tuple(field["jsonPath"].lstrip(".") for field in item.get("selectableFields") or ())
+        selectable[name] = tuple(
+            field["jsonPath"].lstrip(".") for field in item.get("selectableFields") or ()
+        )
         offered = item.get("subresources") or {}
         if "status" in offered:
             subresources["status"] = Subresource("status", names["kind"])
@@ -79,6 +86,7 @@ class Definitions:
         resource = resource_of(definition)
         self._cluster.resources.add(resource)
         self._cluster.store.begin(resource.name)
+        self._redefault(resource)
         self._cluster.observe(resource.name, lambda kind, _new, _old: self._gone(kind, resource))
 
     def _changed(self, event: str, new: Object | None, old: Object | None) -> None:
@@ -91,7 +99,15 @@ class Definitions:
         elif not _is_established(new):
             self._establish(new)
         elif event == "MODIFIED" and old is not None and old.get("spec") != new.get("spec"):
-            self._cluster.resources.add(resource_of(new))
+            resource = resource_of(new)
+            self._cluster.resources.add(resource)
+            self._redefault(resource)
+
+    def _redefault(self, resource: Resource) -> None:
+        """Fills in what the schema's defaults say in objects that were stored before them."""
+        schema = resource.schemas.get(resource.storage_version, {})
+        if _has_defaults(schema):
+            self._cluster.store.redecode(resource.name, lambda obj: structural.default(schema, obj))
 
     def _establish(self, definition: Object) -> None:
         cluster = self._cluster
@@ -116,7 +132,11 @@ class Definitions:
         if clash:
             reason, message = clash
             accepted |= {"status": "False", "reason": reason, "message": message}
-            established |= {"status": "False", "reason": "NotAccepted", "message": "not all names are accepted"}
+            established |= {
+                "status": "False",
+                "reason": "NotAccepted",
+                "message": "not all names are accepted",
+            }
             status["acceptedNames"] = {"plural": "", "kind": ""}
         else:
             status["acceptedNames"] = {key: value for key, value in spec["names"].items() if value}
@@ -169,7 +189,10 @@ class Definitions:
         finalizers = definition["metadata"].get("finalizers") or []
         if FINALIZER not in finalizers or cluster.store.count(resource.name):
             return
-        metadata = {**definition["metadata"], "finalizers": [item for item in finalizers if item != FINALIZER]}
+        metadata = {
+            **definition["metadata"],
+            "finalizers": [item for item in finalizers if item != FINALIZER],
+        }
         cluster.update(RESOURCE, {**definition, "metadata": metadata})
 
 
@@ -179,6 +202,14 @@ def _conditions(definition: Object) -> dict[str, tuple[str, str]]:
 
 def _states(conditions: list[Object]) -> dict[str, tuple[str, str]]:
     return {item["type"]: (item["status"], item.get("message", "")) for item in conditions}
+
+
+def _has_defaults(schema: Any) -> bool:
+    if isinstance(schema, list):
+        return any(_has_defaults(item) for item in schema)
+    return isinstance(schema, dict) and (
+        "default" in schema or any(_has_defaults(item) for item in schema.values())
+    )
 
 
 def _is_established(definition: Object) -> bool:

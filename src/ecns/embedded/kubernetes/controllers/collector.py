@@ -112,10 +112,7 @@ class Collector(Controller):
             owner = self._owner(reference, metadata.get("namespace", ""))
             if owner is None:
                 continue
-            held = owner["metadata"].get("deletionTimestamp") and FOREGROUND in (
-                owner["metadata"].get("finalizers") or ()
-            )
-            (waiting if held else solid).append(reference)
+            (waiting if _waits(owner) else solid).append(reference)
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         if solid:
             if len(solid) != len(metadata["ownerReferences"]):
@@ -124,7 +121,10 @@ class Collector(Controller):
             return
         preconditions = {"uid": metadata["uid"]}
         if waiting:
-            policy = "Foreground" if self.cluster.owned(metadata["uid"]) else "Background"
+            dependants = self.cluster.owned(metadata["uid"])
+            if any(_waits(item) for _, item in dependants):
+                self._unblock(resource, obj)
+            policy = "Foreground" if dependants else "Background"
             self.cluster.delete(resource, name, namespace, propagation=policy, preconditions=preconditions)
             return
         finalizers = metadata.get("finalizers") or ()
@@ -143,6 +143,18 @@ class Collector(Controller):
         if owner is None or owner["metadata"].get("uid") != reference.get("uid"):
             return None
         return owner
+
+    def _unblock(self, resource: str, obj: Object) -> None:
+        """Breaks a circle of owners that wait for one another: nobody waits for this one any more."""
+        metadata = obj["metadata"]
+        references = [
+            {**reference, "blockOwnerDeletion": False} if reference.get("blockOwnerDeletion") else reference
+            for reference in metadata["ownerReferences"]
+        ]
+        if references != metadata["ownerReferences"]:
+            self.cluster.update(resource, {**obj, "metadata": {**metadata, "ownerReferences": references}})
+            for reference in references:
+                self._owner_waits(reference.get("uid", ""))
 
     def _orphan(self, resource: str, owner: Object) -> None:
         uid = owner["metadata"]["uid"]
@@ -177,3 +189,9 @@ class Collector(Controller):
         kept = [item for item in current["metadata"].get("finalizers") or () if item != finalizer]
         rest = {key: value for key, value in current["metadata"].items() if key != "finalizers"}
         self.cluster.update(resource, {**current, "metadata": {**rest, "finalizers": kept} if kept else rest})
+
+
+def _waits(obj: Object) -> bool:
+    """Whether an object is being deleted in the foreground: it waits for its dependants."""
+    metadata = obj["metadata"]
+    return bool(metadata.get("deletionTimestamp")) and FOREGROUND in (metadata.get("finalizers") or ())
