@@ -11,7 +11,7 @@ import tarfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ecns.embedded.kubernetes.nodes import syntax
+from ecns.embedded.kubernetes.nodes import network, syntax
 from ecns.embedded.kubernetes.nodes.effects import (
     Effects,
     OutOfMemory,
@@ -640,7 +640,26 @@ def _stty(shell: Shell, arguments: list[str], _source: Source, out: Output, err:
     return 0
 
 
+_AWK = re.compile(r"(?:/((?:[^/\\]|\\.)*)/)?\s*\{\s*print(?:\s+\$(\d+))?\s*;?\s*\}")
+
+
+def _awk(_shell: Shell, arguments: list[str], source: Source, out: Output, err: Output) -> Effects:
+    """Only `awk '/pattern/{print $N}'` of standard input."""
+    script = _AWK.fullmatch(arguments[-1].strip()) if arguments else None
+    if script is None:
+        err(b"awk: this simulated one knows '/pattern/{print $N}' only\n")
+        return 2
+    pattern, field = re.compile((script[1] or "").encode()), int(script[2] or 0)
+    for line in (yield from source.rest()).splitlines():
+        fields = [line, *line.split()]
+        if pattern.search(line):
+            out((fields[field] if field < len(fields) else b"") + b"\n")
+    return 0
+
+
 _PROGRAMS: dict[str, Program] = {
+    **network.PROGRAMS,
+    "awk": _awk,
     "[": _test,
     "ash": _sh,
     "bash": _sh,
