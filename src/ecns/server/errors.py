@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,12 +11,14 @@ from litestar import Response
 from litestar.exceptions import (
     ClientException,
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
     SerializationException,
     ValidationException,
 )
 
+from ecns.api.common import bodies
 from ecns.errors import (
     BY_STATUS,
     BadRequestError,
@@ -74,10 +77,12 @@ def translate(exception: Exception) -> EcnsError:
     match exception:
         case EcnsError():
             return exception
-        case ValidationException():
+        case ValidationException() | InternalServerException():
             return _validation(exception)
-        case SerializationException():
+        case ClientException(__cause__=SerializationException()):
             return BadRequestError(f"the body is not JSON: {_root(exception)}")
+        case UnicodeDecodeError():
+            return BadRequestError("the body is not UTF-8")
         case NotFoundException():
             return NotFoundError("there is no such path")
         case MethodNotAllowedException():
@@ -88,11 +93,9 @@ def translate(exception: Exception) -> EcnsError:
             return PayloadTooLargeError("the body is larger than this server takes")
         case HTTPException() if exception.status_code in BY_STATUS:
             return BY_STATUS[exception.status_code](exception.detail or exception.args[0])
-        case ClientException():
-            return BadRequestError(exception.detail)
         case RecursionError():
             return BadRequestError("the body is nested too deeply")
-    return EcnsError("ECNS failed; the request id leads to the reason in its log")
+    return _fault()
 
 
 def _root(exception: BaseException) -> str:
@@ -101,19 +104,26 @@ def _root(exception: BaseException) -> str:
     return str(exception)
 
 
-def _validation(exception: ValidationException) -> BadRequestError:
-    problems = [entry for entry in exception.extra or [] if isinstance(entry, dict)]
-    if not problems:
-        return BadRequestError(exception.detail)
-    first = problems[0]
-    field = str(first.get("key", "")).removeprefix("data.")
-    if field == "data":
-        field = ""
-    message = str(first.get("message", ""))
-    if first.get("key") == "data" and "missing" in message.lower():
+def _validation(exception: ValidationException | InternalServerException) -> EcnsError:
+    """The error of a parameter or of a field of the body.
+
+    Litestar calls it a fault of ours when the field has the name of a dependency; its path tells it apart.
+    """
+    message, path = exception.detail, ""
+    if isinstance(cause := exception.__cause__, msgspec.ValidationError):
+        message, path = bodies.place(cause)
+    elif isinstance(exception.extra, list) and exception.extra:
+        message, path = exception.extra[0]["message"], exception.extra[0].get("key", "")
+    if path == "data" and message == "is needed":
         return BadRequestError("the request needs a JSON body")
-    said = f"{field}: {message}" if field else message
-    return BadRequestError(said, field=field)
+    field = path.removeprefix("data").removeprefix(".") if re.match(r"data\b", path) else path
+    if isinstance(exception, InternalServerException) and field == path:
+        return _fault()
+    return bodies.invalid(message, field)
+
+
+def _fault() -> EcnsError:
+    return EcnsError("ECNS failed; the request id leads to the reason in its log")
 
 
 def handle(request: Request[Any, Any, Any], exception: Exception) -> Response[Envelope]:

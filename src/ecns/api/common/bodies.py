@@ -1,4 +1,4 @@
-"""Bodies whose type depends on the query parameter `action`."""
+"""Bodies: as the type that the query parameter `action` asks for, and what is wrong with one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ecns.errors import BadRequestError
 
 T = TypeVar("T")
 
-_PATH = re.compile(r"(.*) - at `\$\.?(.*)`")
+_PLACE = re.compile(r"(.*?)(?: - at `(?:key in )?\$\.?(.*)`)?", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(.*)`")
 
 
 def decoded(body: dict[str, Any], kind: type[T]) -> T:
@@ -23,7 +24,18 @@ def decoded(body: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(body, kind, strict=False)
     except msgspec.ValidationError as error:
-        if match := _PATH.fullmatch(str(error)):
-            message, field = match.groups()
-            raise BadRequestError(f"{field}: {message}", field=field) from error
-        raise BadRequestError(str(error)) from error
+        raise invalid(*place(error)) from error
+
+
+def place(error: msgspec.ValidationError) -> tuple[str, str]:
+    """What msgspec complains of and at which field, such as `workloads[0].containers`; "" is the whole."""
+    match = _PLACE.fullmatch(str(error))
+    message, field = (match[1], match[2] or "") if match else (str(error), "")
+    if missing := _MISSING.fullmatch(message):
+        return "is needed", f"{field}.{missing[1]}".removeprefix(".")
+    return message, field
+
+
+def invalid(message: str, field: str) -> BadRequestError:
+    """The error of a value that cannot be."""
+    return BadRequestError(f"{field}: {message}" if field else message, field=field)
