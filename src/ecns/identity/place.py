@@ -222,6 +222,8 @@ class Places:
         return found
 
     async def _only(self, caller: Caller, cluster: str, namespace: str) -> tuple[str, str]:
+        if cluster:
+            self.cluster(caller, cluster)
         visible = await self.visible(caller)
         choices = [
             (seen.cluster.name, found.metadata.name)
