@@ -18,6 +18,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[3]
 LOCK = ROOT / "requirements" / "keystone.lock"
 START_SECONDS = 60
+INSTALL_SECONDS = 600
 
 
 class UnavailableError(Exception):
@@ -43,7 +44,12 @@ def environment() -> Path:
             [sys.executable, "-m", "venv", "--clear", str(home)],
             [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(LOCK)],
         ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+            try:
+                done = subprocess.run(
+                    command, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS
+                )
+            except subprocess.TimeoutExpired as error:
+                raise UnavailableError(f"installing took more than {INSTALL_SECONDS} s") from error
             if done.returncode:
                 last = (done.stderr or done.stdout).strip().splitlines()[-1:]
                 raise UnavailableError(f"{' '.join(command[:4])} failed: {''.join(last)}")

@@ -209,6 +209,29 @@ def test_who_may_ask_what(
         assert answer.status_code == status, answer.text
 
 
+def test_assignments_and_what_they_come_to(cloud: Cloud) -> None:
+    person = cloud.person("member")
+    group = cloud.make("group", domain_id=person.domain["id"])
+    cloud.call("PUT", f"/groups/{group['id']}/users/{person.user['id']}")
+    manager = cloud.roles["manager"]
+    cloud.call("PUT", f"/projects/{person.project['id']}/groups/{group['id']}/roles/{manager}")
+
+    def roles(query: str) -> set[str]:
+        found = cloud.call("GET", f"/role_assignments?include_names&{query}")["role_assignments"]
+        assert all(given["scope"]["project"]["id"] == person.project["id"] for given in found)
+        return {given["role"]["name"] for given in found}
+
+    assert roles(f"user.id={person.user['id']}") == {"member"}
+    assert roles(f"group.id={group['id']}") == {"manager"}
+    assert roles(f"user.id={person.user['id']}&effective") == {"manager", "member", "reader"}
+    assert roles(f"scope.project.id={person.project['id']}") == {"manager", "member"}
+    assert roles(f"scope.project.id={person.project['id']}&role.id={manager}") == {"manager"}
+    path = f"/projects/{person.project['id']}/users/{person.user['id']}/roles"
+    assert [role["name"] for role in cloud.call("GET", path)["roles"]] == ["member"]
+    assert ask(cloud, "HEAD", f"{path}/{cloud.roles['member']}", token=cloud.admin_token).status_code == 204
+    assert ask(cloud, "HEAD", f"{path}/{manager}", token=cloud.admin_token).status_code == 404
+
+
 def test_names_are_taken_once(cloud: Cloud) -> None:
     domain, elsewhere = cloud.make("domain"), cloud.make("domain")
     for kind in ("project", "user", "group"):

@@ -15,7 +15,7 @@ from aiohttp import web
 from ecns.embedded.keystone.errors import ProblemError, forbidden, invalid, not_found
 from ecns.embedded.keystone.requests import Api, json_body, seen_of
 from ecns.embedded.keystone.resources import filtered
-from ecns.embedded.keystone.store import Body, DuplicateError
+from ecns.embedded.keystone.store import Assignment, Body, DuplicateError
 from ecns.embedded.keystone.tokens import SYSTEM, Seen, parse_time, part
 
 NO_CONTENT = HTTPStatus.NO_CONTENT
@@ -79,7 +79,10 @@ class People:
         names = _flag(request, "include_names")
         wanted = {key: value for key, value in request.query.items() if "." in key}
         found = []
-        for actor_kind, actor, target_kind, target, role in self.store.assignments():
+        given = self.store.assignments()
+        if _flag(request, "effective"):
+            given = self._effective(given)
+        for actor_kind, actor, target_kind, target, role in given:
             facts = {f"{actor_kind[:-1]}.id": actor, "role.id": role}
             if target_kind == SYSTEM:
                 facts["scope.system"] = "all"
@@ -102,6 +105,17 @@ class People:
         links = {"self": f"{self.api.base}/role_assignments", "previous": None, "next": None}
         return self.api.json({"role_assignments": found, "links": links})
 
+    def _effective(self, given: list[Assignment]) -> list[Assignment]:
+        """What they come to: for each user, by groups too, every role that the given ones imply."""
+        return list(
+            dict.fromkeys(
+                ("users", user, target_kind, target, str(implied["id"]))
+                for actor_kind, actor, target_kind, target, role in given
+                for user in (self.store.members(actor) if actor_kind == "groups" else [actor])
+                for implied in self.api.tokens.effective([role])
+            )
+        )
+
     def _named(self, kind: str, identity: str, *, names: bool) -> Body:
         if not names:
             return {"id": identity}
@@ -111,7 +125,7 @@ class People:
             named["domain"] = {"id": domain["id"], "name": domain["name"]}
         return named
 
-    def _grant(self, request: web.Request) -> tuple[str, str, str, str, str]:
+    def _grant(self, request: web.Request) -> Assignment:
         _admin(request, "manage_grants")
         said = request.match_info
         actor_kind, target_kind = said["actor_kind"], said.get("target_kind", SYSTEM)

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 Body = dict[str, Any]
+Assignment = tuple[str, str, str, str, str]
+"""Actor's kind and id, target's kind and id, role's id."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS resource (
@@ -131,8 +133,8 @@ class Store:
         )
         return done.rowcount > 0
 
-    def assignments(self) -> list[tuple[str, str, str, str, str]]:
-        """All assignments: actor's kind and id, target's kind and id, role's id."""
+    def assignments(self) -> list[Assignment]:
+        """All assignments."""
         return self.db.execute("SELECT * FROM assignment ORDER BY rowid").fetchall()
 
     def roles(self, user_id: str, target: str) -> list[str]:
