@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import kubernetes_validate
 import msgspec
 from hypothesis import HealthCheck, Phase, given, settings
 
@@ -92,3 +93,13 @@ def test_what_is_posted_is_shown(body: JsonObject) -> None:
     shown = json.loads(json.dumps({**shown, "containers": by_kind(shown["containers"])}))
     missing = lost(body, shown)
     assert missing == [], missing
+
+
+@QUICK
+@given(workloads())
+def test_the_objects_are_what_kubernetes_defines(body: JsonObject) -> None:
+    made = manifests.objects(decoded(body), namespace="shop", registry_domain=REGISTRY)
+    for one in [made.controller, *(found for _, found in made.dependants)]:
+        whole = msgspec.json.decode(msgspec.json.encode(one))
+        assert "status" not in whole
+        kubernetes_validate.validate(whole, "1.36", strict=True)

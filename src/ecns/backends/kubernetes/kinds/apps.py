@@ -15,6 +15,7 @@ from ecns.backends.kubernetes.kinds.core import (
     IntOrString,
     LabelSelector,
     PersistentVolumeClaim,
+    Status,
 )
 from ecns.backends.kubernetes.kinds.meta import Kind, Part, Resource
 from ecns.backends.kubernetes.kinds.pods import PodTemplateSpec
@@ -51,7 +52,7 @@ class ControllerSpec(Part):
     paused: bool = False
 
 
-class ControllerStatus(Part):
+class ControllerStatus(Status, frozen=True):
     """How far a controller is."""
 
     observed_generation: int = 0
@@ -76,7 +77,7 @@ class Controller(Resource):
     """A Deployment, StatefulSet or DaemonSet."""
 
     spec: ControllerSpec = field(default_factory=ControllerSpec)
-    status: ControllerStatus = field(default_factory=ControllerStatus)
+    status: ControllerStatus = ControllerStatus()
 
 
 class Deployment(Controller):

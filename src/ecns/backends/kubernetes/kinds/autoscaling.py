@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from ecns.backends.kubernetes.kinds.core import Condition, Quantity
+from ecns.backends.kubernetes.kinds.core import Condition, Quantity, Status
 from ecns.backends.kubernetes.kinds.meta import Kind, Part, Resource
 
 
@@ -51,7 +51,7 @@ class HorizontalPodAutoscalerSpec(Part):
     metrics: list[Metric] | None = None
 
 
-class HorizontalPodAutoscalerStatus(Part):
+class HorizontalPodAutoscalerStatus(Status, frozen=True):
     """How the scaling goes."""
 
     current_replicas: int = 0
@@ -63,7 +63,7 @@ class HorizontalPodAutoscaler(Resource):
     """An autoscaler."""
 
     spec: HorizontalPodAutoscalerSpec = field(default_factory=HorizontalPodAutoscalerSpec)
-    status: HorizontalPodAutoscalerStatus = field(default_factory=HorizontalPodAutoscalerStatus)
+    status: HorizontalPodAutoscalerStatus = HorizontalPodAutoscalerStatus()
 
 
 HORIZONTAL_POD_AUTOSCALER = Kind(

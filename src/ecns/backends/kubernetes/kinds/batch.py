@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from ecns.backends.kubernetes.kinds.core import Condition, LabelSelector, ObjectReference
+from ecns.backends.kubernetes.kinds.core import Condition, LabelSelector, ObjectReference, Status
 from ecns.backends.kubernetes.kinds.meta import Kind, Part, Resource
 from ecns.backends.kubernetes.kinds.pods import PodTemplateSpec
 
@@ -25,7 +25,7 @@ class JobSpec(Part):
     template: PodTemplateSpec = field(default_factory=PodTemplateSpec)
 
 
-class JobStatus(Part):
+class JobStatus(Status, frozen=True):
     """How far the work is."""
 
     active: int = 0
@@ -41,7 +41,7 @@ class Job(Resource):
     """A Job."""
 
     spec: JobSpec = field(default_factory=JobSpec)
-    status: JobStatus = field(default_factory=JobStatus)
+    status: JobStatus = JobStatus()
 
 
 class JobTemplateMeta(Part):
@@ -71,7 +71,7 @@ class CronJobSpec(Part):
     job_template: JobTemplate = field(default_factory=JobTemplate)
 
 
-class CronJobStatus(Part):
+class CronJobStatus(Status, frozen=True):
     """When it was done last, and what runs."""
 
     active: list[ObjectReference] | None = None
@@ -83,7 +83,7 @@ class CronJob(Resource):
     """A CronJob."""
 
     spec: CronJobSpec = field(default_factory=CronJobSpec)
-    status: CronJobStatus = field(default_factory=CronJobStatus)
+    status: CronJobStatus = CronJobStatus()
 
 
 JOB = Kind("batch", "v1", "jobs", "Job", Job)

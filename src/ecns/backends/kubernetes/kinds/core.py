@@ -6,13 +6,17 @@ resources; common definitions).
 
 from __future__ import annotations
 
-from msgspec import field
+from msgspec import Struct, field
 
 from ecns.backends.kubernetes.kinds.meta import Kind, Part, Resource
 
 IntOrString = int | str
 Quantity = str | int | float
 """An amount as Kubernetes writes it; see `quantities`."""
+
+
+class Status(Struct, rename="camel", omit_defaults=True, kw_only=True, frozen=True):
+    """How an object is: read, never written, so an object made here is sent without one."""
 
 
 class LabelSelectorRequirement(Part):
@@ -87,7 +91,7 @@ class LoadBalancerStatus(Part):
     ingress: list[LoadBalancerIngress] | None = None
 
 
-class ServiceStatus(Part):
+class ServiceStatus(Status, frozen=True):
     """How a Service is."""
 
     load_balancer: LoadBalancerStatus = field(default_factory=LoadBalancerStatus)
@@ -97,7 +101,7 @@ class Service(Resource):
     """A Service."""
 
     spec: ServiceSpec = field(default_factory=ServiceSpec)
-    status: ServiceStatus = field(default_factory=ServiceStatus)
+    status: ServiceStatus = ServiceStatus()
 
 
 # Configuration and storage
@@ -129,7 +133,7 @@ class PersistentVolumeClaimSpec(Part):
     volume_mode: str = ""
 
 
-class PersistentVolumeClaimStatus(Part):
+class PersistentVolumeClaimStatus(Status, frozen=True):
     """What a claim got."""
 
     phase: str = ""
@@ -142,7 +146,7 @@ class PersistentVolumeClaim(Resource):
     """A claim of storage."""
 
     spec: PersistentVolumeClaimSpec = field(default_factory=PersistentVolumeClaimSpec)
-    status: PersistentVolumeClaimStatus = field(default_factory=PersistentVolumeClaimStatus)
+    status: PersistentVolumeClaimStatus = PersistentVolumeClaimStatus()
 
 
 class ObjectReference(Part):
@@ -166,7 +170,7 @@ class PersistentVolumeSpec(Part):
     persistent_volume_reclaim_policy: str = ""
 
 
-class PersistentVolumeStatus(Part):
+class PersistentVolumeStatus(Status, frozen=True):
     """How a piece of storage is."""
 
     phase: str = ""
@@ -178,7 +182,7 @@ class PersistentVolume(Resource):
     """A piece of storage of the cluster."""
 
     spec: PersistentVolumeSpec = field(default_factory=PersistentVolumeSpec)
-    status: PersistentVolumeStatus = field(default_factory=PersistentVolumeStatus)
+    status: PersistentVolumeStatus = PersistentVolumeStatus()
 
 
 # Events, namespaces, nodes, quotas
@@ -214,7 +218,7 @@ class Event(Resource):
     reporting_component: str = ""
 
 
-class NamespaceStatus(Part):
+class NamespaceStatus(Status, frozen=True):
     """How a namespace is: Active or Terminating."""
 
     phase: str = ""
@@ -224,7 +228,7 @@ class NamespaceStatus(Part):
 class Namespace(Resource):
     """A namespace."""
 
-    status: NamespaceStatus = field(default_factory=NamespaceStatus)
+    status: NamespaceStatus = NamespaceStatus()
 
 
 class Taint(Part):
@@ -261,7 +265,7 @@ class NodeSystemInfo(Part):
     operating_system: str = ""
 
 
-class NodeStatus(Part):
+class NodeStatus(Status, frozen=True):
     """How a node is."""
 
     capacity: dict[str, Quantity] | None = None
@@ -275,7 +279,7 @@ class Node(Resource):
     """A node."""
 
     spec: NodeSpec = field(default_factory=NodeSpec)
-    status: NodeStatus = field(default_factory=NodeStatus)
+    status: NodeStatus = NodeStatus()
 
 
 class ResourceQuotaSpec(Part):
@@ -284,7 +288,7 @@ class ResourceQuotaSpec(Part):
     hard: dict[str, Quantity] | None = None
 
 
-class ResourceQuotaStatus(Part):
+class ResourceQuotaStatus(Status, frozen=True):
     """The limits of a namespace and what is used."""
 
     hard: dict[str, Quantity] | None = None
@@ -295,7 +299,7 @@ class ResourceQuota(Resource):
     """What a namespace may use."""
 
     spec: ResourceQuotaSpec = field(default_factory=ResourceQuotaSpec)
-    status: ResourceQuotaStatus = field(default_factory=ResourceQuotaStatus)
+    status: ResourceQuotaStatus = ResourceQuotaStatus()
 
 
 SERVICE = Kind("", "v1", "services", "Service", Service)

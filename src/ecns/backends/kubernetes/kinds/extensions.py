@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from ecns.backends.kubernetes.kinds.core import Condition, LabelSelector
+from ecns.backends.kubernetes.kinds.core import Condition, LabelSelector, Status
 from ecns.backends.kubernetes.kinds.meta import Kind, Part, Resource
 
 
@@ -35,7 +35,7 @@ class ApplicationSpec(Part):
     descriptor: Descriptor = field(default_factory=Descriptor)
 
 
-class ApplicationStatus(Part):
+class ApplicationStatus(Status, frozen=True):
     """How an application is, if its own controller runs."""
 
     observed_generation: int = 0
@@ -46,7 +46,7 @@ class Application(Resource):
     """An application: members carry its name in the label `app.kubernetes.io/part-of`."""
 
     spec: ApplicationSpec = field(default_factory=ApplicationSpec)
-    status: ApplicationStatus = field(default_factory=ApplicationStatus)
+    status: ApplicationStatus = ApplicationStatus()
 
 
 class DefinitionNames(Part):
@@ -76,7 +76,7 @@ class CustomResourceDefinitionSpec(Part):
     versions: list[DefinitionVersion] = field(default_factory=list)
 
 
-class CustomResourceDefinitionStatus(Part):
+class CustomResourceDefinitionStatus(Status, frozen=True):
     """Whether a custom kind is served."""
 
     conditions: list[Condition] | None = None
@@ -86,7 +86,7 @@ class CustomResourceDefinition(Resource):
     """The definition of a custom kind."""
 
     spec: CustomResourceDefinitionSpec = field(default_factory=CustomResourceDefinitionSpec)
-    status: CustomResourceDefinitionStatus = field(default_factory=CustomResourceDefinitionStatus)
+    status: CustomResourceDefinitionStatus = CustomResourceDefinitionStatus()
 
 
 APPLICATION = Kind("app.k8s.io", "v1beta1", "applications", "Application", Application)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from ecns.backends.kubernetes.kinds.core import LoadBalancerStatus
+from ecns.backends.kubernetes.kinds.core import LoadBalancerStatus, Status
 from ecns.backends.kubernetes.kinds.meta import Kind, Part, Resource
 
 
@@ -68,7 +68,7 @@ class IngressSpec(Part):
     rules: list[IngressRule] | None = None
 
 
-class IngressStatus(Part):
+class IngressStatus(Status, frozen=True):
     """The addresses an Ingress answers on."""
 
     load_balancer: LoadBalancerStatus = field(default_factory=LoadBalancerStatus)
@@ -78,7 +78,7 @@ class Ingress(Resource):
     """Rules for HTTP from outside."""
 
     spec: IngressSpec = field(default_factory=IngressSpec)
-    status: IngressStatus = field(default_factory=IngressStatus)
+    status: IngressStatus = IngressStatus()
 
 
 INGRESS = Kind("networking.k8s.io", "v1", "ingresses", "Ingress", Ingress)

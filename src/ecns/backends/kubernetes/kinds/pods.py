@@ -14,6 +14,7 @@ from ecns.backends.kubernetes.kinds.core import (
     LabelSelectorRequirement,
     LocalObjectReference,
     Quantity,
+    Status,
 )
 from ecns.backends.kubernetes.kinds.meta import Kind, Part, Resource
 
@@ -234,7 +235,7 @@ class NodeSelector(Part):
 class PreferredSchedulingTerm(Part):
     """A term that is worth `weight` (1 to 100)."""
 
-    weight: int = 1
+    weight: int = 0
     preference: NodeSelectorTerm = field(default_factory=NodeSelectorTerm)
 
 
@@ -257,7 +258,7 @@ class PodAffinityTerm(Part):
 class WeightedPodAffinityTerm(Part):
     """A term that is worth `weight` (1 to 100)."""
 
-    weight: int = 1
+    weight: int = 0
     pod_affinity_term: PodAffinityTerm = field(default_factory=PodAffinityTerm)
 
 
@@ -368,7 +369,7 @@ class ContainerStatus(Part):
     last_state: ContainerState = field(default_factory=ContainerState)
 
 
-class PodStatus(Part):
+class PodStatus(Status, frozen=True):
     """How a pod is."""
 
     phase: str = ""
@@ -386,7 +387,7 @@ class Pod(Resource):
     """A pod with all of its template."""
 
     spec: PodSpec = field(default_factory=PodSpec)
-    status: PodStatus = field(default_factory=PodStatus)
+    status: PodStatus = PodStatus()
 
 
 class ContainerRow(Part):
@@ -415,7 +416,7 @@ class PodRow(Resource):
     """A pod as the watch cache keeps it: what lists and states need, and no more."""
 
     spec: PodRowSpec = field(default_factory=PodRowSpec)
-    status: PodStatus = field(default_factory=PodStatus)
+    status: PodStatus = PodStatus()
 
 
 POD = Kind("", "v1", "pods", "Pod", Pod)
