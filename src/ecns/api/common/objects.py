@@ -175,8 +175,17 @@ class Objects:
         uid: str = "",
         propagation: Propagation = "Background",
         force: bool = False,
+        as_ecns: bool = False,
     ) -> None:
-        """Delete an object; with `force` without waiting for it to end.
+        """Delete an object.
+
+        Args:
+            kind: of which kind.
+            name: which.
+            uid: only if it is this one still.
+            propagation: what becomes of the objects that it owns.
+            force: do not wait for it to end.
+            as_ecns: in ECNS's own name, where none of Kubernetes' roles for people has the right.
 
         Raises:
             NotFoundError: it is not there.
@@ -190,7 +199,7 @@ class Objects:
             grace_seconds=0 if force else None,
             uid=uid or None,
             dry_run=self.dry_run,
-            actor=self.place.actor,
+            actor=None if as_ecns else self.place.actor,
         )
         if self.dry_run:
             self._deleted.append(f"{kind.kind}/{name}")

@@ -207,4 +207,7 @@ class Changes:
         history = await self.workloads.history(kind, controller)
         if manifests.current_revision(controller, history) == int(version):
             raise ConflictError(f"revision {version} of {self.name!r} is in use")
-        await self.objects.delete(keeper, one.metadata.name, uid=one.metadata.uid)
+        # The roles of Kubernetes let people read ControllerRevisions, not delete them.
+        await self.objects.delete(
+            keeper, one.metadata.name, uid=one.metadata.uid, as_ecns=keeper is CONTROLLER_REVISION
+        )
