@@ -100,7 +100,8 @@ def faults(**spec: Any) -> list[str]:
         ({"by": {"a": 1, "b": 1, "c": 1}}, "spec.by: Too many: 3: must have at most 2 items"),
         (
             {"either": {}},
-            'spec.either: Invalid value: "": "spec.either" must validate one and only one schema (oneOf). Found none valid',
+            'spec.either: Invalid value: "": "spec.either" must validate one and only one schema (oneOf). '
+            "Found none valid",
         ),
     ],
 )

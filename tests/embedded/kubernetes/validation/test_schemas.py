@@ -28,11 +28,11 @@ def refusal(resource: str, obj: dict[str, Any]) -> str:
         ),
         (
             {"template": 1},
-            "cannot unmarshal number into Go struct field DeploymentSpec.spec.template of type v1.PodTemplateSpec",
+            "number into Go struct field DeploymentSpec.spec.template of type v1.PodTemplateSpec",
         ),
         (
             {"selector": {"matchLabels": {"a": {}}}},
-            "cannot unmarshal object into Go struct field LabelSelector.spec.selector.matchLabels of type string",
+            "object into Go struct field LabelSelector.spec.selector.matchLabels of type string",
         ),
         (
             {"strategy": {"rollingUpdate": {"maxSurge": []}}},

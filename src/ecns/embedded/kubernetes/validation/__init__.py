@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, NamedTuple
 
-from ecns.embedded.kubernetes import schemas
+from ecns.embedded.kubernetes import patches, schemas
 from ecns.embedded.kubernetes.validation import (
     batch,
     configuration,
@@ -118,7 +117,7 @@ def unknown_fields(resource: str, obj: Object) -> list[str]:
         ApiError: 400, when a value does not fit its field (`json: cannot unmarshal …`).
     """
     try:
-        found = schemas.decode(resource, deepcopy(obj))
+        found = schemas.decode(resource, patches.copy(obj))
     except schemas.DecodeError as error:
         kind = schemas.builtin(resource)
         raise schemas.cannot_handle(obj, kind.kind if kind else str(obj.get("kind")), str(error)) from None
@@ -128,6 +127,11 @@ def unknown_fields(resource: str, obj: Object) -> list[str]:
 def _is_namespaced(resource: str, obj: Object) -> bool:
     kind = schemas.builtin(resource)
     return kind.namespaced if kind else bool(obj.get("metadata", {}).get("namespace"))
+
+
+def _is_kube(resource: str) -> bool:
+    kind = schemas.builtin(resource)
+    return kind is not None and kind.group != "apiextensions.k8s.io"
 
 
 def _without_generated_labels(job: Object) -> Object:
@@ -146,7 +150,8 @@ def validate_create(resource: str, obj: Object) -> list[Cause]:
     """
     rules, causes = _RULES.get(resource, _ANY), Causes()
     checked = _without_generated_labels(obj) if resource == "jobs.batch" else obj
-    meta.create(causes, checked, namespaced=_is_namespaced(resource, obj), check_name=rules.name)
+    namespaced, kube = _is_namespaced(resource, obj), _is_kube(resource)
+    meta.create(causes, checked, namespaced=namespaced, check_name=rules.name, kube=kube)
     rules.create(causes, obj)
     return causes
 
@@ -154,11 +159,12 @@ def validate_create(resource: str, obj: Object) -> list[Cause]:
 def validate_update(resource: str, new: Object, old: Object, subresource: str = "") -> list[Cause]:
     """Everything that is wrong with a change of a stored object; [] when it is fine."""
     rules, causes = _RULES.get(resource, _ANY), Causes()
-    meta.common(causes, new.get("metadata", {}))
-    meta.update(causes, new, old)
-    if resource not in _RULES and schemas.builtin(resource) is None:
+    # the server looks at the metadata three times, so that a fault in it gives as many causes
+    meta.common(causes, new["metadata"], kube=False)
+    meta.update(causes, new, old, kube=False)
+    meta.update(causes, new, old, kube=_is_kube(resource))
+    if schemas.builtin(resource) is None:
         return causes
-    meta.update(causes, new, old)
     if subresource == "status":
         if rules.status is not None:
             rules.status(causes, new, old)
@@ -169,7 +175,7 @@ def validate_update(resource: str, new: Object, old: Object, subresource: str = 
     if subresource:
         return causes
     if rules.again:
-        meta.common(causes, new["metadata"])
+        meta.common(causes, new["metadata"], kube=True)
     if rules.update is not None:
         rules.update(causes, new, old)
     else:

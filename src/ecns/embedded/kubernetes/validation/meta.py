@@ -67,11 +67,11 @@ def _reference(reference: Object) -> Object:
     return {name: reference[name] for name in _REFERENCE_ORDER if name in reference}
 
 
-def _finalizers(causes: Causes, path: str, found: list[str]) -> None:
+def _finalizers(causes: Causes, path: str, found: list[str], *, kube: bool) -> None:
     for finalizer in found:
         causes.each(path, finalizer, names.qualified_name(finalizer))
     for index, finalizer in enumerate(found):
-        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+        if kube and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
             detail = "name is neither a standard finalizer name nor is it fully qualified"
             causes.invalid(f"{path}[{index}]", finalizer, detail)
     if "orphan" in found and "foregroundDeletion" in found:
@@ -84,7 +84,7 @@ def create(
     *,
     namespaced: bool,
     check_name: Callable[[str], list[str]],
-    path: str = "metadata",
+    kube: bool = True,
 ) -> None:
     """Checks the metadata of a new object.
 
@@ -93,9 +93,9 @@ def create(
         obj: the object.
         namespaced: whether it must have a namespace.
         check_name: the shape of its name.
-        path: of the metadata.
+        kube: whether the kind is of Kubernetes proper, where finalizers are looked at more closely.
     """
-    metadata = obj.get("metadata", {})
+    metadata, path = obj.get("metadata", {}), "metadata"
     generated = metadata.get("generateName")
     if generated:
         causes.each(f"{path}.generateName", generated, check_name(names.generated_base(generated)))
@@ -111,22 +111,23 @@ def create(
             causes.each(f"{path}.namespace", metadata["namespace"], names.dns_label(metadata["namespace"]))
     elif metadata.get("namespace"):
         causes.forbidden(f"{path}.namespace", "not allowed on this type")
-    common(causes, metadata, path)
+    common(causes, metadata, kube=kube)
 
 
-def common(causes: Causes, metadata: Object, path: str = "metadata") -> None:
+def common(causes: Causes, metadata: Object, *, kube: bool) -> None:
     """Checks labels, annotations, owner references and finalizers."""
+    path = "metadata"
     if metadata.get("generation", 0) < 0:
         causes.invalid(f"{path}.generation", metadata["generation"], "must be greater than or equal to 0")
     labels(causes, f"{path}.labels", metadata.get("labels"))
     check_annotations(causes, f"{path}.annotations", metadata.get("annotations"))
     _owners(causes, f"{path}.ownerReferences", metadata.get("ownerReferences", []))
-    _finalizers(causes, f"{path}.finalizers", metadata.get("finalizers", []))
+    _finalizers(causes, f"{path}.finalizers", metadata.get("finalizers", []), kube=kube)
 
 
-def update(causes: Causes, new: Object, old: Object, path: str = "metadata") -> None:
+def update(causes: Causes, new: Object, old: Object, *, kube: bool) -> None:
     """Checks the metadata of an update: what may not change, then what `common` checks."""
-    metadata, before = new.get("metadata", {}), old.get("metadata", {})
+    metadata, before, path = new.get("metadata", {}), old.get("metadata", {}), "metadata"
     if before.get("deletionTimestamp"):
         had = set(before.get("finalizers", ()))
         added = [finalizer for finalizer in metadata.get("finalizers", ()) if finalizer not in had]
@@ -140,7 +141,7 @@ def update(causes: Causes, new: Object, old: Object, path: str = "metadata") -> 
     for name in _IMMUTABLE:
         if metadata.get(name) != before.get(name):
             causes.invalid(f"{path}.{name}", metadata.get(name, ""), "field is immutable")
-    common(causes, metadata, path)
+    common(causes, metadata, kube=kube)
 
 
 def selector_matches(selector: Object | None, found: Object | None) -> bool:

@@ -42,7 +42,8 @@ _SUBDOMAIN_TEXT = _regex(
 )
 _WILDCARD_TEXT = _regex(
     "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, "
-    "which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+    "which must consist of lower case alphanumeric characters, '-' or '.' "
+    "and end with an alphanumeric character",
     r"\*\." + _SUBDOMAIN,
     "*.example.com",
 )
