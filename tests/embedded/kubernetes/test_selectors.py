@@ -65,8 +65,8 @@ def test_a_selector_object_means_the_same_as_its_text() -> None:
 
 
 def test_fields_that_cannot_be_selected_by_are_refused() -> None:
-    assert parse_fields("metadata.name=x,status.phase!=Running", "pods", "v1")[1].negated
+    assert parse_fields("metadata.name=x,status.phase!=Running", "pods")[1].negated
     with pytest.raises(ApiError, match=r"field label not supported: spec\.foo"):
-        parse_fields("spec.foo=1", "pods", "v1")
+        parse_fields("spec.foo=1", "pods")
     with pytest.raises(ApiError, match="is not a known field selector"):
-        parse_fields("data.a=b", "configmaps", "v1")
+        parse_fields("data.a=b", "configmaps")

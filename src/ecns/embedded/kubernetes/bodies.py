@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
+from ecns.embedded.kubernetes.errors import ApiError, Cause, Object, bad_request, invalid
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.resources import Resources
@@ -89,6 +89,25 @@ def decode(data: bytes, content_type: str, kind: str, *, custom: bool = False) -
     return body
 
 
+def check_custom_kind(obj: Object, kind: str, api_version: str, data: bytes) -> None:
+    """Looks whether the body of a custom resource says what it is, and rightly so.
+
+    Raises:
+        ApiError: 400 when it does not say, 422 for another kind.
+    """
+    for key, label in (("kind", "Kind"), ("apiVersion", "apiVersion")):
+        if not obj.get(key):
+            text = data.decode(errors="replace")
+            raise bad_request(
+                f"the object provided is unrecognized (must be of type {kind}): "
+                f"Object '{label}' is missing in '{text}' ({_summary(data)})"
+            )
+    if obj["kind"] != kind and obj["apiVersion"] == api_version:
+        group = api_version.rpartition("/")[0]
+        cause = Cause("FieldValueInvalid", f'Invalid value: "{obj["kind"]}": must be {kind}', "kind")
+        raise invalid(obj["kind"], group, (obj.get("metadata") or {}).get("name", ""), [cause])
+
+
 def check_kind(obj: Object, kind: str, api_version: str, resources: Resources) -> None:
     """Compares an object's kind and apiVersion with those of the path, and fills in what is missing.
 
@@ -115,7 +134,9 @@ def check_kind(obj: Object, kind: str, api_version: str, resources: Resources) -
         why = f"converting ({short}.{has_kind}) to ({target}.{kind}): unknown conversion"
         if package != target and short == "v1":
             why = f"converting ({short}.{has_kind}) to ({target}.{kind}): unknown conversion"
-    raise bad_request(f'{has_kind} in version "{has_version.rpartition("/")[2]}" cannot be handled as a {kind}: {why}')
+    raise bad_request(
+        f'{has_kind} in version "{has_version.rpartition("/")[2]}" cannot be handled as a {kind}: {why}'
+    )
 
 
 class _Malformed(ValueError):
@@ -231,7 +252,9 @@ def decode_yaml(data: bytes) -> Body:
             for key, _ in node.value:
                 if key.value in seen:
                     line = key.start_mark.line + 1
-                    duplicates.append(f'yaml: unmarshal errors:\n  line {line}: key "{key.value}" already set in map')
+                    duplicates.append(
+                        f'yaml: unmarshal errors:\n  line {line}: key "{key.value}" already set in map'
+                    )
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
 

@@ -230,8 +230,7 @@ class Cluster:
         causes = pipeline.validate_create(kind, version, new)
         if causes:
             raise invalid(kind.kind, kind.group, metadata.get("name", ""), causes)
-        if resource == "services":
-            services.allocate(self, new, None)
+        self._allocate(resource, new, None, dry_run=dry_run)
         self.rbac.check_escalation(resource, new, None, user)
         admission.check(self, request)
         present = self.store.get(resource, metadata.get("namespace", ""), metadata["name"])
@@ -245,6 +244,15 @@ class Cluster:
         else:
             ownership.update(kind, None, new, manager, "", self.now())
         return self._put(kind, new, dry_run=dry_run)
+
+    def _allocate(self, resource: str, new: Object, old: Object | None, *, dry_run: bool) -> None:
+        if resource != "services":
+            return
+        try:
+            services.allocate(self, new, old)
+        except ApiError:
+            if not dry_run:  # a real server does not look whether a dry run's addresses are free
+                raise
 
     def _generate(self, kind: Resource, metadata: Object) -> str:
         base, namespace = metadata["generateName"][:_LONGEST_BASE], metadata.get("namespace", "")
@@ -352,8 +360,8 @@ class Cluster:
         causes = pipeline.validate_update(kind, version, new, old, subresource)
         if causes:
             raise invalid(kind.kind, kind.group, record.name, causes)
-        if resource == "services" and not subresource:
-            services.allocate(self, new, old)
+        if not subresource:
+            self._allocate(resource, new, old, dry_run=dry_run)
         self.rbac.check_escalation(resource, new, old, user)
         admission.check(self, request)
         if track is not None:
@@ -375,7 +383,8 @@ class Cluster:
                     "Invalid value: 0: must be specified for an update",
                     "metadata.resourceVersion",
                 )
-                raise invalid(kind.kind, kind.group, record.name, [cause])
+                name = kind.plural if kind.definition else kind.kind
+                raise invalid(name, kind.group, record.name, [cause])
         elif asked != str(record.rv):
             if not asked.isdigit():
                 raise ApiError(500, "", f'strconv.ParseUint: parsing "{asked}": invalid syntax')
@@ -442,6 +451,12 @@ class Cluster:
             check(new)
         check_identity(new, base)
         new = conversion.restore(new, kind, version)
+        uid = _metadata(new).get("uid", "")
+        if uid and uid != record.uid:
+            cause = Cause("FieldValueInvalid", f'Invalid value: "{uid}": field is immutable', "metadata.uid")
+            problem = invalid(kind.kind, kind.group, name, [cause])
+            problem.details = {**(problem.details or {}), "causes": [msgspec.to_builtins(cause)] * 2}
+            raise problem
         return self.replace(
             kind,
             record,
@@ -679,7 +694,11 @@ def check_identity(new: Object, base: Object) -> None:
         new.setdefault(key, base[key])
     if before.get("namespace"):
         after.setdefault("namespace", before["namespace"])
-    for key in ("name", "namespace"):
+    if after.get("namespace", "") != before.get("namespace", ""):
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    for key in ("name",):
         if after.get(key, "") != before.get(key, ""):
             raise bad_request(
                 f"the {key} of the object ({after.get(key, '')}) does not match the {key} on the URL ({before.get(key, '')})"

@@ -30,6 +30,8 @@ _EVENT_NAMES = (
     ("reportingComponent", "reportingController"),
 )
 
+_LEFT_OUT = frozenset({"reportingController", "reportingInstance", "action", "note", "reason", "type"})
+
 
 def is_needed(resource: Resource, version: str) -> bool:
     """Whether a version of a resource differs from what is stored by more than its name."""
@@ -39,7 +41,8 @@ def is_needed(resource: Resource, version: str) -> bool:
 def convert(obj: Object, resource: Resource, version: str) -> Object:
     """From what is stored to what `version` shows."""
     if resource.name == _EVENT:
-        return {**_renamed(obj, dict(_EVENT_NAMES)), "apiVersion": "events.k8s.io/v1"}
+        shown = {**_renamed(obj, dict(_EVENT_NAMES)), "apiVersion": "events.k8s.io/v1"}
+        return {key: value for key, value in shown.items() if value != "" or key not in _LEFT_OUT}
     return _autoscaler_v1(obj)
 
 
@@ -64,6 +67,53 @@ def _cpu_target(metric: Any, side: str, key: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
+def _metric_v1(metric: Object) -> Object:
+    """A metric as the annotations of autoscaling/v1 hold it."""
+    kind = metric.get("type", "")
+    name = kind[:1].lower() + kind[1:]
+    source = metric.get(name) or {}
+    target = source.get("target") or {}
+    old: Object = {key: source[key] for key in ("name", "container") if key in source}
+    if "metric" in source:
+        old["metricName"] = source["metric"].get("name", "")
+        if "selector" in source["metric"]:
+            old["metricSelector" if kind == "External" else "selector"] = source["metric"]["selector"]
+    if "describedObject" in source:
+        old["target"] = source["describedObject"]
+    if "averageUtilization" in target:
+        old["targetAverageUtilization"] = target["averageUtilization"]
+    if "averageValue" in target:
+        old["averageValue" if kind == "Object" else "targetAverageValue"] = target["averageValue"]
+    if "value" in target or kind == "Object":
+        old["targetValue"] = target.get("value", "0")
+    return {"type": kind, name: old}
+
+
+def _metric_v2(metric: Object) -> Object:
+    """The same back."""
+    kind = metric.get("type", "")
+    name = kind[:1].lower() + kind[1:]
+    old = metric.get(name) or {}
+    if "target" in old and kind != "Object":
+        return metric
+    source: Object = {key: old[key] for key in ("name", "container") if key in old}
+    if "metricName" in old:
+        source["metric"] = {"name": old["metricName"]}
+        selector = old.get("metricSelector") or old.get("selector")
+        if selector:
+            source["metric"]["selector"] = selector
+    if kind == "Object":
+        source["describedObject"] = old.get("target") or {}
+    if "targetAverageUtilization" in old:
+        source["target"] = {"type": "Utilization", "averageUtilization": old["targetAverageUtilization"]}
+    elif "targetAverageValue" in old or "averageValue" in old:
+        value = old.get("targetAverageValue", old.get("averageValue"))
+        source["target"] = {"type": "AverageValue", "averageValue": value}
+    else:
+        source["target"] = {"type": "Value", "value": old.get("targetValue", "0")}
+    return {"type": kind, name: source}
+
+
 def _autoscaler_v1(obj: Object) -> Object:
     spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
     metadata = dict(obj["metadata"])
@@ -74,7 +124,7 @@ def _autoscaler_v1(obj: Object) -> Object:
         if target is not None and "targetCPUUtilizationPercentage" not in spec:
             spec["targetCPUUtilizationPercentage"] = target
         else:
-            rest.append(metric)
+            rest.append(_metric_v1(metric))
     current = []
     for metric in status.pop("currentMetrics", None) or ():
         now = _cpu_target(metric, "current", "averageUtilization")
@@ -83,7 +133,12 @@ def _autoscaler_v1(obj: Object) -> Object:
         else:
             current.append(metric)
     behavior, conditions = spec.pop("behavior", None), status.pop("conditions", None)
-    for key, value in ((_METRICS, rest), (_BEHAVIOR, behavior), (_CURRENT, current), (_CONDITIONS, conditions)):
+    for key, value in (
+        (_METRICS, rest),
+        (_BEHAVIOR, behavior),
+        (_CURRENT, current),
+        (_CONDITIONS, conditions),
+    ):
         if value:
             annotations[key] = msgspec.json.encode(value).decode()
     if annotations:
@@ -96,7 +151,7 @@ def _autoscaler_v2(obj: Object) -> Object:
     spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
     metadata = dict(obj.get("metadata") or {})
     annotations = dict(metadata.get("annotations") or {})
-    metrics = _unpack(annotations, _METRICS) or []
+    metrics = [_metric_v2(metric) for metric in _unpack(annotations, _METRICS) or []]
     target = spec.pop("targetCPUUtilizationPercentage", None)
     if target is not None:
         aim = {"type": "Utilization", "averageUtilization": target}
@@ -108,7 +163,10 @@ def _autoscaler_v2(obj: Object) -> Object:
     current = _unpack(annotations, _CURRENT) or []
     now = status.pop("currentCPUUtilizationPercentage", None)
     if now is not None:
-        current = [{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": now}}}, *current]
+        current = [
+            {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": now}}},
+            *current,
+        ]
     if current:
         status["currentMetrics"] = current
     if conditions := _unpack(annotations, _CONDITIONS):

@@ -100,7 +100,13 @@ def _compare(old: Any, new: Any, schema: Schema, path: Path, result: Comparison)
     elif isinstance(present, dict):
         left, right = old or {}, new or {}
         for key in {**left, **right}:
-            _compare(left.get(key, _ABSENT), right.get(key, _ABSENT), schema.child(key), (*path, f"f:{key}"), result)
+            _compare(
+                left.get(key, _ABSENT),
+                right.get(key, _ABSENT),
+                schema.child(key),
+                (*path, f"f:{key}"),
+                result,
+            )
     else:
         inner = schema.items()
         before = {key_of(item, schema): item for item in old or ()}
@@ -219,7 +225,11 @@ def check(value: Any, schema: Schema, path: str = "") -> None:
     if isinstance(value, dict):
         free = schema.node.get("x-kubernetes-preserve-unknown-fields") or "properties" not in schema.node
         for key, item in value.items():
-            if not free and key not in schema.node["properties"] and not schema.node.get("additionalProperties"):
+            if (
+                not free
+                and key not in schema.node["properties"]
+                and not schema.node.get("additionalProperties")
+            ):
                 if not path and key in {"apiVersion", "kind"}:
                     continue
                 raise SchemaError(f"{path}.{key}: field not declared in schema")
@@ -262,14 +272,10 @@ def encode(found: set[Path]) -> Object:
     root: Object = {}
     for path in sorted(found):
         node = root
-        for element in path:
+        for depth, element in enumerate(path):
+            if not node and path[:depth] in found:
+                node["."] = {}
             node = node.setdefault(element, {})
-    for path in found:
-        node = root
-        for element in path:
-            node = node[element]
-        if node:
-            node["."] = {}
     return root
 
 

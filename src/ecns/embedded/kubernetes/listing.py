@@ -45,12 +45,18 @@ def selection(resource: Resource, version: str, asked: options.ListOptions) -> s
     return selectors.Selection(
         resource.name,
         selectors.parse_labels(asked.labels),
-        selectors.parse_fields(asked.fields, resource.name, version, resource.selectable.get(version, ())),
+        selectors.parse_fields(
+            asked.fields, resource.name, resource.selectable.get(version, ()) if resource.definition else None
+        ),
     )
 
 
 def page(
-    store: Store, resource: Resource, namespace: str | None, chosen: selectors.Selection, asked: options.ListOptions
+    store: Store,
+    resource: Resource,
+    namespace: str | None,
+    chosen: selectors.Selection,
+    asked: options.ListOptions,
 ) -> tuple[list[Record], Object]:
     """The objects of a LIST and the list's metadata.
 
@@ -80,16 +86,21 @@ def page(
         if asked.match == "Exact" or (asked.limit and version and not asked.match):
             exact, revision = True, version
     try:
-        records = store.at(resource.stored_as, namespace, revision) if exact else store.all(resource.stored_as, namespace)
+        records = (
+            store.at(resource.stored_as, namespace, revision)
+            if exact
+            else store.all(resource.stored_as, namespace)
+        )
     except Expired:
-        raise _expired(start, namespace) if asked.token else ApiError(
-            410, "Expired", "The resourceVersion for the provided list is too old."
+        raise (
+            _expired(start, namespace)
+            if asked.token
+            else ApiError(410, "Expired", "The resourceVersion for the provided list is too old.")
         ) from None
     if start:
         records = _after(records, start, namespace)
     limit = 0 if asked.version == "0" and not asked.match else asked.limit
-    metadata: Object = {"continue": ""} if resource.definition else {}
-    metadata["resourceVersion"] = str(revision)
+    metadata: Object = {"resourceVersion": str(revision)}
     if not chosen.everything:
         return _selected(records, chosen, limit, metadata, namespace), metadata
     if limit and len(records) > limit:

@@ -92,7 +92,7 @@ def _save(metadata: Object, shares: _Shares) -> None:
             "manager": share.owner.manager,
             "operation": share.owner.operation,
             "apiVersion": share.owner.version,
-            "time": share.time,
+            **({"time": share.time} if share.time else {}),
             "fieldsType": "FieldsV1",
             "fieldsV1": fieldsets.encode(share.fields),
         }
@@ -107,7 +107,9 @@ def _save(metadata: Object, shares: _Shares) -> None:
 
 def _cap(shares: _Shares) -> None:
     """Makes one entry of the oldest updates when there are too many."""
-    updates = sorted((share for share in shares.values() if share.owner.operation == _UPDATE), key=lambda share: share.time)
+    updates = sorted(
+        (share for share in shares.values() if share.owner.operation == _UPDATE), key=lambda share: share.time
+    )
     while len(updates) > _MOST_UPDATES:
         first, second, *rest = updates
         for share in (first, second):
@@ -169,6 +171,8 @@ def update(
         metadata["managedFields"] = kept
         shares = {}
     changed = _compare(kind, kind.storage_version, before, new)
+    if not subresource and kind.subresource("status"):
+        changed = fieldsets.Comparison(*({path for path in part if path[0] != "f:status"} for part in changed))
     if not any(changed):
         return
     if old is not None:
@@ -179,9 +183,12 @@ def update(
         if len(left) != len(share.fields):
             shares[identity] = share._replace(fields=left)
     fresh = changed.added | changed.modified
+    if subresource == "scale" and not new.get("spec", {}).get("replicas"):
+        fresh = set()  # a Scale leaves out replicas that are zero, so that nobody sets them
     if fresh:
         own = shares.get(owner.identity)
-        shares[owner.identity] = _Share(owner, fresh | (own.fields if own else set()), clock.stamp(now))
+        time = "" if subresource == "scale" else clock.stamp(now)
+        shares[owner.identity] = _Share(owner, fresh | (own.fields if own else set()), time)
     _cap(shares)
     _save(metadata, shares)
 
@@ -220,7 +227,13 @@ def _reset(kind: Resource, subresource: str) -> tuple[Path, ...]:
 
 
 def apply(
-    kind: Resource, version: str, live: Object | None, config: Object, manager: Manager, subresource: str, now: datetime
+    kind: Resource,
+    version: str,
+    live: Object | None,
+    config: Object,
+    manager: Manager,
+    subresource: str,
+    now: datetime,
 ) -> Applied:
     """Applies a configuration to an object (None for one that does not exist).
 
@@ -240,7 +253,9 @@ def apply(
     if live is not None and not shares:
         before = _blank(kind, version)
         before.pop("status", None)
-        found = _compare(kind, version, before, {key: value for key, value in live.items() if key != "status"})
+        found = _compare(
+            kind, version, before, {key: value for key, value in live.items() if key != "status"}
+        )
         first = Owner(_BEFORE, _UPDATE, owner.version)
         if found.added | found.modified:
             shares[first.identity] = _Share(first, found.added | found.modified, clock.stamp(now))
@@ -292,7 +307,11 @@ def _described(owner: Owner) -> str:
 def _conflict(conflicts: list[tuple[Owner, list[Path]]]) -> ApiError:
     conflicts.sort(key=lambda conflict: conflict[0].identity)
     causes = [
-        {"reason": "FieldManagerConflict", "message": f"conflict with {_described(owner)}", "field": fieldsets.shown(path)}
+        {
+            "reason": "FieldManagerConflict",
+            "message": f"conflict with {_described(owner)}",
+            "field": fieldsets.shown(path),
+        }
         for owner, listed in conflicts
         for path in listed
     ]

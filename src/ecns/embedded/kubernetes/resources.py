@@ -127,12 +127,18 @@ class Resources:
         group = api_version.rpartition("/")[0]
         return self._by_kind.get((group, kind))
 
+    def is_built_in(self, group: str) -> bool:
+        """Whether a group is of Kubernetes itself."""
+        return any(resource.group == group and not resource.definition for resource in self)
+
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Group → its served versions, preferred first; the core group "" comes first."""
         found: dict[str, tuple[str, ...]] = {}
         for resource in self:
             have = found.get(resource.group, ())
-            found[resource.group] = have + tuple(version for version in resource.versions if version not in have)
+            found[resource.group] = have + tuple(
+                version for version in resource.versions if version not in have
+            )
         return {
             group: tuple(sorted(versions, key=_priority, reverse=True)) for group, versions in found.items()
         }
@@ -262,7 +268,8 @@ endpointslices EndpointSlice N
 
 
 def _builtins() -> Iterator[Resource]:
-    group, versions = "", ("v1",)
+    group = ""
+    versions: tuple[str, ...] = ("v1",)
     for line in _TABLE.strip().splitlines():
         if line.startswith("="):
             group, _, listed = line[1:].partition(" ")

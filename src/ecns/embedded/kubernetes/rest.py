@@ -49,6 +49,8 @@ _SHOWN_WHEN_DELETED = frozenset(
 )
 """Resources of which a DELETE answers the object, not a Status."""
 
+_ENDPOINTS = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+
 
 class Call(msgspec.Struct):
     """One request on resources."""
@@ -126,9 +128,11 @@ class Rest:
         if not resource.stored:
             return self._reviewed(resource, call, view)
         self._cluster.warnings.clear()
+        if resource.name == "endpoints":
+            self._cluster.warnings.append(_ENDPOINTS)
         answer = self._verbs[target.verb](resource, call, view)
         if self._cluster.warnings:
-            answer.warnings = [*answer.warnings, *self._cluster.warnings]
+            answer.warnings = list(dict.fromkeys([*answer.warnings, *self._cluster.warnings]))
         return answer
 
     # reading
@@ -170,6 +174,8 @@ class Rest:
             call.body, call.headers.get("Content-Type", ""), resource.kind, custom=bool(resource.definition)
         )
         obj: Object = body.value
+        if resource.definition:
+            bodies.check_custom_kind(obj, resource.kind, api_version, call.body)
         bodies.check_kind(obj, resource.kind, api_version, self._cluster.resources)
         return obj, self._strict(resource, target.version, obj, body.duplicates, validation_mode)
 
@@ -178,7 +184,9 @@ class Rest:
     ) -> list[str]:
         try:
             unknown = (
-                _unknown_custom(resource, version, obj) if resource.definition else schemas.decode(resource.name, obj)
+                _unknown_custom(resource, version, obj)
+                if resource.definition
+                else schemas.decode(resource.name, obj)
             )
         except schemas.DecodeError as error:
             raise schemas.cannot_handle(obj, resource.kind, str(error)) from None
@@ -266,7 +274,9 @@ class Rest:
             dry_run=asked.dry_run,
             manager=Manager(asked.manager, target.version, bool(asked.force)),
             version=target.version,
-            check=lambda obj: problems.extend(self._patched(resource, call, obj, patch, kind, asked.validation)),
+            check=lambda obj: problems.extend(
+                self._patched(resource, call, obj, patch, kind, asked.validation)
+            ),
         )
         warnings = problems + validation.warnings(resource.name, new, existing.obj if existing else None)
         return Answer(view.single(new), 200 if existing else 201, view.shape.media, warnings, wrote=True)
@@ -315,14 +325,18 @@ class Rest:
         if waits or stored.name in _SHOWN_WHEN_DELETED:
             return Answer(view.single(last), 200, view.shape.media, warnings, wrote=True)
         status = deleted_status(resource, last)
-        return Answer(negotiation.encode(status, view.shape.media), 200, view.shape.media, warnings, wrote=True)
+        return Answer(
+            negotiation.encode(status, view.shape.media), 200, view.shape.media, warnings, wrote=True
+        )
 
     def _delete_collection(self, resource: Resource, call: Call, view: View) -> Answer:
         asked = options.list_options({key: value for key, value in call.query.items() if key != "watch"})
         chosen = listing.selection(resource, view.version, asked)
         wanted = options.delete_options(call.query, call.body, call.headers.get("Content-Type", ""))
         stored = self._stored(resource)
-        records, metadata = listing.page(self._cluster.store, resource, call.target.namespace or None, chosen, asked)
+        records, metadata = listing.page(
+            self._cluster.store, resource, call.target.namespace or None, chosen, asked
+        )
         for record in records:
             try:
                 self._cluster.delete(
@@ -347,16 +361,30 @@ class Rest:
         found = subresources.answer(self._cluster, self._authenticator, self._stored(resource), call, asked)
         shape = view.shape
         return Answer(
-            negotiation.encode(found.obj, shape.media), found.status, shape.media, found.warnings, wrote=found.wrote
+            negotiation.encode(found.obj, shape.media),
+            found.status,
+            shape.media,
+            found.warnings,
+            wrote=found.wrote,
         )
 
     def _reviewed(self, resource: Resource, call: Call, view: View) -> Answer:
         obj, problems = self._decoded(resource, call, _write_options(call, "CreateOptions").validation)
         if resource.name == "bindings":
-            subresources.bind(self._cluster, call.target.namespace, (obj.get("metadata") or {}).get("name", ""), obj)
-            reviewed: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+            subresources.bind(
+                self._cluster, call.target.namespace, (obj.get("metadata") or {}).get("name", ""), obj
+            )
+            reviewed: Object = {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "metadata": {},
+                "status": "Success",
+                "code": 201,
+            }
             return Answer(negotiation.encode(reviewed, view.shape.media), 201, view.shape.media, wrote=True)
-        reviewed = reviews.answer(self._cluster, self._authenticator, resource, call.user, call.target.namespace, obj)
+        reviewed = reviews.answer(
+            self._cluster, self._authenticator, resource, call.user, call.target.namespace, obj
+        )
         return Answer(negotiation.encode(reviewed, view.shape.media), 201, view.shape.media, problems)
 
     def _stored(self, resource: Resource) -> Resource:
@@ -394,14 +422,20 @@ def _check_names(obj: Object, resource: Resource, target: Target) -> None:
     metadata: dict[str, Any] = obj.setdefault("metadata", {})
     name = metadata.get("name") or ""
     if not name:
-        raise bad_request(f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided")
+        raise bad_request(
+            f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+        )
     if resource.namespaced:
         given = metadata.get("namespace")
         if given and given != target.namespace:
-            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+            raise bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
         metadata["namespace"] = target.namespace
     if name != target.name:
-        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
+        raise bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({target.name})"
+        )
 
 
 def _unknown_custom(resource: Resource, version: str, obj: Object) -> list[str]:

@@ -297,21 +297,20 @@ _TERM = re.compile(r"(?P<field>[^=!]*)(?P<operator>==|!=|=)(?P<value>.*)", re.DO
 
 
 def parse_fields(
-    text: str, resource: str, version: str, selectable: tuple[str, ...] = ()
+    text: str, resource: str, selectable: tuple[str, ...] | None = None
 ) -> tuple[FieldTerm, ...]:
     """Parses a field selector for a resource.
 
     Args:
         text: the selector; "" is no terms.
         resource: `pods`.
-        version: the API version that the request names, which errors quote.
-        selectable: further fields (`spec.color`), of a custom resource.
+        selectable: further fields (`spec.color`) of a custom resource, None for a built-in one.
 
     Raises:
         ApiError: 400 when it does not parse or names a field that cannot be selected by.
 
     """
-    known = _FIELDS.get(resource, {})
+    known, custom = _FIELDS.get(resource, {}), selectable is not None
     terms: list[FieldTerm] = []
     for part in re.split(r"(?<!\\),", text):
         if not part:
@@ -320,9 +319,9 @@ def parse_fields(
         if found is None:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         field, value = found["field"], re.sub(r"\\([\\,=])", r"\1", found["value"])
-        allowed = {"metadata.name", "metadata.namespace"} | set(selectable)
+        allowed = {"metadata.name", "metadata.namespace"} | set(selectable or ())
         if field not in known and field not in allowed:
-            if resource in _FIELDS or selectable:
+            if resource in _FIELDS or custom:
                 raise bad_request(f"field label not supported: {field}")
             raise bad_request(
                 f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'

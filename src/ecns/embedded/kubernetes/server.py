@@ -84,11 +84,15 @@ class Server:
         allowed, _ = self._cluster.rbac.decide(user, attributes)
         if not allowed:
             raise rbac.refused(user, attributes)
-        if target is None or target.group not in self._cluster.resources.groups():
+        if target is None or not self._is_served(target):
             return self._document(request)
         if request.method not in _KNOWN_METHODS or request.method == "HEAD":
             raise not_allowed()
-        if target.subresource in _STREAMS and target.resource in {"pods", "nodes", "services"} and not target.group:
+        if (
+            target.subresource in _STREAMS
+            and target.resource in {"pods", "nodes", "services"}
+            and not target.group
+        ):
             return await self._stream(request, target)
         call = Call(target, user, query, query.getall("dryRun", []), headers)
         if request.body_exists and request.method not in _GET_ONLY:
@@ -106,6 +110,13 @@ class Server:
         for warning in answer.warnings:
             response.headers.add("Warning", f"299 - {_quoted(warning)}")
         return response
+
+    def _is_served(self, target: requests.Target) -> bool:
+        """Whether a path is of resources: its group is served, and of a custom group the version too."""
+        versions = self._cluster.resources.groups().get(target.group)
+        if versions is None:
+            return False
+        return target.version in versions or self._cluster.resources.is_built_in(target.group)
 
     def _impersonate(self, request: web.BaseRequest, user: User, target: requests.Target | None) -> User:
         headers = request.headers

@@ -61,7 +61,9 @@ def answer(
         return evict(cluster, namespace, name, obj, dry_run=asked.dry_run, user=call.user)
     if sub == "binding":
         bind(cluster, namespace, name, obj, dry_run=asked.dry_run)
-        return Result({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+        return Result(
+            {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
+        )
     if sub == "token":
         return _token(cluster, authenticator, namespace, name, obj)
     raise unknown_resource()
@@ -72,11 +74,11 @@ def _decoded(resource: Resource, call: Call, name: str) -> Object:
     if sub is None:
         raise unknown_resource()
     obj: Object = bodies.decode(call.body, call.headers.get("Content-Type", ""), sub.kind).value
-    kind = obj.get("kind") or sub.kind
+    kind, sent = obj.get("kind") or sub.kind, str(obj.get("apiVersion", "")).rpartition("/")[2]
     if kind != sub.kind:
         raise bad_request(
-            f'{kind} in version "{str(obj.get("apiVersion", "")).rpartition("/")[2]}" cannot be handled as a {sub.kind}: '
-            f"converting ({kind}) to ({sub.kind}): unknown conversion"
+            f'{kind} in version "{sent}" cannot be handled as a {sub.kind}: '
+            f"converting ({sent}.{kind}) to ({sub.group.partition('.')[0] or 'core'}.{sub.kind}): unknown conversion"
         )
     version = f"{sub.group}/{sub.version}" if sub.version and sub.group else "v1"
     obj["kind"], obj["apiVersion"] = kind, obj.get("apiVersion") or version
@@ -105,7 +107,11 @@ def selector_text(selector: Object | None) -> str:
         return ""
     terms = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
     for expression in selector.get("matchExpressions") or ():
-        key, operator, values = expression["key"], expression["operator"], sorted(expression.get("values") or ())
+        key, operator, values = (
+            expression["key"],
+            expression["operator"],
+            sorted(expression.get("values") or ()),
+        )
         match operator:
             case "In" | "NotIn":
                 terms.append(f"{key} {operator.lower()} ({','.join(values)})")
@@ -144,7 +150,13 @@ def scale_of(resource: Resource, obj: Object, version: str = "") -> Object:
             status["selector"] = text
     if replicas:
         spec["replicas"] = replicas
-    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": shown, "spec": spec, "status": status}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": shown,
+        "spec": spec,
+        "status": status,
+    }
 
 
 def _scaled(cluster: Cluster, resource: Resource, call: Call, asked: WriteOptions, namespace: str) -> Result:
@@ -158,7 +170,11 @@ def _scaled(cluster: Cluster, resource: Resource, call: Call, asked: WriteOption
         kind = bodies.media_type(call.headers.get("Content-Type", ""))
         patch = patches.decode(call.body, kind)
         if kind in {patches.JSON, patches.MERGE}:
-            wanted = patches.json_patch(clone(present), patch) if kind == patches.JSON else patches.merge_patch(present, patch)
+            wanted = (
+                patches.json_patch(clone(present), patch)
+                if kind == patches.JSON
+                else patches.merge_patch(present, patch)
+            )
         else:
             schema = mergekeys.schema_of(resource, "v1", "Scale", "autoscaling")
             wanted = patches.strategic_merge_patch(present, patch, schema)
@@ -175,14 +191,20 @@ def _scaled(cluster: Cluster, resource: Resource, call: Call, asked: WriteOption
         raise conflict(resource.name, target.name, why)
     replicas = (wanted.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool):
-        raise bad_request("Scale in version \"v1\" cannot be handled as a Scale: spec.replicas must be a number")
+        raise bad_request(
+            'Scale in version "v1" cannot be handled as a Scale: spec.replicas must be a number'
+        )
     if replicas < 0:
         cause = Cause(
-            "FieldValueInvalid", f"Invalid value: {replicas}: must be greater than or equal to 0", "spec.replicas"
+            "FieldValueInvalid",
+            f"Invalid value: {replicas}: must be greater than or equal to 0",
+            "spec.replicas",
         )
         raise invalid("Scale", "autoscaling", target.name, [cause])
     new = clone(record.obj)
-    path = resource.scales.get(version or resource.storage_version, {}).get("specReplicasPath", ".spec.replicas")
+    path = resource.scales.get(version or resource.storage_version, {}).get(
+        "specReplicasPath", ".spec.replicas"
+    )
     holder: Any = new
     *parents, last = path.strip(".").split(".")
     for key in parents:
@@ -232,7 +254,9 @@ def evict(
         user=user,
         dry_run=dry_run or bool(wanted.get("dryRun")),
     )
-    return Result({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+    return Result(
+        {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
+    )
 
 
 def _use_budget(cluster: Cluster, pod: Object, *, dry_run: bool) -> None:
@@ -242,12 +266,18 @@ def _use_budget(cluster: Cluster, pod: Object, *, dry_run: bool) -> None:
     budgets = [
         budget
         for budget in cluster.list("poddisruptionbudgets.policy", metadata["namespace"])
-        if selectors.matches(selectors.of_object(budget["spec"].get("selector")), metadata.get("labels") or {})
+        if selectors.matches(
+            selectors.of_object(budget["spec"].get("selector")), metadata.get("labels") or {}
+        )
     ]
     if not budgets:
         return
     if len(budgets) > 1:
-        raise ApiError(500, "", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
+        raise ApiError(
+            500,
+            "",
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+        )
     budget = budgets[0]
     status = budget.get("status") or {}
     conditions = {item["type"]: item["status"] for item in pod.get("status", {}).get("conditions") or ()}
@@ -300,8 +330,12 @@ def bind(cluster: Cluster, namespace: str, name: str, binding: Object, *, dry_ru
     if pod["metadata"].get("deletionTimestamp"):
         raise conflict("pods/binding", name, f"pod {name} is being deleted, cannot be assigned to a host")
     if pod["spec"].get("nodeName"):
-        raise conflict("pods/binding", name, f"pod {name} is already assigned to node \"{pod['spec']['nodeName']}\"")
-    cluster.assign(pod, target["name"], (binding.get("metadata") or {}).get("annotations") or {}, dry_run=dry_run)
+        raise conflict(
+            "pods/binding", name, f'pod {name} is already assigned to node "{pod["spec"]["nodeName"]}"'
+        )
+    cluster.assign(
+        pod, target["name"], (binding.get("metadata") or {}).get("annotations") or {}, dry_run=dry_run
+    )
 
 
 # token
@@ -328,7 +362,12 @@ def _token(cluster: Cluster, authenticator: Authenticator, namespace: str, name:
     audiences = spec.get("audiences") or []
     token, _ = authenticator.issue(account, seconds, audiences, pod)
     metadata = account["metadata"]
-    shown = {"name": name, "namespace": namespace, "uid": metadata["uid"], "creationTimestamp": metadata["creationTimestamp"]}
+    shown = {
+        "name": name,
+        "namespace": namespace,
+        "uid": metadata["uid"],
+        "creationTimestamp": metadata["creationTimestamp"],
+    }
     answered: Object = {
         "kind": "TokenRequest",
         "apiVersion": "authentication.k8s.io/v1",
@@ -338,6 +377,9 @@ def _token(cluster: Cluster, authenticator: Authenticator, namespace: str, name:
             "expirationSeconds": seconds,
             "boundObjectRef": bound,
         },
-        "status": {"token": token, "expirationTimestamp": clock.stamp(cluster.now() + timedelta(seconds=seconds))},
+        "status": {
+            "token": token,
+            "expirationTimestamp": clock.stamp(cluster.now() + timedelta(seconds=seconds)),
+        },
     }
     return Result(answered, 201, wrote=False)

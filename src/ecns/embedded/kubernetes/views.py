@@ -108,6 +108,8 @@ class View:
         """The answer that is a list."""
         if self.plain:
             head = {"kind": self.resource.list_kind, "apiVersion": self.resource.api_version(self.version)}
+            if self.resource.definition:
+                metadata = {"continue": "", **metadata}
             start = _encode({**head, "metadata": metadata})[:-1]
             return b"".join((start, b',"items":[', b",".join(map(self.item, records)), b"]}\n"))
         return negotiation.encode(self._shaped_list(records, metadata), self.shape.media)

@@ -15,6 +15,7 @@ _SUFFIX = re.compile(rf"-[{_SAFE}]{{5}}(?=$|[^a-z0-9-])")
 _GENERATED = re.compile(rf"(?<=[a-zB])[{_SAFE}]{{5}}$")
 _HEX = re.compile(r"\.[0-9a-f]{16}(?=$|[^0-9a-f])")
 _CONTAINER = re.compile(r"(containerd|fakeRuntime)://[0-9a-zA-Z_-]+")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ADDRESS = re.compile(r"\b(10|192\.0\.2|127\.0\.0|172\.\d+|192\.168)(\.\d+){1,3}(:\d+)?\b")
 _VERSION = re.compile(r"(?i)(resource ?versions?[^0-9\"]{0,30}\"?|current: |\()(\d+)")
 _AGE = re.compile(r"^(\d+[smhd])+$|\((\d+[smhd])+ ago\)")
@@ -37,6 +38,7 @@ def text(value: str) -> str:
     value = _UID.sub("<uid>", value)
     value = _TIME.sub("<time>", value)
     value = _CONTAINER.sub("<container>", value)
+    value = _DIGEST.sub("<digest>", value)
     value = _ADDRESS.sub("<address>", value)
     value = _HEX.sub(".<hex>", value)
     value = _MINUTE.sub("-<minute>", value)
@@ -44,7 +46,7 @@ def text(value: str) -> str:
     value = _SUFFIX.sub("-<random>", value)
     value = _NODES.sub("<node>", value)
     value = _VERSION.sub(lambda found: f"{found[1]}<version>", value)
-    if value.startswith("{") and "resourceVersion" in value:
+    if "resourceVersion" in value:
         value = re.sub(r'resourceVersion\\*":\\*"\d+', 'resourceVersion":"<version>', value)
     return _AGE.sub("<age>", value)
 
@@ -68,7 +70,7 @@ def body(value: Any, *, managed: bool = False, key: str = "") -> Any:
             items.sort(key=lambda item: json.dumps(item, sort_keys=True))
         return items
     if not isinstance(value, str):
-        return "<port>" if key == "nodePort" else value
+        return "<port>" if key in {"nodePort", "healthCheckNodePort"} and value else value
     if key in _HIDDEN:
         return _HIDDEN[key]
     if key == "resourceVersion":
@@ -116,7 +118,7 @@ def names(value: Any, found: dict[str, str]) -> dict[str, str]:
         base = value.get("generateName")
         name = value.get("name")
         if isinstance(base, str) and isinstance(name, str) and name != base:
-            found[name] = f"{base}<generated>"
+            found[name] = f"{text(base.rstrip('-'))}-<generated>"
         for item in value.values():
             names(item, found)
     elif isinstance(value, list):

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import yaml
 
-from ecns.embedded.kubernetes import bootstrap, controllers
+from ecns.embedded.kubernetes import bootstrap, controllers, requests
 from ecns.embedded.kubernetes.auth import Authenticator
 from ecns.embedded.kubernetes.cluster import Cluster
 from ecns.embedded.kubernetes.server import Server
@@ -28,7 +28,7 @@ FILES = ("discovery", "defaults", "errors", "patches", "apply", "watch", "contro
 TOKEN = "oracle-admin"
 _QUIET = 0.03
 _SETTLED = 3.0
-_PATIENCE = {"controllers": 6.0, "streams": 4.0, "defaults": 1.5, "watch": 1.0}
+_PATIENCE = {"controllers": 6.0, "streams": 4.0, "defaults": 4.0, "watch": 1.0}
 _AT_ONCE = 12
 
 
@@ -154,6 +154,7 @@ class Scene:
             body = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name, "labels": labels}}
             await self._send("POST", "/api/v1/namespaces", body)
         await self._settle()
+        await self._send("DELETE", "/apis/storage.k8s.io/v1/storageclasses/standard", None)
         for method, path, body in scenes.SETUPS.get(self.name, ()):
             status, text = await self._send(method, path, body)
             assert status < 300, f"setup of {self.name}: {method} {path}: {text}"
@@ -162,7 +163,10 @@ class Scene:
     async def _send(self, method: str, path: str, body: Any) -> tuple[int, str]:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind}
-        async with self._session.request(method, self._url + path, json=body, headers=headers) as response:
+        data = None if body is None else json.dumps(body)
+        async with self._session.request(
+            method, self._url + path, data=data, headers=headers, skip_auto_headers={"User-Agent"}
+        ) as response:
             return response.status, await response.text()
 
     async def _settle(self) -> None:
@@ -258,7 +262,21 @@ class Scene:
 
     def _body(self, exchange: Exchange) -> Any:
         body = scenes.restore(exchange.request["body"], exchange.note)
-        return self._ours_in(body)
+        sent = self._ours_in(body)
+        request, metadata = exchange.request, sent.get("metadata") if isinstance(sent, dict) else None
+        if request["method"] == "PUT" and exchange.response["status"] == 200 and isinstance(metadata, dict):
+            present = self._present(request["path"])
+            if present and metadata.get("resourceVersion", "0") != "0":
+                metadata["resourceVersion"] = present
+        return sent
+
+    def _present(self, path: str) -> str:
+        """The resourceVersion that the object of a path has now."""
+        target = requests.parse("GET", path, {})
+        if target is None:
+            return ""
+        found = self.cluster.store.get(target.full, target.namespace, target.name)
+        return str(found.rv) if found else ""
 
     async def _websocket(
         self, exchange: Exchange, url: str, query: list[tuple[str, str]], headers: dict[str, str]

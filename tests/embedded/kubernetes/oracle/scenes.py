@@ -10,6 +10,7 @@ NAMESPACE_LABELS: dict[str, dict[str, str]] = {
     f"err-pod-security-{level}": {"pod-security.kubernetes.io/enforce": level}
     for level in ("restricted", "baseline", "privileged")
 }
+NAMESPACE_LABELS["err-pod-security-baseline"]["pod-security.kubernetes.io/warn"] = "restricted"
 
 _TIMES = re.compile(r"\((base64 of )?(\d+) times (.)\)")
 
@@ -68,6 +69,7 @@ _PATCHED = _fields(
 )
 _APPLIED = _fields(
     spec=_fields(
+        color={"type": "string", "default": "red"},
         size=_NUMBER,
         atomic=_list(_ITEM, **{"x-kubernetes-list-type": "atomic"}),
         keyed=_list(
