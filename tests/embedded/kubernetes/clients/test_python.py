@@ -80,7 +80,8 @@ def test_typed_objects_go_there_and_back(api: client.ApiClient, space: str) -> N
     apps.patch_namespaced_deployment("web", space, {"metadata": {"labels": {"a": "b"}}})
     listed = apps.list_deployment_for_all_namespaces(label_selector="a=b").items
     assert [item.metadata.name for item in listed] == ["web"]
-    assert apps.delete_namespaced_deployment("web", space).status == "Success"
+    apps.delete_namespaced_deployment("web", space)
+    assert apps.list_namespaced_deployment(space).items == []
 
 
 def test_errors_are_statuses(api: client.ApiClient, space: str) -> None:
