@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec.inspect import DictType, Field, ListType, StrType, StructType, Type, UnionType, type_info
+from msgspec.structs import force_setattr
 
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta, Resource
 
@@ -43,7 +44,8 @@ def _visitor(info: Type) -> Visitor | None:
         case StrType():
             return _string
         case StructType():
-            return _frozen() if info.cls.__struct_config__.frozen else _struct(info.cls, info.fields)
+            whole = info.cls.__struct_config__.frozen and all(_plain(field.type) for field in info.fields)
+            return _frozen() if whole else _struct(info.cls, info.fields)
         case ListType():
             return _list(_visitor(info.item_type))
         case DictType(value_type=StrType()):
@@ -55,6 +57,13 @@ def _visitor(info: Type) -> Visitor | None:
             return _optional_string if visitors[0] is _string else visitors[0]
         case _:
             return None
+
+
+def _plain(info: Type) -> bool:
+    """Whether a field can be hashed."""
+    if isinstance(info, UnionType):
+        return all(_plain(each) for each in info.types)
+    return not isinstance(info, ListType | DictType | StructType)
 
 
 def _string(value: str) -> str:
@@ -91,7 +100,7 @@ def _struct(cls: type[msgspec.Struct], fields: Iterable[Field]) -> Visitor:
     def over(value: Any) -> Any:
         for name, visit in visits:
             if (inner := getattr(value, name)) and (shared := visit(inner)) is not inner:
-                setattr(value, name, shared)
+                force_setattr(value, name, shared)
         return value
 
     return over
