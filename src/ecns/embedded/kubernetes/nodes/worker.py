@@ -294,6 +294,8 @@ class Worker:
             container.state = {"terminated": code}
             container.ready = container.started = False
             self._ended(container, now)
+            if container.kind == "init":
+                self._due = now + _STEP  # whose turn is next is looked at anew
 
     def _back_off(self, container: Container, ended: Object, finished: datetime) -> None:
         seconds = int(container.backoff)
