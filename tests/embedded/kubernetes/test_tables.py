@@ -7,7 +7,7 @@ import pytest
 from tests.embedded.kubernetes.recorded import exchanges
 
 from ecns.embedded.kubernetes.errors import ApiError, Object
-from ecns.embedded.kubernetes.printers import duration, selector
+from ecns.embedded.kubernetes.printers.common import duration, selector
 from ecns.embedded.kubernetes.resources import Resource, Resources
 from ecns.embedded.kubernetes.tables import table
 

@@ -11,6 +11,8 @@ from ecns.embedded.kubernetes import printers
 from ecns.embedded.kubernetes.columns import columns, field_description
 from ecns.embedded.kubernetes.errors import ApiError, Object
 from ecns.embedded.kubernetes.jsonpath import find, show
+from ecns.embedded.kubernetes.printers.common import age
+from ecns.embedded.kubernetes.printers.workloads import pod_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +68,7 @@ def table(
             row: Object = {"cells": printers.cells(shown, obj, now)}
         else:
             row = {"cells": [obj["metadata"].get("name"), *(_cell(obj, column, now) for column in custom)]}
-        if shown == "pods" and (conditions := printers.pod_conditions(obj)):
+        if shown == "pods" and (conditions := pod_conditions(obj)):
             row["conditions"] = conditions
         row["object"] = _included(obj, include, api_version)
         rows.append(row)
@@ -126,7 +128,7 @@ def _cell(obj: Object, column: Object, now: datetime) -> Any:
         return show(value)
     if kind == "date" and isinstance(value, str):
         try:
-            return printers.age(value, now)
+            return age(value, now)
         except ValueError:
             return "<invalid>"
     if kind == "integer" and number:
