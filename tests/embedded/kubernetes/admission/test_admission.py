@@ -326,8 +326,10 @@ class TestPodSecurity:
             (
                 {"capabilities": {"add": ["SYS_ADMIN"]}},
                 {},
-                'non-default capabilities (container "c" must not include "SYS_ADMIN" in '
-                "securityContext.capabilities.add)",
+                (
+                    'non-default capabilities (container "c" must not include "SYS_ADMIN" in '
+                    "securityContext.capabilities.add)"
+                ),
             ),
             (
                 {"procMount": "Unmasked"},
@@ -342,8 +344,10 @@ class TestPodSecurity:
             (
                 {"seccompProfile": {"type": "Unconfined"}},
                 {},
-                'seccompProfile (container "c" must not set '
-                'securityContext.seccompProfile.type to "Unconfined")',
+                (
+                    'seccompProfile (container "c" must not set '
+                    'securityContext.seccompProfile.type to "Unconfined")'
+                ),
             ),
             (
                 {"windowsOptions": {"hostProcess": True}},
@@ -353,8 +357,10 @@ class TestPodSecurity:
             (
                 {"appArmorProfile": {"type": "Unconfined"}},
                 {},
-                'forbidden AppArmor profile (container "c" must not set '
-                'AppArmor profile type to "Unconfined")',
+                (
+                    'forbidden AppArmor profile (container "c" must not set '
+                    'AppArmor profile type to "Unconfined")'
+                ),
             ),
             (
                 {},

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ecns.embedded.kubernetes.errors import ApiError
 from ecns.embedded.kubernetes.validation import schema
 
 WIDGET: dict[str, Any] = {
@@ -100,8 +101,10 @@ def faults(**spec: Any) -> list[str]:
         ({"by": {"a": 1, "b": 1, "c": 1}}, "spec.by: Too many: 3: must have at most 2 items"),
         (
             {"either": {}},
-            'spec.either: Invalid value: "": "spec.either" must validate one and only one schema (oneOf). '
-            "Found none valid",
+            (
+                'spec.either: Invalid value: "": "spec.either" must validate one and only one schema (oneOf).'
+                " Found none valid"
+            ),
         ),
     ],
 )
@@ -137,6 +140,27 @@ def test_defaults_and_pruning() -> None:
         "size": 3,
         "nested": {"deep": "x"},
     }
+
+
+def test_metadata_is_of_kubernetes_own_type() -> None:
+    free = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "x-kubernetes-embedded-resource": True}},
+    }
+    obj: dict[str, Any] = {"kind": "W", "metadata": {"name": "w", "labels": {}, "odd": 1}}
+    obj["spec"] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "strange": 1}}
+    assert schema.unknown_fields(free, obj) == ["metadata.odd", "spec.metadata.strange"]
+    schema.prune(free, obj)
+    assert obj["metadata"] == {"name": "w"}
+    assert obj["spec"]["metadata"] == {"name": "p"}
+    with pytest.raises(ApiError, match=r"field ObjectMeta\.metadata\.labels of type string"):
+        schema.unknown_fields(free, {"kind": "W", "metadata": {"labels": {"a": 1}}})
+
+
+def test_what_an_update_leaves_as_it_was_is_not_held_against_it() -> None:
+    old, new = widget(name="OLD", rows=[{"key": "a", "n": "x"}]), widget(name="OLD", rows=[])
+    new["spec"]["rows"] = [{"key": "b", "n": "y"}, {"key": "a", "n": "x"}]
+    assert [cause.field for cause in schema.validate(WIDGET, new, old)] == ["spec.rows[0].n"]
 
 
 RULED: dict[str, Any] = {

@@ -48,6 +48,17 @@ def _shown_versions(spec: Object) -> list[Object]:
 
 def _schema_faults(causes: Causes, path: str, schema: Object) -> None:
     """Checks that a schema is structural: every value in it has a type."""
+    if schema.get("uniqueItems"):
+        detail = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
+        causes.forbidden(f"{path}.uniqueItems", detail)
+    if schema.get("additionalProperties") is False:
+        causes.forbidden(f"{path}.additionalProperties", "additionalProperties cannot be set to false")
+    if schema.get("properties") and schema.get("additionalProperties"):
+        causes.forbidden(
+            f"{path}.additionalProperties", "additionalProperties and properties are mutual exclusive"
+        )
+    if isinstance(schema.get("items"), list):
+        causes.forbidden(f"{path}.items", "items must be a schema object and not an array")
     for name, inner in schema.get("properties", {}).items():
         _typed(causes, f"{path}.properties[{name}]", inner, "must not be empty for specified object fields")
     items = schema.get("items")

@@ -12,7 +12,7 @@ from copy import deepcopy
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from ecns.embedded.kubernetes import quantities
+from ecns.embedded.kubernetes import quantities, schemas
 from ecns.embedded.kubernetes.errors import Cause
 from ecns.embedded.kubernetes.validation import cel
 from ecns.embedded.kubernetes.validation.causes import Causes, shown
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
 
 _ROOT = frozenset({"apiVersion", "kind", "metadata"})
+_METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+_NOTHING: Any = object()
+"""An old value that is not there."""
 _FREE = "x-kubernetes-preserve-unknown-fields"
 _EMBEDDED = "x-kubernetes-embedded-resource"
 _BLOCKING = frozenset(
@@ -56,7 +59,9 @@ def _walk(schema: Object, value: Any, path: str, *, root: bool, drop: bool) -> I
     kept = _ROOT if root or schema.get(_EMBEDDED) else frozenset()
     for key in list(value):
         at = f"{path}.{key}" if path else key
-        if key in known:
+        if key == "metadata" and kept and isinstance(value[key], dict):
+            yield from _walk_metadata(value[key], at, drop=drop)
+        elif key in known:
             yield from _walk(known[key], value[key], at, root=False, drop=drop)
         elif isinstance(more, dict):
             yield from _walk(more, value[key], at, root=False, drop=drop)
@@ -66,9 +71,24 @@ def _walk(schema: Object, value: Any, path: str, *, root: bool, drop: bool) -> I
                 del value[key]
 
 
+def _walk_metadata(metadata: Object, path: str, *, drop: bool) -> Iterator[str]:
+    """An object's metadata, whose type is Kubernetes' own wherever it stands."""
+    unknown: list[str] = []
+    schemas.named(_METADATA).decode(metadata if drop else deepcopy(metadata), unknown)
+    yield from (f"{path}.{name}" for name in unknown)
+
+
 def unknown_fields(schema: Object, obj: Object) -> list[str]:
-    """The paths of what the schema does not know: `spec.foo`."""
-    return sorted(_walk(schema, obj, "", root=True, drop=False))
+    """The paths of what the schema does not know: `spec.foo`.
+
+    Raises:
+        ApiError: 400, when the metadata cannot be decoded.
+    """
+    try:
+        return sorted(_walk(schema, obj, "", root=True, drop=False))
+    except schemas.DecodeError as error:
+        error.path.append("metadata")
+        raise schemas.cannot_handle(obj, str(obj.get("kind")), str(error)) from None
 
 
 def prune(schema: Object, obj: Object) -> None:
@@ -204,11 +224,13 @@ def _too_many(causes: Causes, path: str, count: int, most: int) -> None:
     causes.append(Cause("FieldValueTooMany", message, path))
 
 
-def _check_list(causes: Causes, path: str, schema: Object, value: list[Any]) -> None:
+def _check_list(causes: Causes, path: str, schema: Object, value: list[Any], old: Any) -> None:
     items, most, least = schema.get("items"), schema.get("maxItems"), schema.get("minItems")
     if isinstance(items, dict):
+        keys = schema.get("x-kubernetes-list-map-keys")
         for index, item in enumerate(value):
-            _check(causes, f"{path}[{index}]", items, item)
+            before = _counterpart(old, item, keys)
+            _check(causes, f"{path}[{index}]", items, item, _NOTHING if before is None else before)
     if most is not None and len(value) > most:
         _too_many(causes, path, len(value), most)
     elif least is not None and len(value) < least:
@@ -225,7 +247,7 @@ def _check_list(causes: Causes, path: str, schema: Object, value: list[Any]) -> 
         seen.append(key)
 
 
-def _check_object(causes: Causes, path: str, schema: Object, value: Object) -> None:
+def _check_object(causes: Causes, path: str, schema: Object, value: Object, old: Any) -> None:
     known, more = schema.get("properties", {}), schema.get("additionalProperties")
     count, most, least = len(value), schema.get("maxProperties"), schema.get("minProperties")
     if most is not None and count > most:
@@ -238,10 +260,11 @@ def _check_object(causes: Causes, path: str, schema: Object, value: Object) -> N
     for name, item in value.items():
         if not path and name in _ROOT:
             continue
+        before = old.get(name, _NOTHING) if isinstance(old, dict) else _NOTHING
         if name in known:
-            _check(causes, _below(path, name), known[name], item)
+            _check(causes, _below(path, name), known[name], item, before)
         elif isinstance(more, dict):
-            _check(causes, _below(path, name), more, item)
+            _check(causes, _below(path, name), more, item, before)
 
 
 def _below(path: str, name: str) -> str:
@@ -268,8 +291,9 @@ def _check_combined(causes: Causes, path: str, schema: Object, value: Any) -> No
         causes.invalid(path, "", f'"{path}" must not validate the schema (not)')
 
 
-def _check(causes: Causes, path: str, schema: Object, value: Any) -> None:
-    if value is None and schema.get("nullable"):
+def _check(causes: Causes, path: str, schema: Object, value: Any, old: Any = _NOTHING) -> None:
+    """What an update leaves as it was is not held against it."""
+    if (value is None and schema.get("nullable")) or value == old:
         return
     found, wanted = _type_name(value), schema.get("type")
     if schema.get("x-kubernetes-int-or-string"):
@@ -282,9 +306,9 @@ def _check(causes: Causes, path: str, schema: Object, value: Any) -> None:
     if isinstance(value, str):
         _check_text(causes, path, schema, value)
     elif isinstance(value, list):
-        _check_list(causes, path, schema, value)
+        _check_list(causes, path, schema, value, old)
     elif isinstance(value, dict):
-        _check_object(causes, path, schema, value)
+        _check_object(causes, path, schema, value, old)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(causes, path, schema, value)
     choices = schema.get("enum")
@@ -337,6 +361,8 @@ def _rules(causes: Causes, path: str, schema: Object, value: Any, old: Any) -> N
             if old is None:
                 continue
             variables["oldSelf"] = old
+        elif value == old:
+            continue
         _rule(causes, path or "<nil>", rule, value, variables)
     if isinstance(value, dict):
         known, more = schema.get("properties", {}), schema.get("additionalProperties")
@@ -370,7 +396,7 @@ def validate(schema: Object, obj: Object, old: Object | None = None) -> list[Cau
         old: the stored object, for rules about changes.
     """
     causes = Causes()
-    _check(causes, "", {**schema, "type": "object"}, obj)
+    _check(causes, "", {**schema, "type": "object"}, obj, _NOTHING if old is None else old)
     if not _has_rules(schema):
         return causes
     if any(cause.reason in _BLOCKING for cause in causes):

@@ -51,6 +51,8 @@ def claim_update(causes: Causes, new: Object, old: Object) -> None:
     if not before.get("volumeName") and spec.get("volumeName"):
         munged["volumeName"] = spec["volumeName"]
         before = {**before, "volumeName": spec["volumeName"]}
+    if "storageClassName" not in before and not before.get("volumeName") and "storageClassName" in spec:
+        before = {**before, "storageClassName": spec["storageClassName"]}
     bound = old.get("status", {}).get("phase") == "Bound"
     if bound:
         munged["resources"] = {**spec.get("resources", {}), "requests": had}
