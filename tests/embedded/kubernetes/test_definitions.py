@@ -7,6 +7,7 @@ if TYPE_CHECKING:
 
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _WIDGETS = "/apis/example.com/v1/namespaces/default/widgets"
+_HEAD = {"apiVersion": "example.com/v1", "kind": "Widget"}
 
 
 def _definition(**version: Any) -> dict[str, Any]:
@@ -26,7 +27,7 @@ async def test_a_definition_is_served_at_once_and_gone_when_deleted(api: Client)
     assert (await api.post(_DEFINITIONS, _definition())).status == 201
     conditions = (await api.get(f"{_DEFINITIONS}/widgets.example.com")).json["status"]["conditions"]
     assert {item["type"]: item["status"] for item in conditions} == {"NamesAccepted": "True", "Established": "True"}
-    made = await api.post(_WIDGETS, {"metadata": {"name": "w"}, "spec": {"size": 1}})
+    made = await api.post(_WIDGETS, {**_HEAD, "metadata": {"name": "w"}, "spec": {"size": 1}})
     assert (made.status, made.json["apiVersion"], made.json["kind"]) == (201, "example.com/v1", "Widget")
     listed = (await api.get("/apis/example.com/v1/widgets")).json
     assert (listed["kind"], listed["items"][0]["kind"]) == ("WidgetList", "Widget")
@@ -37,7 +38,7 @@ async def test_a_definition_is_served_at_once_and_gone_when_deleted(api: Client)
 
 async def test_generation_counts_changes_of_the_content(api: Client) -> None:
     await api.post(_DEFINITIONS, _definition(subresources={"status": {}}))
-    await api.post(_WIDGETS, {"metadata": {"name": "w"}, "spec": {"size": 1}, "status": {"x": 1}})
+    await api.post(_WIDGETS, {**_HEAD, "metadata": {"name": "w"}, "spec": {"size": 1}, "status": {"x": 1}})
     for patch, generation in (({"spec": {"size": 2}}, 2), ({"metadata": {"labels": {"a": "b"}}}, 2)):
         obj = (await api.patch(f"{_WIDGETS}/w", patch)).json
         assert obj["metadata"]["generation"] == generation
@@ -49,7 +50,7 @@ async def test_generation_counts_changes_of_the_content(api: Client) -> None:
 async def test_the_scale_of_a_custom_resource(api: Client) -> None:
     paths = {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.size"}
     await api.post(_DEFINITIONS, _definition(subresources={"status": {}, "scale": paths}))
-    await api.post(_WIDGETS, {"metadata": {"name": "w"}, "spec": {"size": 1}})
+    await api.post(_WIDGETS, {**_HEAD, "metadata": {"name": "w"}, "spec": {"size": 1}})
     await api.patch(f"{_WIDGETS}/w/scale", {"spec": {"replicas": 4}})
     assert (await api.get(f"{_WIDGETS}/w")).json["spec"]["size"] == 4
 

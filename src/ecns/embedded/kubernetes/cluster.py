@@ -226,6 +226,10 @@ class Cluster:
             metadata.pop(key, None)
         metadata["uid"] = str(uuid.UUID(int=random.getrandbits(128), version=4))  # a name, not a secret
         metadata["creationTimestamp"] = clock.stamp(self.now())
+        if track is not None:
+            track(None, new)
+        else:
+            ownership.update(kind, None, new, manager, "", self.now())
         pipeline.prepare_for_create(kind, version, new)
         causes = pipeline.validate_create(kind, version, new)
         if causes:
@@ -239,10 +243,6 @@ class Cluster:
             if present.obj["metadata"].get("deletionTimestamp"):
                 taken.message = f"object is being deleted: {taken.message}"
             raise taken
-        if track is not None:
-            track(None, new)
-        else:
-            ownership.update(kind, None, new, manager, "", self.now())
         return self._put(kind, new, dry_run=dry_run)
 
     def _allocate(self, resource: str, new: Object, old: Object | None, *, dry_run: bool) -> None:
@@ -250,8 +250,9 @@ class Cluster:
             return
         try:
             services.allocate(self, new, old)
-        except ApiError:
-            if not dry_run:  # a real server does not look whether a dry run's addresses are free
+        except ApiError as error:
+            # A real server does not look whether a dry run's addresses are free.
+            if not dry_run or ("provided IP" in error.message and "valid range" in error.message):
                 raise
 
     def _generate(self, kind: Resource, metadata: Object) -> str:

@@ -68,7 +68,7 @@ class Server:
         try:
             return await self._respond(request)
         except ApiError as error:
-            return _failure(request, error)
+            return _warned(_failure(request, error), self._cluster.warnings)
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception:
@@ -77,6 +77,7 @@ class Server:
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         headers, query = request.headers, request.query
+        self._cluster.warnings.clear()
         user = self._authenticator.authenticate(headers.get("Authorization", ""))
         target = requests.parse(request.method, request.path, query)
         user = self._impersonate(request, user, target)
@@ -107,9 +108,7 @@ class Server:
         if answer.watch is not None:
             return await self._watch(request, answer)
         response = web.Response(body=answer.body, status=answer.status, content_type=answer.media)
-        for warning in answer.warnings:
-            response.headers.add("Warning", f"299 - {_quoted(warning)}")
-        return response
+        return _warned(response, answer.warnings)
 
     def _is_served(self, target: requests.Target) -> bool:
         """Whether a path is of resources: its group is served, and of a custom group the version too."""
@@ -178,6 +177,12 @@ def _attributes(request: web.BaseRequest, target: requests.Target | None) -> rba
         namespace=target.namespace,
         name=target.name,
     )
+
+
+def _warned(response: web.Response, warnings: list[str]) -> web.Response:
+    for warning in warnings:
+        response.headers.add("Warning", f"299 - {_quoted(warning)}")
+    return response
 
 
 def _quoted(text: str) -> str:
