@@ -200,7 +200,8 @@ def cleanup_sizes(deployment: Object, old: list[Object], new: Object | None) -> 
             budget -= down
             sizes[name] -= down
             steps.append((rs, sizes[name]))
-    spare = sum(map(available, sets)) - least
+    up = sum(min(available(rs), sizes[rs["metadata"]["name"]]) for rs in old)
+    spare = up + (available(new) if new else 0) - least
     for rs in by_age(old):
         name = rs["metadata"]["name"]
         down = min(spare, sizes[name])

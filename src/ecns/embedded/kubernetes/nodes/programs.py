@@ -468,13 +468,9 @@ def _grep(shell: Shell, arguments: list[str], source: Source, out: Output, err: 
 def _seq(_shell: Shell, arguments: list[str], _source: Source, out: Output, _err: Output) -> Effects:
     yield from ()
     numbers = [int(item) for item in arguments if item.lstrip("-").isdigit()]
-    first, step, last = (
-        {1: (1, 1, numbers[0]), 2: (numbers[0], 1, numbers[-1])}.get(
-            len(numbers), (numbers[0], numbers[1], numbers[-1])
-        )
-        if numbers
-        else (1, 1, 0)
-    )
+    last = numbers[-1] if numbers else 0
+    first = numbers[0] if len(numbers) > 1 else 1
+    step = numbers[1] if len(numbers) > 2 else 1  # noqa: PLR2004  first, step and last
     out("".join(f"{number}\n" for number in range(first, last + (1 if step > 0 else -1), step)).encode())
     return 0
 
