@@ -292,7 +292,8 @@ class Worker:
             container.ready = container.started = container.kind == "main"
             self._write(status.phase_of(self.pod, self.containers), now)
             container.state = {"terminated": code}
-            container.ready = container.started = False
+            container.ready = container.kind == "init" and code["exitCode"] == 0
+            container.started = False
             self._ended(container, now)
             if container.kind == "init":
                 self._due = now + _STEP  # whose turn is next is looked at anew
