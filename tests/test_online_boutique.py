@@ -67,7 +67,7 @@ def essence(container: dict[str, Any]) -> dict[str, Any]:
         "command": container.get("command"),
         "args": container.get("args"),
         "env": sorted((one["name"], one.get("value", "")) for one in container.get("env") or []),
-        "resources": container.get("resources"),
+        "resources": container.get("resources") or {},
         "ports": sorted(port["containerPort"] for port in container.get("ports") or []),
         "probes": probes,
     }
