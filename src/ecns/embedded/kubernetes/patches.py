@@ -26,21 +26,22 @@ _PATCH, _RETAIN = "$patch", "$retainKeys"
 _DELETE_FROM, _ORDER = "$deleteFromPrimitiveList/", "$setElementOrder/"
 
 
-def decode(data: bytes, content_type: str) -> Any:
-    """Decodes the body of a PATCH.
+def decode(data: bytes, content_type: str) -> tuple[Any, list[str]]:
+    """Decodes the body of a PATCH, and says which fields it has twice (`duplicate field "spec.x"`).
 
     Raises:
         ApiError: 400 when it does not decode.
 
     """
     if content_type == APPLY:
-        return _decode_applied(data)
+        return _decode_applied(data), []
     try:
-        return bodies.decode_json(data).value
+        body = bodies.decode_json(data)
     except ValueError as error:
         if content_type == STRATEGIC:
             raise bad_request(str(error)) from None
         raise bad_request(f"error decoding patch: {error}") from None
+    return body.value, body.duplicates
 
 
 def _decode_applied(data: bytes) -> Object:

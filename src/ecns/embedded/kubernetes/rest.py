@@ -259,7 +259,7 @@ class Rest:
             return self._sub(resource, call, view)
         asked = _write_options(call, "PatchOptions", applies=kind == patches.APPLY)
         stored = self._stored(resource)
-        patch = patches.decode(call.body, kind)
+        patch, duplicates = patches.decode(call.body, kind)
         namespace = _namespace(resource, target)
         existing = self._cluster.store.get(stored.name, namespace, target.name)
         problems: list[str] = []
@@ -275,14 +275,21 @@ class Rest:
             manager=Manager(asked.manager, target.version, bool(asked.force)),
             version=target.version,
             check=lambda obj: problems.extend(
-                self._patched(resource, call, obj, patch, kind, asked.validation)
+                self._patched(resource, call, obj, patch, kind, duplicates, asked.validation)
             ),
         )
         warnings = problems + validation.warnings(resource.name, new, existing.obj if existing else None)
         return Answer(view.single(new), 200 if existing else 201, view.shape.media, warnings, wrote=True)
 
     def _patched(
-        self, resource: Resource, call: Call, obj: Object, patch: Any, content_type: str, validation_mode: str
+        self,
+        resource: Resource,
+        call: Call,
+        obj: Object,
+        patch: Any,
+        content_type: str,
+        duplicates: list[str],
+        validation_mode: str,
     ) -> list[str]:
         """Decodes what a patch made of an object; its problems are the patch's."""
         if not isinstance(obj, dict):
@@ -294,7 +301,7 @@ class Rest:
             raise patches.refused(obj, patch, content_type, why)
         shown = obj if content_type == patches.STRATEGIC else clone(obj)
         try:
-            return self._strict(resource, call.target.version, obj, [], validation_mode)
+            return self._strict(resource, call.target.version, obj, duplicates, validation_mode)
         except ApiError as error:
             why = error.message.partition(": ")[2]
             raise patches.refused(shown, patch, content_type, why) from None

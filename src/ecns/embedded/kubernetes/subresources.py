@@ -168,7 +168,7 @@ def _scaled(cluster: Cluster, resource: Resource, call: Call, asked: WriteOption
         return Result(present, wrote=False)
     if target.verb == "patch":
         kind = bodies.media_type(call.headers.get("Content-Type", ""))
-        patch = patches.decode(call.body, kind)
+        patch, _ = patches.decode(call.body, kind)
         if kind in {patches.JSON, patches.MERGE}:
             wanted = (
                 patches.json_patch(clone(present), patch)
