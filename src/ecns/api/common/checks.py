@@ -23,3 +23,13 @@ def dns_label(name: str, field: str) -> None:
             f"{field}: {name!r} is not a name (at most 63 of a-z, 0-9 and -, not - at its ends)",
             field=field,
         )
+
+
+def between(value: int, least: int, most: int, field: str) -> None:
+    """Check a number.
+
+    Raises:
+        BadRequestError: it is not between the two; `field` says where it stands.
+    """
+    if not least <= value <= most:
+        raise BadRequestError(f"{field}: {value} is not between {least} and {most}", field=field)

@@ -10,10 +10,11 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from ecns.api.common.checks import dns_label
+from ecns.api.common.checks import between, dns_label
 from ecns.api.common.lists import ListQuery, Selection, select
 from ecns.api.namespaces import manifests
 from ecns.api.namespaces.types import (
+    UNLIMITED,
     ClusterSelector,
     ListedClusterType,
     Namespace,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from ecns.identity.policy import Policy
 
 COUNTED: tuple[Kind[Any], ...] = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)
+LARGEST = 2**31 - 1
+"""Of a limit: 2 PiB of memory and 2 EiB of storage; Kubernetes cuts what is beyond 8 EiB."""
 
 
 class Namespaces:
@@ -172,12 +175,15 @@ class Namespaces:
         """Make a namespace of a project, with its limits and the rights of the project's people.
 
         Raises:
-            BadRequestError: the name or the cluster's type is wrong.
+            BadRequestError: the name, the cluster's type, a limit or a user is wrong.
             ForbiddenError: the project is another one, or the name is the system's.
             ConflictError: there is one of this name.
         """
         base = self._complete(namespace.namespace_base)
         namespace.namespace_base = base
+        _check_users(base.user_ids or [], "namespace.namespace_base.user_ids")
+        if namespace.quota is not None:
+            _check_quota(namespace.quota, "namespace.quota")
         cluster = self.places.cluster(self.caller, base.cluster_name)
         made = await cluster.client.create(NAMESPACE, manifests.namespace_object(namespace))
         cluster.cache(NAMESPACE).fold(made)
@@ -231,6 +237,7 @@ class Namespaces:
 
     async def set_users(self, cluster_name: str, name: str, users: list[User]) -> None:
         """Say who of the project may see a namespace; nobody named means everybody."""
+        _check_users(users, "user_ids")
         cluster, _ = await self._manageable(cluster_name, name)
         kept = manifests.users_annotation(users) if users else None
         changed = await self._patch(cluster, name, {"annotations": {USERS_ANNOTATION: kept}})
@@ -238,6 +245,7 @@ class Namespaces:
 
     async def set_quota(self, cluster_name: str, name: str, quota: Quota) -> None:
         """Set a namespace's limits; those not named stay, -1 takes one away."""
+        _check_quota(quota, "quota")
         cluster, _ = await self._manageable(cluster_name, name)
         present = await self._quota(cluster, name)
         limits = manifests.quota(present.spec.hard if present else None)
@@ -255,6 +263,18 @@ class Namespaces:
         changed = await cluster.client.patch(NAMESPACE, name, "", Patch.merge({"metadata": metadata}))
         cluster.cache(NAMESPACE).fold(changed)
         return changed
+
+
+def _check_users(users: list[User], at: str) -> None:
+    for place, user in enumerate(users):
+        if not user.id:
+            raise BadRequestError(f"{at}[{place}].id: is needed", field=f"{at}[{place}].id")
+
+
+def _check_quota(quota: Quota, at: str) -> None:
+    for name in quota.__struct_fields__:
+        if (value := getattr(quota, name)) is not None:
+            between(value, UNLIMITED, LARGEST, f"{at}.{name}")
 
 
 def _project(namespace: core.Namespace) -> str:
