@@ -224,7 +224,7 @@ async def test_webhooks_are_refused(api: Client) -> None:
     crd = definition()
     crd["spec"]["conversion"] = webhook
     refused = await api.post(CRDS, crd)
-    assert refused.status in {400, 403, 422, 501}, refused.text
+    assert refused.status == 422, refused.text
     assert "webhook" in refused.message.lower()
     for kind in ("validatingwebhookconfigurations", "mutatingwebhookconfigurations"):
         missing = await api.post(f"/apis/admissionregistration.k8s.io/v1/{kind}", {"metadata": {"name": "x"}})

@@ -138,6 +138,8 @@ def definition(causes: Causes, obj: Object) -> None:
             break
     else:
         _names(causes, "spec.names", spec["names"])
+    if spec.get("conversion", {}).get("strategy") == "Webhook":
+        causes.forbidden("spec.conversion.strategy", "the embedded Kubernetes calls no webhooks")
     if not obj.get("status", {}).get("storedVersions"):
         causes.invalid("status.storedVersions", None, "must have at least one stored version")
     if group.endswith((".k8s.io", ".kubernetes.io")) or group in {"k8s.io", "kubernetes.io"}:
