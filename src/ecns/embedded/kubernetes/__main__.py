@@ -62,7 +62,6 @@ async def _listen(server: Server, folder: Path, port: int, tls: ssl.SSLContext) 
 
 
 async def _serve(folder: Path, name: str, port: int, ready: int | None) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority, certificate, key = certificates.ensure(folder)
     token = _kept(folder / "admin.token", secrets.token_urlsafe(32).encode()).decode()
     signing = _kept(folder / "tokens.key", secrets.token_bytes(32))
@@ -125,14 +124,13 @@ def _watch_parent(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> No
         loop.add_reader(descriptor, readable)
 
 
-async def _load(folder: Path, deployments: int, replicas: int) -> None:
+async def _load(folder: Path, deployments: int, replicas: int, namespaces: int) -> None:
     from ecns.embedded.kubernetes import loading  # noqa: PLC0415  for benchmarks only
 
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     cluster = Cluster(folder / "objects.sqlite")
     bootstrap.ensure(cluster, certificates.ensure(folder)[0].decode())
     try:
-        count = await loading.load(cluster, deployments, replicas)
+        count = await loading.load(cluster, deployments, replicas, namespaces)
     finally:
         cluster.close()
     sys.stdout.write(json.dumps({"loaded": count}) + "\n")
@@ -141,20 +139,29 @@ async def _load(folder: Path, deployments: int, replicas: int) -> None:
 def main() -> None:
     """Parses the command line; serves, or loads objects when the first word is `load`."""
     parser = argparse.ArgumentParser(prog="ecns.embedded.kubernetes")
-    parser.add_argument("--data-dir", type=Path, required=True, help="where objects, keys and the kubeconfig are kept")
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, help="where objects, keys and the kubeconfig are kept"
+    )
     words = sys.argv[1:]
     if words[:1] == ["load"]:
         parser.add_argument("--deployments", type=int, default=10_000)
         parser.add_argument("--replicas", type=int, default=5, help="pods of each Deployment")
+        parser.add_argument("--namespaces", type=int, default=20, help="that they are spread over")
         options = parser.parse_args(words[1:])
-        asyncio.run(_load(options.data_dir, options.deployments, options.replicas))
+        options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        asyncio.run(_load(options.data_dir, options.deployments, options.replicas, options.namespaces))
         return
     parser.add_argument("--name", default="embedded", help="the cluster's name in the kubeconfig")
     parser.add_argument("--port", type=int, default=0, help="0 takes the port it had before, or a free one")
-    parser.add_argument("--ready-fd", type=int, help="file descriptor that gets one line of JSON when it serves")
+    parser.add_argument(
+        "--ready-fd", type=int, help="file descriptor that gets one line of JSON when it serves"
+    )
     options = parser.parse_args(words)
+    options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     gc.freeze()
-    gc.set_threshold(200_000, 20, 100)  # objects are trees without cycles: looking for them costs most of the time
+    gc.set_threshold(
+        200_000, 20, 100
+    )  # objects are trees without cycles: looking for them costs most of the time
     asyncio.run(_serve(options.data_dir, options.name, options.port, options.ready_fd))
 
 

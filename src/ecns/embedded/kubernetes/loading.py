@@ -11,14 +11,14 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.kubernetes import bootstrap, controllers
-from ecns.embedded.kubernetes.cluster import Cluster, clone, suffix
+from ecns.embedded.kubernetes.cluster import Cluster
+from ecns.embedded.kubernetes.metadata import clone, suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ecns.embedded.kubernetes.errors import Object
 
-_NAMESPACES = 20
 _NAME = "load"
 _DEPLOYMENTS, _SETS, _PODS = "deployments.apps", "replicasets.apps", "pods"
 _PATIENCE = 30.0
@@ -52,7 +52,7 @@ async def _models(replicas: int) -> list[tuple[str, Object]]:
     loop = asyncio.get_running_loop()
     end = loop.time() + _PATIENCE
     try:
-        while cluster.find("serviceaccounts", "default", "default") is None and loop.time() < end:
+        while cluster.find("serviceaccounts", "default", "default") is None and loop.time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         cluster.create(_DEPLOYMENTS, _wanted(replicas), namespace="default")
         while (status := cluster.get(_DEPLOYMENTS, _NAME, "default").get("status", {})) is not None:
@@ -72,7 +72,9 @@ async def _models(replicas: int) -> list[tuple[str, Object]]:
         cluster.close()
 
 
-def _copies(models: list[tuple[str, Object]], number: int, namespace: str, first_pod: int) -> Iterator[tuple[str, Object]]:
+def _copies(
+    models: list[tuple[str, Object]], number: int, namespace: str, first_pod: int
+) -> Iterator[tuple[str, Object]]:
     """The models once more, under other names, uids and addresses."""
     name = f"{_NAME}-{number}"
     uids: dict[str, str] = {}
@@ -109,20 +111,21 @@ def _relabel(value: Any, name: str) -> None:
             _relabel(item, name)
 
 
-async def load(cluster: Cluster, deployments: int, replicas: int) -> int:
+async def load(cluster: Cluster, deployments: int, replicas: int, namespaces: int) -> int:
     """Puts Deployments with their ReplicaSets and ready pods in, spread over some namespaces.
 
     Args:
         cluster: where to; its controllers must not be running.
         deployments: how many.
         replicas: pods of each.
+        namespaces: `load-0` and so on.
 
     Returns:
         How many objects were put in.
 
     """
     models = await _models(replicas)
-    for index in range(_NAMESPACES):
+    for index in range(namespaces):
         name = f"{_NAME}-{index}"
         if cluster.find("namespaces", name) is None:
             body = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}
@@ -130,6 +133,6 @@ async def load(cluster: Cluster, deployments: int, replicas: int) -> int:
 
     def every() -> Iterator[tuple[str, Object]]:
         for number in range(deployments):
-            yield from _copies(models, number, f"{_NAME}-{number % _NAMESPACES}", number * replicas)
+            yield from _copies(models, number, f"{_NAME}-{number % namespaces}", number * replicas)
 
     return cluster.store.load(every())
