@@ -96,7 +96,9 @@ class Client:
 
 async def _running(*, with_controllers: bool) -> AsyncIterator[Client]:
     cluster = Cluster()
-    accounts = Authenticator(TOKEN, b"k" * 32, lambda space, name: cluster.find("serviceaccounts", name, space))
+    accounts = Authenticator(
+        TOKEN, b"k" * 32, lambda space, name: cluster.find("serviceaccounts", name, space)
+    )
     server = Server(cluster, accounts)
     bootstrap.ensure(cluster)
     running = controllers.start(cluster) if with_controllers else []

@@ -26,7 +26,10 @@ async def test_a_definition_is_served_at_once_and_gone_when_deleted(api: Client)
     assert (await api.get(_WIDGETS)).status == 404
     assert (await api.post(_DEFINITIONS, _definition())).status == 201
     conditions = (await api.get(f"{_DEFINITIONS}/widgets.example.com")).json["status"]["conditions"]
-    assert {item["type"]: item["status"] for item in conditions} == {"NamesAccepted": "True", "Established": "True"}
+    assert {item["type"]: item["status"] for item in conditions} == {
+        "NamesAccepted": "True",
+        "Established": "True",
+    }
     made = await api.post(_WIDGETS, {**_HEAD, "metadata": {"name": "w"}, "spec": {"size": 1}})
     assert (made.status, made.json["apiVersion"], made.json["kind"]) == (201, "example.com/v1", "Widget")
     listed = (await api.get("/apis/example.com/v1/widgets")).json

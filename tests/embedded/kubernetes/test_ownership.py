@@ -67,9 +67,7 @@ async def test_an_applier_must_name_itself_and_know_the_schema(api: Client) -> N
     assert unknown.message.endswith(".nosuch: field not declared in schema")
 
 
-_values = st.dictionaries(
-    st.sampled_from("abc"), st.sampled_from(["1", "2"]), max_size=3
-)
+_values = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["1", "2"]), max_size=3)
 
 
 @settings(max_examples=50)

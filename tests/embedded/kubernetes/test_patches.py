@@ -21,16 +21,25 @@ def _strategic(containers: list[Any], patch: Any) -> list[Any]:
 
 
 def test_containers_merge_by_name_and_new_ones_come_first() -> None:
-    found = _strategic([{"name": "a", "image": "1"}], {"containers": [{"name": "b"}, {"name": "a", "image": "2"}]})
+    found = _strategic(
+        [{"name": "a", "image": "1"}], {"containers": [{"name": "b"}, {"name": "a", "image": "2"}]}
+    )
     assert found == [{"name": "b"}, {"name": "a", "image": "2"}]
 
 
 def test_directives_delete_replace_and_order() -> None:
     have = [{"name": "a"}, {"name": "b"}, {"name": "c"}]
-    assert _strategic(have, {"containers": [{"name": "b", "$patch": "delete"}]}) == [{"name": "a"}, {"name": "c"}]
+    assert _strategic(have, {"containers": [{"name": "b", "$patch": "delete"}]}) == [
+        {"name": "a"},
+        {"name": "c"},
+    ]
     assert _strategic(have, {"containers": [{"$patch": "replace"}, {"name": "z"}]}) == [{"name": "z"}]
     order = {"$setElementOrder/containers": [{"name": "c"}, {"name": "a"}, {"name": "b"}]}
-    assert [item["name"] for item in _strategic(have, {**order, "containers": [{"name": "c"}]})] == ["c", "a", "b"]
+    assert [item["name"] for item in _strategic(have, {**order, "containers": [{"name": "c"}]})] == [
+        "c",
+        "a",
+        "b",
+    ]
 
 
 def test_values_of_a_primitive_list_are_deleted() -> None:
@@ -87,5 +96,8 @@ def test_a_failing_operation_is_422(operation: Any) -> None:
 
 def test_merge_patch_removes_by_null_and_replaces_lists() -> None:
     target = {"a": {"b": 1, "c": [1, 2]}}
-    assert patches.merge_patch(target, {"a": {"b": None, "c": [3]}, "d": {"e": None}}) == {"a": {"c": [3]}, "d": {}}
+    assert patches.merge_patch(target, {"a": {"b": None, "c": [3]}, "d": {"e": None}}) == {
+        "a": {"c": [3]},
+        "d": {},
+    }
     assert target == {"a": {"b": 1, "c": [1, 2]}}

@@ -113,7 +113,12 @@ async def test_autoscalers_are_served_in_both_versions(api: Client) -> None:
         "maxReplicas": 3,
         "targetCPUUtilizationPercentage": 70,
     }
-    body = {"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"}, "spec": spec}
+    body = {
+        "apiVersion": "autoscaling/v1",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h"},
+        "spec": spec,
+    }
     path = "namespaces/default/horizontalpodautoscalers"
     first = await api.post(f"/apis/autoscaling/v1/{path}", body)
     assert first.json["spec"]["targetCPUUtilizationPercentage"] == 70
@@ -129,7 +134,7 @@ async def test_partial_metadata_and_yaml(api: Client) -> None:
     assert listed["kind"] == "PartialObjectMetadataList"
     assert "data" not in listed["items"][0]
     text = await api.call("GET", f"{_MAPS}/a", headers={"Accept": "application/yaml"})
-    assert text.text.startswith("apiVersion: v1\ndata:\n  k: \"1\"\nkind: ConfigMap\n")
+    assert text.text.startswith('apiVersion: v1\ndata:\n  k: "1"\nkind: ConfigMap\n')
 
 
 async def test_pods_are_bound_once(api: Client) -> None:

@@ -44,7 +44,11 @@ async def test_leaving_a_selection_is_a_deletion(api: Client) -> None:
 
 async def test_a_watch_list_ends_its_beginning_with_a_bookmark(api: Client) -> None:
     await api.post(_MAPS, _map("a"))
-    query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+    query = {
+        "sendInitialEvents": "true",
+        "resourceVersionMatch": "NotOlderThan",
+        "allowWatchBookmarks": "true",
+    }
     events = await api.watch(_MAPS, timeoutSeconds="1", **query)
     assert [event["type"] for event in events] == ["ADDED", "BOOKMARK"]
     assert events[1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}

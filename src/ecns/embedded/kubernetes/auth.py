@@ -133,7 +133,9 @@ class Authenticator:
             extra,
         )
 
-    def issue(self, account: Object, seconds: int, audiences: list[str], pod: Object | None = None) -> tuple[str, int]:
+    def issue(
+        self, account: Object, seconds: int, audiences: list[str], pod: Object | None = None
+    ) -> tuple[str, int]:
         """A token of a ServiceAccount and when it ends (Unix seconds)."""
         now = int(time.time())
         metadata = account["metadata"]
@@ -168,7 +170,9 @@ class Authenticator:
         if not signed or not hmac.compare_digest(self._sign(signed).encode(), signature.encode()):
             return None
         payload = signed.partition(".")[2]
-        claims: dict[str, Any] = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims: dict[str, Any] = msgspec.json.decode(
+            base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+        )
         self._seen[token] = claims
         return claims
 
@@ -188,7 +192,9 @@ def impersonated(headers: Mapping[str, str], groups: list[str], extra: dict[str,
     if not name:
         if not (groups or uid or extra):
             return None
-        listed = "[]string{" + ", ".join(f'"{group}"' for group in groups) + "}" if groups else "[]string(nil)"
+        listed = (
+            "[]string{" + ", ".join(f'"{group}"' for group in groups) + "}" if groups else "[]string(nil)"
+        )
         raise bad_request(
             f'requested &user.DefaultInfo{{Name:"", UID:"{uid}", Groups:{listed}, '
             "Extra:map[string][]string(nil)} without impersonating a user name"

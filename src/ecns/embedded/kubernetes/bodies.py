@@ -6,7 +6,6 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#validation-
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -72,11 +71,12 @@ def decode(data: bytes, content_type: str, kind: str, *, custom: bool = False) -
     try:
         body = decode_yaml(data) if media == _YAML else decode_json(data)
         if not isinstance(body.value, dict | None):
-            raise _Malformed(_not_an_object(body.value))
-    except _Malformed as error:
+            raise _MalformedError(_not_an_object(body.value))  # noqa: TRY301  told like what does not parse
+    except _MalformedError as error:
         prefix = "" if media == _YAML else "couldn't get version/kind; json parse error: "
         raise bad_request(
-            f"the object provided is unrecognized (must be of type {kind}): {prefix}{error} ({_summary(data)})"
+            f"the object provided is unrecognized (must be of type {kind}): {prefix}{error} "
+            f"({_summary(data)})"
         ) from None
     if body.value is None:
         body.value = {}
@@ -121,11 +121,15 @@ def check_kind(obj: Object, kind: str, api_version: str, resources: Resources) -
         return
     if has_kind == kind and has_version != "v1":
         raise bad_request(
-            f"the API version in the data ({has_version}) does not match the expected API version ({api_version})"
+            f"the API version in the data ({has_version}) does not match the expected API version "
+            f"({api_version})"
         )
     known = resources.by_kind(has_version, has_kind)
     if known is None or has_version not in {known.api_version(version) for version in known.versions}:
-        why = f'no kind "{has_kind}" is registered for version "{has_version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+        why = (
+            f'no kind "{has_kind}" is registered for version "{has_version}" in scheme '
+            '"pkg/api/legacyscheme/scheme.go:30"'
+        )
     else:
         short = has_version.rpartition("/")[2]
         package = (known.group or "core").partition(".")[0]
@@ -139,7 +143,7 @@ def check_kind(obj: Object, kind: str, api_version: str, resources: Resources) -
     )
 
 
-class _Malformed(ValueError):
+class _MalformedError(ValueError):
     pass
 
 
@@ -178,11 +182,11 @@ def decode_json(data: bytes) -> Body:
         text = data.decode()
         value = json.loads(text, object_pairs_hook=collect)
     except UnicodeDecodeError:
-        raise _Malformed("invalid character '\\ufffd' looking for beginning of value") from None
+        raise _MalformedError("invalid character '\\ufffd' looking for beginning of value") from None
     except json.JSONDecodeError as error:
-        raise _Malformed(_go_error(error)) from None
+        raise _MalformedError(_go_error(error)) from None
     except RecursionError:
-        raise _Malformed("exceeded max depth") from None
+        raise _MalformedError("exceeded max depth") from None
     return Body(value, _duplicates(text) if twice else [])
 
 
@@ -272,5 +276,5 @@ def decode_yaml(data: bytes) -> Body:
         elif problem.startswith("expected the node content"):
             problem, line = "did not find expected node content", max(line, 1)
         place = f"line {line}: " if mark else ""
-        raise _Malformed(f"yaml: {place}{problem}") from None
+        raise _MalformedError(f"yaml: {place}{problem}") from None
     return Body(value, duplicates)

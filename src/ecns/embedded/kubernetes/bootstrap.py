@@ -1,4 +1,4 @@
-"""What a new cluster holds before anybody writes: namespaces, the API's own Service, priority classes, roles."""
+"""What a new cluster holds: namespaces, the API's own Service, priority classes, roles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _OBJECTS: tuple[tuple[str, Object], ...] = (
             "metadata": {"name": "system-cluster-critical"},
             "value": 2000000000,
             "description": (
-                "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
+                "Used for system critical pods that must run in the cluster, but can be moved to "
+                "another node if necessary."
             ),
         },
     ),

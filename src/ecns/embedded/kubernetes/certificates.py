@@ -32,7 +32,9 @@ def _make(ca_path: Path, cert_path: Path, key_path: Path) -> None:
     def named(text: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
-    def begin(subject: x509.Name, public: ec.EllipticCurvePublicKey, issuer: x509.Name) -> x509.CertificateBuilder:
+    def begin(
+        subject: x509.Name, public: ec.EllipticCurvePublicKey, issuer: x509.Name
+    ) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(subject)

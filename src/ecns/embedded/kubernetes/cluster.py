@@ -26,6 +26,7 @@ from ecns.embedded.kubernetes import (
     rbac,
     schemas,
 )
+from ecns.embedded.kubernetes import metadata as meta
 from ecns.embedded.kubernetes.auth import SYSTEM, User
 from ecns.embedded.kubernetes.controllers import services
 from ecns.embedded.kubernetes.definitions import Definitions
@@ -34,11 +35,11 @@ from ecns.embedded.kubernetes.errors import (
     Cause,
     Object,
     already_exists,
-    bad_request,
     conflict,
     invalid,
     not_found,
 )
+from ecns.embedded.kubernetes.metadata import clone, suffix
 from ecns.embedded.kubernetes.resources import Resource, Resources
 from ecns.embedded.kubernetes.store import Change, Record, Store
 
@@ -48,10 +49,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
-_encode, _decode = msgspec.json.encode, msgspec.json.decode
 
-ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-_GENERATED, _LONGEST_BASE, _TRIES = 5, 58, 8
+_LONGEST_BASE, _TRIES = 58, 8
 _STALE = "the object has been modified; please apply your changes to the latest version and try again"
 _MADE_BY_UPDATE = frozenset(
     {
@@ -89,17 +88,6 @@ class Manager(NamedTuple):
     name: str = ""
     version: str = ""
     force: bool = False
-
-
-def clone(obj: Object) -> Object:
-    """A deep copy of an object."""
-    copied: Object = _decode(_encode(obj))
-    return copied
-
-
-def suffix() -> str:
-    """Five characters as `generateName` appends."""
-    return "".join(random.choices(ALPHABET, k=_GENERATED))  # noqa: S311  a name, not a secret
 
 
 class Cluster:
@@ -158,7 +146,10 @@ class Cluster:
     def observe(
         self, resource: str, callback: Callable[[str, Object | None, Object | None], None]
     ) -> Callable[[], None]:
-        """Calls back with ("ADDED" | "MODIFIED" | "DELETED", new, old) after each write; returns what ends it."""
+        """Calls back with (event, new, old) after each write; returns what ends it.
+
+        The event is "ADDED", "MODIFIED" or "DELETED"; `new` is None for the last, `old` for the first.
+        """
         observers = self._observers.setdefault(resource, [])
         observers.append(callback)
 
@@ -200,8 +191,8 @@ class Cluster:
         """
         kind = self.resources[resource]
         new = clone(obj)
-        metadata = _metadata(new)
-        _place(kind, metadata, namespace)
+        metadata = meta.of(new)
+        meta.place(kind, metadata, namespace)
         if metadata.get("resourceVersion"):
             raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
         generated = not metadata.get("name") and metadata.get("generateName")
@@ -230,7 +221,7 @@ class Cluster:
             track(None, new)
         else:
             ownership.update(kind, None, new, manager, "", self.now())
-        pipeline.prepare_for_create(kind, version, new)
+        pipeline.prepare_for_create(kind, new)
         causes = pipeline.validate_create(kind, version, new)
         if causes:
             raise invalid(kind.kind, kind.group, metadata.get("name", ""), causes)
@@ -257,7 +248,7 @@ class Cluster:
 
     def _generate(self, kind: Resource, metadata: Object) -> str:
         base, namespace = metadata["generateName"][:_LONGEST_BASE], metadata.get("namespace", "")
-        name = base + suffix()
+        name: str = base + suffix()
         for _ in range(_TRIES):
             if self.store.get(kind.name, namespace, name) is None:
                 break
@@ -283,7 +274,7 @@ class Cluster:
         """
         kind = self.resources[resource]
         new = clone(obj)
-        metadata = _metadata(new)
+        metadata = meta.of(new)
         namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
         record = self.store.get(resource, namespace, name)
         if record is None:
@@ -328,7 +319,7 @@ class Cluster:
         `track` writes managedFields in another way than an update does (server-side apply).
         """
         resource, old = kind.name, record.obj
-        metadata = _metadata(new)
+        metadata = meta.of(new)
         self._check_update(kind, record, metadata)
         for key in (
             "uid",
@@ -369,7 +360,7 @@ class Cluster:
             track(old, new)
         else:
             ownership.update(kind, old, new, manager, subresource, self.now())
-        if _same(old, new):
+        if meta.same(old, new):
             return old
         if deletion.is_finished(resource, new, old):
             return old if dry_run else self._remove(kind, new)
@@ -394,8 +385,10 @@ class Cluster:
         if uid and uid != record.uid:
             place = f"{record.namespace}/{record.name}" if record.namespace else record.name
             why = (
-                f"StorageError: invalid object, Code: 4, Key: /registry/{kind.plural}/{place}, ResourceVersion: 0, "
-                f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {record.uid}"
+                f"StorageError: invalid object, Code: 4, Key: /registry/{kind.plural}/{place}, "
+                "ResourceVersion: 0, "
+                f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in "
+                f"object meta: {record.uid}"
             )
             raise conflict(kind.name, record.name, why)
 
@@ -442,7 +435,7 @@ class Cluster:
             )
         record = self.record(resource, name, namespace)
         base = (
-            clone(conversion.convert(record.obj, kind, version))
+            clone(conversion.convert(record.obj, kind))
             if conversion.is_needed(kind, version)
             else clone(record.obj)
         )
@@ -450,9 +443,9 @@ class Cluster:
         new = patches.apply(base, patch, content_type, kind, version)
         if check is not None:
             check(new)
-        check_identity(new, base)
+        meta.check_identity(new, base)
         new = conversion.restore(new, kind, version)
-        uid = _metadata(new).get("uid", "")
+        uid = meta.of(new).get("uid", "")
         if uid and uid != record.uid:
             cause = Cause("FieldValueInvalid", f'Invalid value: "{uid}": field is immutable', "metadata.uid")
             problem = invalid(kind.kind, kind.group, name, [cause])
@@ -484,7 +477,7 @@ class Cluster:
     ) -> Object:
         manager = manager or Manager("kube-controller-manager", version)
         config = clone(config)
-        check_applied(kind, version, config, name, namespace)
+        meta.check_applied(kind, version, config, name, namespace)
         ownership.check(kind, version, config)
         if not kind.definition:
             schemas.decode(kind.name, clone(config))
@@ -509,11 +502,7 @@ class Cluster:
                 version=version if kind.definition else "",
                 track=_keep_managers(applied.obj["metadata"].get("managedFields")),
             )
-        live = (
-            conversion.convert(record.obj, kind, version)
-            if conversion.is_needed(kind, version)
-            else record.obj
-        )
+        live = conversion.convert(record.obj, kind) if conversion.is_needed(kind, version) else record.obj
         live = {**live, "apiVersion": kind.api_version(version)}
         applied = ownership.apply(kind, version, live, config, manager, subresource, self.now())
         return self.replace(
@@ -536,7 +525,7 @@ class Cluster:
         propagation: str | None = None,
         grace_seconds: int | None = None,
         preconditions: Object | None = None,
-        user: User = SYSTEM,
+        user: User = SYSTEM,  # noqa: ARG002  every write says who asks
         dry_run: bool = False,
     ) -> Object:
         """Deletes an object, or marks it when finalizers or a grace period stand before that.
@@ -575,7 +564,7 @@ class Cluster:
 
     def _put(self, kind: Resource, new: Object, *, dry_run: bool = False) -> Object:
         new["kind"], new["apiVersion"] = self.store.head(kind.name)
-        new["metadata"] = _in_order(new["metadata"])
+        new["metadata"] = meta.in_order(new["metadata"])
         if not dry_run:
             metadata = new["metadata"]
             self._commit(self.store.put(kind.name, metadata.get("namespace", ""), metadata["name"], new))
@@ -606,45 +595,12 @@ class Cluster:
         for observer in tuple(observers):
             try:
                 observer(change.type, new, old)
-            except Exception:
+            except Exception:  # noqa: BLE001  the others are to be told all the same
                 _log.exception("an observer of %s failed", change.new.resource)
 
     def close(self) -> None:
         """Writes what is left to disk."""
         self.store.close()
-
-
-_ORDER = (
-    "name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp "
-    "deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields"
-).split()
-
-
-def _in_order(metadata: Object) -> Object:
-    """Metadata as Kubernetes writes it: in its order, without what is empty."""
-    return {key: metadata[key] for key in _ORDER if metadata.get(key) not in (None, "", {}, [])}
-
-
-def _metadata(obj: Object) -> Object:
-    metadata = obj.get("metadata")
-    if metadata is None:
-        metadata = obj["metadata"] = {}
-    if not isinstance(metadata, dict):
-        raise bad_request("metadata: must be an object")
-    return metadata
-
-
-def _place(kind: Resource, metadata: Object, namespace: str) -> None:
-    if not kind.namespaced:
-        if metadata.get("namespace"):
-            raise bad_request("namespace: must not be set on a cluster scoped object")
-        metadata.pop("namespace", None)
-        return
-    if namespace and metadata.get("namespace") and metadata["namespace"] != namespace:
-        raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    metadata["namespace"] = namespace or metadata.get("namespace", "")
 
 
 def _keep_managers(entries: list[Object] | None) -> Callable[[Object | None, Object], None]:
@@ -655,66 +611,3 @@ def _keep_managers(entries: list[Object] | None) -> Callable[[Object | None, Obj
             new["metadata"].pop("managedFields", None)
 
     return keep
-
-
-def check_applied(kind: Resource, version: str, config: Object, name: str, namespace: str) -> None:
-    """Compares an applied configuration with the path it was sent to.
-
-    Raises:
-        ApiError: 400.
-
-    """
-    api_version, sent = config.get("apiVersion") or "", config.get("kind") or ""
-    if (api_version, sent) != (kind.api_version(version), kind.kind):
-        raise bad_request(f"invalid object type: /{api_version}, Kind={sent}".replace("//", "/"))
-    metadata = config.get("metadata")
-    given = metadata.get("name") if isinstance(metadata, dict) else None
-    if not given:
-        raise bad_request(
-            f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        )
-    if kind.namespaced:
-        if config["metadata"].get("namespace", namespace) != namespace:
-            raise bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
-        config["metadata"]["namespace"] = namespace
-    if given != name:
-        raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
-
-
-def check_identity(new: Object, base: Object) -> None:
-    """Refuses a patch that makes another object of it."""
-    if not isinstance(new, dict):
-        raise bad_request("the patch leaves no object")
-    for key in ("kind", "apiVersion"):
-        if new.get(key) not in {None, base[key]}:
-            raise bad_request(f"the {key} of an object cannot be changed")
-    before, after = base["metadata"], _metadata(new)
-    for key in ("kind", "apiVersion"):
-        new.setdefault(key, base[key])
-    if before.get("namespace"):
-        after.setdefault("namespace", before["namespace"])
-    if after.get("namespace", "") != before.get("namespace", ""):
-        raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    for key in ("name",):
-        if after.get(key, "") != before.get(key, ""):
-            raise bad_request(
-                f"the {key} of the object ({after.get(key, '')}) does not match the {key} on the URL ({before.get(key, '')})"
-            )
-
-
-def _same(old: Object, new: Object) -> bool:
-    if any(
-        old.get(key) != value for key, value in new.items() if key not in {"metadata", "kind", "apiVersion"}
-    ):
-        return False
-    if any(key not in new for key in old if key not in {"kind", "apiVersion"}):
-        return False
-    return _clean(old["metadata"]) == _clean(new["metadata"])
-
-
-def _clean(metadata: Object) -> Object:
-    return {key: value for key, value in metadata.items() if value and key != "resourceVersion"}

@@ -38,8 +38,8 @@ def is_needed(resource: Resource, version: str) -> bool:
     return resource.name == _EVENT or (resource.name == _AUTOSCALER and version == "v1")
 
 
-def convert(obj: Object, resource: Resource, version: str) -> Object:
-    """From what is stored to what `version` shows."""
+def convert(obj: Object, resource: Resource) -> Object:
+    """From what is stored to what the other version shows (see `is_needed`)."""
     if resource.name == _EVENT:
         shown = {**_renamed(obj, dict(_EVENT_NAMES)), "apiVersion": "events.k8s.io/v1"}
         return {key: value for key, value in shown.items() if value != "" or key not in _LEFT_OUT}

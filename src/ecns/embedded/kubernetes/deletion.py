@@ -54,7 +54,8 @@ def check(kind: Resource, record: Record, preconditions: Object | None) -> None:
         raise conflict(full, record.name, why)
     if version is not None and version != str(record.rv):
         why = (
-            f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record "
+            f"the ResourceVersion in the precondition ({version}) does not match the "
+            "ResourceVersion in record "
             f"({record.rv}). The object might have been modified"
         )
         raise conflict(full, record.name, why)

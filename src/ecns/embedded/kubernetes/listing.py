@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 _TOKEN_VERSION = "meta.k8s.io/v1"  # noqa: S105  the format of continue tokens
 _TOO_OLD = (
-    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
-    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
-    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "The provided continue parameter is too old to display a consistent list result. You can "
+    "start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the "
+    "remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were "
+    "created, modified, or "
     "deleted between the time the first chunk was returned and now may show up in the list."
 )
 
@@ -68,7 +71,7 @@ def page(
         asked: limit, continue and resourceVersion.
 
     Raises:
-        ApiError: 400 for a bad token or version, 410 for one that is too old, 504 for a version of the future.
+        ApiError: 400 for a bad token or version, 410 for one too old, 504 for one of the future.
 
     """
     revision, start = store.revision, ""
@@ -156,7 +159,7 @@ def _parse(text: str) -> _Token:
     return token
 
 
-class _Gone(ApiError):
+class _GoneError(ApiError):
     def __init__(self, token: str) -> None:
         super().__init__(410, "Expired", _TOO_OLD)
         self.token = token
@@ -169,4 +172,4 @@ class _Gone(ApiError):
 
 def _expired(start: str, _namespace: str | None) -> ApiError:
     token = _Token(_TOKEN_VERSION, -1, start)
-    return _Gone(base64.urlsafe_b64encode(msgspec.json.encode(token)).rstrip(b"=").decode())
+    return _GoneError(base64.urlsafe_b64encode(msgspec.json.encode(token)).rstrip(b"=").decode())

@@ -14,6 +14,7 @@ from ecns.embedded.kubernetes import schemas
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.resources import Resource
 
+
 class Schema:
     """A node of a schema; one that says nothing about a field answers as atomic lists and merging maps."""
 

@@ -114,11 +114,11 @@ def _watch_causes(options: ListOptions) -> list[Cause]:
     causes: list[Cause] = []
     if options.initial_events is None:
         if options.match:
-            causes.append(_forbidden(_MATCH, f"{_MATCH} is forbidden for watch unless sendInitialEvents is provided"))
+            causes.append(
+                _forbidden(_MATCH, f"{_MATCH} is forbidden for watch unless sendInitialEvents is provided")
+            )
     elif not options.match:
-        causes.append(
-            _forbidden(_MATCH, f"sendInitialEvents requires setting {_MATCH} to NotOlderThan")
-        )
+        causes.append(_forbidden(_MATCH, f"sendInitialEvents requires setting {_MATCH} to NotOlderThan"))
     elif options.match != "NotOlderThan":
         causes.append(_unsupported(_MATCH, f'"{options.match}"', ("NotOlderThan",)))
     if options.token:
@@ -161,7 +161,9 @@ def write_options(
     dry_run, causes = _dry_run([value for value in dry_runs if value])
     manager = query.get("fieldManager", "")
     if applies and not manager:
-        causes.append(Cause("FieldValueRequired", "Required value: is required for apply patch", "fieldManager"))
+        causes.append(
+            Cause("FieldValueRequired", "Required value: is required for apply patch", "fieldManager")
+        )
     if kind == "PatchOptions" and not applies and flag(query, "force") is not None:
         causes.append(_forbidden("force", "may not be specified for non-apply patch"))
     if len(manager.encode()) > _MANAGER_LIMIT:

@@ -149,7 +149,7 @@ def _named(kind: Resource, manager: Manager | None, subresource: str) -> Owner:
     return Owner(name, _UPDATE, version, subresource)
 
 
-def update(
+def update(  # noqa: PLR0917  each is a fact of the write
     kind: Resource, old: Object | None, new: Object, manager: Manager | None, subresource: str, now: datetime
 ) -> None:
     """Brings `new`'s managedFields up to date after a create (`old` is None) or a change that is no apply."""
@@ -163,7 +163,7 @@ def update(
     else:
         before = old
         kept = old["metadata"].get("managedFields")
-        if sent and not subresource and sent != kept and sent != [{}]:
+        if sent and not subresource and sent not in (kept, [{}]):
             kept = sent
         if not kept or (sent == [{}] and not subresource):
             metadata.pop("managedFields", None)
@@ -172,7 +172,9 @@ def update(
         shares = {}
     changed = _compare(kind, kind.storage_version, before, new)
     if not subresource and kind.subresource("status"):
-        changed = fieldsets.Comparison(*({path for path in part if path[0] != "f:status"} for part in changed))
+        changed = fieldsets.Comparison(
+            *({path for path in part if path[0] != "f:status"} for part in changed)
+        )
     if not any(changed):
         return
     if old is not None:
@@ -226,7 +228,7 @@ def _reset(kind: Resource, subresource: str) -> tuple[Path, ...]:
     return (("f:status",),) if kind.subresource("status") else ()
 
 
-def apply(
+def apply(  # noqa: PLR0917  each is a fact of the write
     kind: Resource,
     version: str,
     live: Object | None,

@@ -91,7 +91,10 @@ def refused(obj: Any, patch: Any, content_type: str, why: str) -> ApiError:
         shown = go_text(patch)
         found = _MISFIT.match(why)
         if found and found[2]:
-            why = f"cannot restore {'map' if found[2] == 'map' else 'slice'} from {_GO_VALUES.get(found[1], found[1])}"
+            why = (
+                f"cannot restore {'map' if found[2] == 'map' else 'slice'} from "
+                f"{_GO_VALUES.get(found[1], found[1])}"
+            )
     else:
         top = {key: obj[key] for key in sorted(obj)} if isinstance(obj, dict) else obj
         shown = msgspec.json.encode(top).decode()
@@ -203,7 +206,8 @@ def json_patch(document: Any, patch: Any) -> Any:
     if not isinstance(patch, list):
         sort = _go_sort(patch)
         raise bad_request(
-            f"error decoding patch: json: cannot unmarshal {sort} into Go value of type []handlers.jsonPatchOp"
+            f"error decoding patch: json: cannot unmarshal {sort} into Go value of type "
+            "[]handlers.jsonPatchOp"
         )
     if len(patch) > _MOST_OPERATIONS:
         raise ApiError(
@@ -266,11 +270,12 @@ def strategic_merge_patch(target: Object, patch: Object, schema: mergekeys.Schem
         ApiError: 400 or 500 for directives that make no sense.
 
     """
-    result = _merge_map(target, patch, schema)
-    return result if isinstance(result, dict) else {}
+    return _merge_map(target, patch, schema)
 
 
-def _merge_map(target: Object, patch: Object, schema: mergekeys.Schema) -> Object:
+def _merge_map(  # noqa: C901, PLR0912  the directives of a map, one after the other
+    target: Object, patch: Object, schema: mergekeys.Schema
+) -> Object:
     directive = patch.get(_PATCH)
     if directive == "replace":
         return {key: copy(value) for key, value in patch.items() if key != _PATCH}
@@ -377,7 +382,8 @@ def _check_order(patch: list[Any], order: list[Any], merge_key: str) -> None:
         raise ApiError(
             500,
             "",
-            f"The order in patch list:\n{go_text(patch)}\n doesn't match $setElementOrder list:\n{go_text(order)}\n",
+            f"The order in patch list:\n{go_text(patch)}\n doesn't match $setElementOrder "
+            f"list:\n{go_text(order)}\n",
         )
 
 

@@ -22,7 +22,7 @@ def apply_defaults(kind: Resource, version: str, obj: Object) -> None:
     structural.default(schema, obj)
 
 
-def prepare_for_create(kind: Resource, version: str, obj: Object) -> None:
+def prepare_for_create(kind: Resource, obj: Object) -> None:
     """Takes away what a creator may not set."""
     if not kind.definition:
         validation.prepare_for_create(kind.name, obj)
@@ -70,7 +70,9 @@ def _copy(new: Object, old: Object, key: str) -> None:
 
 
 def _content(obj: Object) -> dict[str, Any]:
-    return {key: value for key, value in obj.items() if key not in {"metadata", "status", "kind", "apiVersion"}}
+    return {
+        key: value for key, value in obj.items() if key not in {"metadata", "status", "kind", "apiVersion"}
+    }
 
 
 def validate_create(kind: Resource, version: str, obj: Object) -> list[Cause]:

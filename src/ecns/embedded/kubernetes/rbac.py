@@ -56,13 +56,16 @@ def refused(user: User, wanted: Attributes, reason: str = "", verb: str = "") ->
         why = f'forbidden: User "{user.name}" cannot {verb} path "{wanted.path}"{tail}'
         return ApiError(403, "Forbidden", why, details={})
     where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
-    why = f'User "{user.name}" cannot {verb} resource "{wanted.full}" in API group "{wanted.group}" {where}{tail}'
+    why = (
+        f'User "{user.name}" cannot {verb} resource "{wanted.full}" in API group "{wanted.group}" '
+        f"{where}{tail}"
+    )
     full = f"{wanted.resource}.{wanted.group}" if wanted.group else wanted.resource
     return forbidden(full, wanted.name, why)
 
 
 def _has(values: list[str] | None, value: str) -> bool:
-    return bool(values) and ("*" in values or value in values)  # type: ignore[operator]  bool() has told
+    return values is not None and ("*" in values or value in values)
 
 
 def allows(rule: Rule, wanted: Attributes) -> bool:
@@ -123,7 +126,9 @@ class Authorizer:
                 {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
                 {"verbs": ["*"], "nonResourceURLs": ["*"]},
             ]
-            return everything + [grant.rule for grant in self._grants(user, namespace, []) if "*" not in grant.rule["verbs"]]
+            return everything + [
+                grant.rule for grant in self._grants(user, namespace, []) if "*" not in grant.rule["verbs"]
+            ]
         return [grant.rule for grant in self._grants(user, namespace, [])]
 
     def _grants(self, user: User, namespace: str, problems: list[str]) -> Iterator[Grant]:
@@ -144,7 +149,9 @@ class Authorizer:
                 problems.append(f'{reference["kind"].lower()}.{GROUP} "{reference["name"]}" not found')
                 continue
             name = binding["metadata"]["name"] + (f"/{namespace}" if kind == "RoleBinding" else "")
-            reason = f'RBAC: allowed by {kind} "{name}" of {reference["kind"]} "{reference["name"]}" to {named}'
+            reason = (
+                f'RBAC: allowed by {kind} "{name}" of {reference["kind"]} "{reference["name"]}" to {named}'
+            )
             for rule in role.get("rules") or ():
                 yield Grant(rule, reason)
 
@@ -164,7 +171,9 @@ class Authorizer:
         needed += [Attributes("impersonate", resource="groups", name=group) for group in wanted.groups]
         automatic = {"system:authenticated", "system:serviceaccounts"}
         for item in needed:
-            if item.resource == "groups" and (item.name in automatic or item.name.startswith("system:serviceaccounts:")):
+            if item.resource == "groups" and (
+                item.name in automatic or item.name.startswith("system:serviceaccounts:")
+            ):
                 continue
             if not self.decide(user, item)[0]:
                 raise refused(user, attributes, verb=f"impersonate-on:user-info:{attributes.verb}")
@@ -186,7 +195,11 @@ class Authorizer:
             asked = Attributes("escalate", GROUP, plural, namespace=namespace, name=metadata["name"])
             rules = new.get("rules") or []
         else:
-            if old is not None and old.get("roleRef") == new.get("roleRef") and old.get("subjects") == new.get("subjects"):
+            if (
+                old is not None
+                and old.get("roleRef") == new.get("roleRef")
+                and old.get("subjects") == new.get("subjects")
+            ):
                 return
             reference = new["roleRef"]
             bound = "clusterroles" if reference["kind"] == "ClusterRole" else "roles"
@@ -203,8 +216,8 @@ class Authorizer:
         if missing:
             groups = " ".join(f'"{group}"' for group in user.groups)
             why = (
-                f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions not currently held:\n'
-                + "\n".join(missing)
+                f'user "{user.name}" (groups=[{groups}]) is attempting to grant RBAC permissions '
+                "not currently held:\n" + "\n".join(missing)
             )
             raise forbidden(resource, metadata["name"], why)
 
@@ -255,7 +268,9 @@ def _uncovered(held: list[Rule], wanted: list[Rule]) -> list[str]:
 
 def _covers(own: Rule, verb: str, group: str, resource: str, name: str) -> bool:
     head, _, sub = resource.partition("/")
-    return allows(own, Attributes(verb, group, head, sub, name=name)) and (bool(name) or not own.get("resourceNames"))
+    return allows(own, Attributes(verb, group, head, sub, name=name)) and (
+        bool(name) or not own.get("resourceNames")
+    )
 
 
 def _written(key: tuple[str, str, str], verbs: list[str]) -> str:

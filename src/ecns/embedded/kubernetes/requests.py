@@ -55,8 +55,11 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> Target | None:
         namespace = rest[1]
         if len(rest) > 2 and rest[2] not in _PARTS_OF_NAMESPACES:  # noqa: PLR2004  namespaces/<name>/<resource>
             rest = rest[2:]
-    resource, name, subresource, extra = (*rest[:3], "", "", "")[:3] + ("/".join(rest[3:]),)
-    watch = old_watch or (not name and query.get("watch") not in {None, "0", "false", "False", "FALSE", "f", "F"})
+    resource, name, subresource, *more = (*rest, "", "")
+    extra = "/".join(part for part in more if part)
+    watch = old_watch or (
+        not name and query.get("watch") not in {None, "0", "false", "False", "FALSE", "f", "F"}
+    )
     if method in {"GET", "HEAD"}:
         verb = "watch" if watch else ("get" if name else "list")
     elif method == "DELETE":

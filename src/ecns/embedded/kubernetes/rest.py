@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,17 +19,19 @@ from ecns.embedded.kubernetes import (
     subresources,
     validation,
 )
-from ecns.embedded.kubernetes.cluster import Cluster, Manager, clone
+from ecns.embedded.kubernetes.auth import User
+from ecns.embedded.kubernetes.cluster import Cluster, Manager
 from ecns.embedded.kubernetes.discovery import unknown_resource
 from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
+from ecns.embedded.kubernetes.metadata import clone
+from ecns.embedded.kubernetes.requests import Target
 from ecns.embedded.kubernetes.views import View
 from ecns.embedded.kubernetes.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from ecns.embedded.kubernetes.auth import Authenticator, User
-    from ecns.embedded.kubernetes.requests import Target
+    from ecns.embedded.kubernetes.auth import Authenticator
     from ecns.embedded.kubernetes.resources import Resource
 
 _PATCHES = (patches.JSON, patches.MERGE, patches.STRATEGIC, patches.APPLY)
@@ -227,7 +230,7 @@ class Rest:
 
     def _update(self, resource: Resource, call: Call, view: View) -> Answer:
         target = call.target
-        if target.subresource and subresources.is_other_kind(resource, target.subresource):
+        if target.subresource and subresources.is_other_kind(target.subresource):
             return self._sub(resource, call, view)
         asked = _write_options(call, "UpdateOptions")
         obj, problems = self._decoded(resource, call, asked.validation)
@@ -255,7 +258,7 @@ class Rest:
             raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details={})
         if kind not in offered:
             raise bodies.unsupported(", ".join(offered))
-        if target.subresource and subresources.is_other_kind(resource, target.subresource):
+        if target.subresource and subresources.is_other_kind(target.subresource):
             return self._sub(resource, call, view)
         asked = _write_options(call, "PatchOptions", applies=kind == patches.APPLY)
         stored = self._stored(resource)
@@ -281,7 +284,7 @@ class Rest:
         warnings = problems + validation.warnings(resource.name, new, existing.obj if existing else None)
         return Answer(view.single(new), 200 if existing else 201, view.shape.media, warnings, wrote=True)
 
-    def _patched(
+    def _patched(  # noqa: PLR0917  what the check of a patch knows
         self,
         resource: Resource,
         call: Call,
@@ -296,8 +299,13 @@ class Rest:
             raise patches.refused(obj, patch, content_type, "json: cannot unmarshal into an object")
         sent = (obj.get("apiVersion"), obj.get("kind"))
         known = self._cluster.resources.by_kind(str(sent[0]), str(sent[1]))
-        if None not in sent and (known is None or sent[0] not in map(known.api_version, known.versions)):
-            why = f'no kind "{sent[1]}" is registered for version "{sent[0]}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+        if None not in sent and (
+            known is None or sent[0] not in [known.api_version(version) for version in known.versions]
+        ):
+            why = (
+                f'no kind "{sent[1]}" is registered for version "{sent[0]}" in scheme '
+                '"pkg/api/legacyscheme/scheme.go:30"'
+            )
             raise patches.refused(obj, patch, content_type, why)
         shown = obj if content_type == patches.STRATEGIC else clone(obj)
         try:
@@ -315,7 +323,8 @@ class Rest:
         warnings = []
         if stored.name == "jobs.batch" and asked.propagation is None:
             warnings.append(
-                "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove "
+                "child pods are preserved by default when jobs are deleted; set "
+                "propagationPolicy=Background to remove "
                 "them or set propagationPolicy=Orphan to suppress this warning"
             )
         last = self._cluster.delete(

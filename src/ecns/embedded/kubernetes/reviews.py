@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.resources import Resource
 
 
-def answer(
-    cluster: Cluster, authenticator: Authenticator, resource: Resource, user: User, namespace: str, obj: Object
+def answer(  # noqa: PLR0917  each is a fact of the request
+    cluster: Cluster,
+    authenticator: Authenticator,
+    resource: Resource,
+    user: User,
+    namespace: str,
+    obj: Object,
 ) -> Object:
     """The review with its status.
 
@@ -29,7 +34,12 @@ def answer(
     kind, api_version = resource.kind, resource.api_version()
     if kind == "SelfSubjectReview":
         metadata = {"creationTimestamp": clock.stamp(cluster.now())}
-        return {"kind": kind, "apiVersion": api_version, "metadata": metadata, "status": {"userInfo": user.info()}}
+        return {
+            "kind": kind,
+            "apiVersion": api_version,
+            "metadata": metadata,
+            "status": {"userInfo": user.info()},
+        }
     spec = obj.get("spec") or {}
     metadata = {"namespace": namespace} if kind == "LocalSubjectAccessReview" else {}
     if kind == "TokenReview":
@@ -62,7 +72,10 @@ def _check(kind: str, group: str, spec: Object, namespace: str) -> None:
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     causes = []
     if resource is None and path is None:
-        why = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        why = (
+            "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes "
+            "must be specified"
+        )
         causes.append(Cause("FieldValueInvalid", why, "spec.resourceAttributes"))
     if resource is not None and path is not None:
         why = "Invalid value: null: cannot be specified in combination with resourceAttributes"

@@ -21,7 +21,8 @@ _READ = "get list watch"
 _WRITE = "create delete deletecollection patch update"
 _BOTH = "create delete deletecollection get list patch update watch"
 _WORKLOADS = (
-    "daemonsets daemonsets/status deployments deployments/scale deployments/status {}replicasets replicasets/scale "
+    "daemonsets daemonsets/status deployments deployments/scale deployments/status {}replicasets "
+    "replicasets/scale "
     "replicasets/status {}"
 )
 _ALL_READERS = "/healthz /livez /readyz /version /version/"
@@ -30,14 +31,20 @@ _VIEW = (
     (
         _READ,
         "",
-        "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers "
-        "replicationcontrollers/scale serviceaccounts services services/status",
+        (
+            "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods "
+            "replicationcontrollers "
+            "replicationcontrollers/scale serviceaccounts services services/status"
+        ),
     ),
     (
         _READ,
         "",
-        "bindings limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas "
-        "resourcequotas/status",
+        (
+            "bindings limitranges namespaces/status pods/log pods/status "
+            "replicationcontrollers/status resourcequotas "
+            "resourcequotas/status"
+        ),
     ),
     (_READ, "", "namespaces"),
     (_READ, ",events.k8s.io", "events"),
@@ -66,23 +73,31 @@ _EDIT = (
     (
         _WRITE,
         "",
-        "configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets "
-        "serviceaccounts services services/proxy",
+        (
+            "configmaps events persistentvolumeclaims replicationcontrollers "
+            "replicationcontrollers/scale secrets "
+            "serviceaccounts services services/proxy"
+        ),
     ),
     ("create", "", "serviceaccounts/token"),
     (
         _WRITE,
         "apps",
-        "daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets "
-        "statefulsets/scale",
+        (
+            "daemonsets deployments deployments/rollback deployments/scale replicasets "
+            "replicasets/scale statefulsets "
+            "statefulsets/scale"
+        ),
     ),
     (_WRITE, "autoscaling", "horizontalpodautoscalers"),
     (_WRITE, "batch", "cronjobs jobs"),
     (
         _WRITE,
         "extensions",
-        "daemonsets deployments deployments/rollback deployments/scale ingresses networkpolicies replicasets "
-        "replicasets/scale replicationcontrollers/scale",
+        (
+            "daemonsets deployments deployments/rollback deployments/scale ingresses networkpolicies replicasets "
+            "replicasets/scale replicationcontrollers/scale"
+        ),
     ),
     (_WRITE, "policy", "poddisruptionbudgets"),
     (_WRITE, "networking.k8s.io", "ingresses networkpolicies"),
@@ -110,9 +125,14 @@ def _role(name: str, rules: list[Object] | None, *, joins: str = "", gathers: st
     labels = dict(_LABELS)
     if joins:
         labels[f"{_AGGREGATE}{joins}"] = "true"
-    role: Object = {"metadata": {"name": name, "labels": labels, "annotations": dict(_ANNOTATIONS)}, "rules": rules}
+    role: Object = {
+        "metadata": {"name": name, "labels": labels, "annotations": dict(_ANNOTATIONS)},
+        "rules": rules,
+    }
     if gathers:
-        role["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {f"{_AGGREGATE}{gathers}": "true"}}]}
+        role["aggregationRule"] = {
+            "clusterRoleSelectors": [{"matchLabels": {f"{_AGGREGATE}{gathers}": "true"}}]
+        }
     return CLUSTER_ROLES, role
 
 

@@ -67,13 +67,16 @@ _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME_RULE = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    "with an alphanumeric "
     "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 _VALUE_RULE = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
+    "'.', and must start and "
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used "
+    "for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
 _MAX = 63
@@ -118,7 +121,7 @@ class _Parser:
             token = self._next()
             if not token:
                 return tuple(found)
-            if token != ",":
+            if token != ",":  # noqa: S105  a token of the selector
                 message = f"found '{token}', expected: ',' or 'end of string'"
                 raise ValueError(message)
             following = self._peek()
@@ -128,7 +131,7 @@ class _Parser:
 
     def _requirement(self) -> Requirement:
         token = self._next()
-        absent = token == "!"
+        absent = token == "!"  # noqa: S105  a token of the selector
         if absent:
             token = self._next()
         key = "" if token in {",", "(", ")", "=", "==", "!=", "<", ">"} else token
@@ -159,7 +162,10 @@ class _Parser:
     def _number(self, key: str, operator: str) -> Requirement:
         value = self._value()
         if not re.fullmatch(r"[+-]?\d+", value):
-            message = f"values[0]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
+            message = (
+                f"values[0]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must "
+                "be an integer"
+            )
             raise ValueError(message)
         return Requirement(key, operator, (value,))
 
@@ -174,18 +180,18 @@ class _Parser:
 
     def _values(self) -> tuple[str, ...]:
         token = self._next()
-        if token != "(":
+        if token != "(":  # noqa: S105  a token of the selector
             message = f"found '{token}' expected: '('"
             raise ValueError(message)
         values: list[str] = []
         last = ","
         while True:
             token = self._next()
-            if token == ")":
+            if token == ")":  # noqa: S105  a token of the selector
                 if last == ",":
                     values.append("")
                 return tuple(sorted(set(values)))
-            if token == ",":
+            if token == ",":  # noqa: S105  a token of the selector
                 if last == ",":
                     values.append("")
             elif not token or token in {"(", "=", "==", "!=", "<", ">", "!"}:
@@ -214,8 +220,10 @@ def _check_key(key: str) -> None:
         problems.append("prefix part must be non-empty")
     elif slash and not _SUBDOMAIN.fullmatch(prefix):
         problems.append(
-            "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-            "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+            "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
+            "characters, '-' or '.', "
+            "and must start and end with an alphanumeric character (e.g. 'example.com', regex "
+            "used for validation is "
             "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
         )
     if not name:

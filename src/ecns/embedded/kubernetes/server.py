@@ -71,7 +71,7 @@ class Server:
             return _warned(_failure(request, error), self._cluster.warnings)
         except (ConnectionError, asyncio.CancelledError):
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever went wrong, the client is answered
             _log.exception("%s %s failed", request.method, request.path)
             return _failure(request, ApiError(500, "InternalError", "Internal error occurred"))
 

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 from bisect import bisect_left, insort
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,7 @@ HISTORY = 10_000
 DECODED = 20_000
 """Objects that stay decoded in memory; the others are decoded when they are asked for."""
 _CEILING = 100_000
+_HEADS = frozenset({"kind", "apiVersion", "metadata"})
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -65,7 +66,7 @@ class Record:
 
     __slots__ = ("_obj", "_store", "data", "labels", "name", "namespace", "owners", "resource", "rv", "uid")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  made for every write
         self, store: Store, resource: str, namespace: str, name: str, rv: int, data: bytes, obj: Object | None
     ) -> None:
         self._store = store
@@ -411,11 +412,8 @@ class Store:
 
 def encode_body(obj: Object) -> bytes:
     """An object's JSON without kind and apiVersion, its metadata first."""
-    body: dict[str, Any] = {"metadata": obj["metadata"]}
-    for key, value in obj.items():
-        if key not in {"kind", "apiVersion", "metadata"}:
-            body[key] = value
-    return _encode(body)
+    rest = {key: value for key, value in obj.items() if key not in _HEADS}
+    return _encode({"metadata": obj["metadata"], **rest})
 
 
 _Row = tuple[str, str, str, int, bytes | None]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ecns.embedded.kubernetes import bodies, clock, mergekeys, patches, schemas
-from ecns.embedded.kubernetes.cluster import Cluster, Manager, clone
+from ecns.embedded.kubernetes.cluster import Cluster, Manager
 from ecns.embedded.kubernetes.discovery import unknown_resource
 from ecns.embedded.kubernetes.errors import ApiError, Cause, Object, bad_request, conflict, invalid, not_found
+from ecns.embedded.kubernetes.metadata import clone
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.auth import Authenticator
@@ -35,7 +36,7 @@ class Result(msgspec.Struct):
     wrote: bool = True
 
 
-def is_other_kind(resource: Resource, name: str) -> bool:
+def is_other_kind(name: str) -> bool:
     """Whether a subresource is not just a part of its parent."""
     return name not in _OWN
 
@@ -78,7 +79,8 @@ def _decoded(resource: Resource, call: Call, name: str) -> Object:
     if kind != sub.kind:
         raise bad_request(
             f'{kind} in version "{sent}" cannot be handled as a {sub.kind}: '
-            f"converting ({sent}.{kind}) to ({sub.group.partition('.')[0] or 'core'}.{sub.kind}): unknown conversion"
+            f"converting ({sent}.{kind}) to ({sub.group.partition('.')[0] or 'core'}.{sub.kind}): "
+            "unknown conversion"
         )
     version = f"{sub.group}/{sub.version}" if sub.version and sub.group else "v1"
     obj["kind"], obj["apiVersion"] = kind, obj.get("apiVersion") or version
@@ -276,7 +278,8 @@ def _use_budget(cluster: Cluster, pod: Object, *, dry_run: bool) -> None:
         raise ApiError(
             500,
             "",
-            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does "
+            "not support.",
         )
     budget = budgets[0]
     status = budget.get("status") or {}

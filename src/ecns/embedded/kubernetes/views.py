@@ -50,7 +50,7 @@ class View:
     def converted(self, obj: Object) -> Object:
         """An object of the storage's version in the view's."""
         if self.converts:
-            return conversion.convert(obj, self.resource, self.version)
+            return conversion.convert(obj, self.resource)
         version = self.resource.api_version(self.version)
         return obj if obj.get("apiVersion") == version else {**obj, "apiVersion": version}
 
@@ -85,7 +85,8 @@ class View:
             raise ApiError(
                 406,
                 "NotAcceptable",
-                f"you requested {self.shape.kind}, but the requested object is not a list (*{group}.{self.resource.kind})",
+                f"you requested {self.shape.kind}, but the requested object is not a list "
+                f"(*{group}.{self.resource.kind})",
             )
         return obj
 

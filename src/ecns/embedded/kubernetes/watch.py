@@ -63,7 +63,8 @@ class Watch:
             raise ApiError(
                 500,
                 "",
-                f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax',
+                f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing '
+                f'"{version}": invalid syntax',
             )
         self._since = int(version or 0)
         if view.shape.media != "application/json":
@@ -193,7 +194,9 @@ class Watch:
         elif view.plain and not view.converts and obj is not None:
             data = view.head + encode_body(obj)[1:]
         else:
-            shaped = view.shaped(view.converted(obj if obj is not None else record.obj), columns=self._columns)
+            shaped = view.shaped(
+                view.converted(obj if obj is not None else record.obj), columns=self._columns
+            )
             self._columns = False
             data = _encode(shaped)
         return b'{"type":"' + event.encode() + b'","object":' + data + b"}\n"

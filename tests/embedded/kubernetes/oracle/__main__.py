@@ -1,4 +1,4 @@
-"""`python -m tests.embedded.kubernetes.oracle [file[/scenario]] [-v]`: prints how many answers differ, and where."""
+"""`python -m tests.embedded.kubernetes.oracle [file[/scenario]] [-v]`: how many answers differ, and where."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def _main(words: list[str], *, verbose: bool) -> None:
             print(f"\n{exchange.id} {exchange.note}")  # noqa: T201
             print(
                 f"  {exchange.request['method']} {exchange.request['path']} {exchange.request['query'] or ''}"
-            )  # noqa: T201
+            )
             for line in item.lines():
                 print(f"    {line}")  # noqa: T201
     print(f"{'all':12} {total:5} exchanges {found:5} differ")  # noqa: T201

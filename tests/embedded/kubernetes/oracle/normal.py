@@ -82,7 +82,7 @@ def body(value: Any, *, managed: bool = False, key: str = "") -> Any:
     if key == "storageVersionHash":
         return "<hash>"
     if key == "name":
-        value = re.sub(rf"^(.*)\b(kube-api-access)-\w{{5}}$", r"\1\2-<random>", value)
+        value = re.sub(r"^(.*)\b(kube-api-access)-\w{5}$", r"\1\2-<random>", value)
     return text(value)
 
 

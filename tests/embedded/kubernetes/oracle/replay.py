@@ -15,12 +15,12 @@ from typing import Any
 
 import aiohttp
 import yaml
+from tests.embedded.kubernetes.oracle import normal, scenes
 
 from ecns.embedded.kubernetes import bootstrap, controllers, requests
 from ecns.embedded.kubernetes.auth import Authenticator
 from ecns.embedded.kubernetes.cluster import Cluster
 from ecns.embedded.kubernetes.server import Server
-from tests.embedded.kubernetes.oracle import normal, scenes
 
 ROOT = Path(__file__).resolve().parents[4]
 FOLDER = Path(os.environ.get("ECNS_ORACLE", ROOT.parent / "shared" / "oracle"))
@@ -339,7 +339,7 @@ class Scene:
     # what one run calls a thing, and the other
 
     def _ours(self, value: str, key: str = "") -> str:
-        if key in {"resourceVersion"} and value.isdigit():
+        if key == "resourceVersion" and value.isdigit():
             return self._version(value)
         if key == "continue":
             return self._continue(value)

@@ -82,7 +82,7 @@ _APPLIED = _fields(
 )
 
 
-def _maps(namespace: str, names: str, labels: bool = False, **more: Any) -> list[tuple[str, str, Any]]:
+def _maps(namespace: str, names: str, *, labels: bool = False, **more: Any) -> list[tuple[str, str, Any]]:
     found = []
     for index, name in enumerate(names.split()):
         metadata: Any = {"name": name}
