@@ -91,10 +91,15 @@ async def test_recreate_lets_old_pods_go_first(kubernetes: Client) -> None:
     await kubernetes.patch(path, {"spec": {"template": template("nginx:2")}})
     await settled(kubernetes, path, updatedReplicas=2, availableReplicas=2)
     events = await kubernetes.watch(f"{CORE}/pods", resourceVersion=since, timeoutSeconds="1")
-    order = [(item["type"], item["object"]["spec"]["containers"][0]["image"]) for item in events]
-    last_old = max(index for index, item in enumerate(order) if item == ("DELETED", "nginx:1"))
-    first_new = order.index(("ADDED", "nginx:2"))
-    assert last_old < first_new
+    objects = [item["object"] for item in events]
+    images = [item["spec"]["containers"][0]["image"] for item in objects]
+    first_new = images.index("nginx:2")
+    assert all(item["status"]["phase"] == "Succeeded" for item in objects[first_new:] if is_old(item))
+    assert sum(is_old(item) for item in objects[:first_new]) >= 2
+
+
+def is_old(pod: dict[str, Any]) -> bool:
+    return bool(pod["spec"]["containers"][0]["image"] == "nginx:1")
 
 
 async def test_old_replica_sets_are_cleaned_up(kubernetes: Client) -> None:
