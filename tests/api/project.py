@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
 
 import httpx
 import msgspec
 
-if TYPE_CHECKING:
-    from tests.gateway import Gateway
+from tests.gateway import Gateway
 
 ROLES = ("manager", "member", "reader")
 
