@@ -127,6 +127,70 @@ SETUPS: dict[str, list[tuple[str, str, Any]]] = {
 }
 """Scenario → (method, path, body) of the requests that prepare it, in order."""
 
+_WEB = {"app": "web"}
+_SLEEPER = {
+    "name": "c",
+    "image": "busybox:1.35",
+    "command": ["sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait"],
+}
+for _scene, _replicas in (("deploy-scale", 1), ("hpa-no-metrics", 1), ("eviction-pdb", 2)):
+    SETUPS[_scene] = [
+        (
+            "POST",
+            f"/apis/apps/v1/namespaces/{_scene}/deployments",
+            {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {"name": "web"},
+                "spec": {
+                    "replicas": _replicas,
+                    "selector": {"matchLabels": _WEB},
+                    "template": {"metadata": {"labels": _WEB}, "spec": {"containers": [_SLEEPER]}},
+                },
+            },
+        )
+    ]
+
+_PATHS = {"Deployment": "apis/apps/v1", "StatefulSet": "apis/apps/v1", "Pod": "api/v1"}
+_ASSIGNED = (
+    "nodeName",
+    "volumes",
+    "serviceAccount",
+    "serviceAccountName",
+    "tolerations",
+    "priority",
+    "preemptionPolicy",
+    "enableServiceLinks",
+    "paused",
+)
+
+
+def infer(exchanges: list[Any]) -> list[tuple[str, str, Any]]:
+    """Requests that make what a scenario speaks of but does not make itself, out of its first answers."""
+    made: set[tuple[str, str]] = set()
+    found: list[tuple[str, str, Any]] = []
+    for exchange in exchanges:
+        body = exchange.response["body"]
+        if not isinstance(body, dict) or body.get("kind") not in _PATHS or "name" not in body.get("metadata", {}):
+            continue
+        kind, metadata = body["kind"], body["metadata"]
+        if (kind, metadata["name"]) in made or metadata.get("ownerReferences"):
+            continue
+        made.add((kind, metadata["name"]))
+        if exchange.request["method"] == "POST":
+            continue
+        spec = {key: value for key, value in body["spec"].items() if key not in _ASSIGNED}
+        for container in spec.get("containers", ()):
+            container.pop("volumeMounts", None)
+        if exchange.request["method"] == "PATCH" and "template" in spec:
+            spec["template"]["metadata"].pop("annotations", None)
+        kept = {key: metadata[key] for key in ("name", "labels", "finalizers") if key in metadata}
+        place = f"/{_PATHS[kind]}/namespaces/{metadata['namespace']}/{kind.lower()}s"
+        made_body = {"apiVersion": body["apiVersion"], "kind": kind, "metadata": kept, "spec": spec}
+        found.append(("POST", place, made_body))
+    return found
+
+
 _MEANWHILE = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "meanwhile"}}
 MEANWHILE: dict[str, tuple[str, str, Any]] = {
     "watch-basic/17": ("POST", "/api/v1/namespaces/watch-basic/configmaps", _MEANWHILE),
