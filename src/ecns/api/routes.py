@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from litestar.di import Provide
 
+from ecns.api.applications import routes as applications
 from ecns.api.common.lists import provide_query
+from ecns.api.misc import routes as misc
 from ecns.api.namespaces import routes as namespaces
+from ecns.api.nodes import routes as nodes
+from ecns.api.organization import routes as organization
 from ecns.api.pods import routes as pods
 from ecns.api.workloads import routes as workloads
 
-ROUTES = [*namespaces.ROUTES, *pods.ROUTES, *workloads.ROUTES]
+ROUTES = [
+    *applications.ROUTES,
+    *misc.ROUTES,
+    *namespaces.ROUTES,
+    *nodes.ROUTES,
+    *organization.ROUTES,
+    *pods.ROUTES,
+    *workloads.ROUTES,
+]
 
 DEPENDENCIES = {
+    "applications": Provide(applications.provide_applications, sync_to_thread=False),
     "listing": Provide(provide_query, sync_to_thread=False),
     "namespaces": Provide(namespaces.provide_namespaces, sync_to_thread=False),
+    "organizations": Provide(organization.provide_organizations, sync_to_thread=False),
     "pods": Provide(pods.provide_pods, sync_to_thread=False),
     "workloads": Provide(workloads.provide_workloads, sync_to_thread=False),
 }

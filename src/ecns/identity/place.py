@@ -112,8 +112,11 @@ class Places:
             seen = [namespace for namespace in namespaces if self.may_see(caller, namespace)]
             return Visible(cluster, sorted(seen, key=lambda namespace: namespace.metadata.name))
 
-        usable = [cluster for cluster in self.clusters if self.may_use(caller, cluster)]
-        return list(await asyncio.gather(*(of(cluster) for cluster in usable)))
+        return list(await asyncio.gather(*(of(cluster) for cluster in self.usable(caller))))
+
+    def usable(self, caller: Caller) -> list[Cluster]:
+        """The clusters that are open to the caller's project."""
+        return [cluster for cluster in self.clusters if self.may_use(caller, cluster)]
 
     async def resolve(self, caller: Caller, *, cluster: str = "", namespace: str = "") -> Place:
         """The place for one request: what it names, else what was switched to, else the only one there is.
@@ -148,6 +151,18 @@ class Places:
             if name in {cluster.name, cluster.addr} and self.may_use(caller, cluster):
                 return cluster
         raise NotFoundError(f"cluster {name!r} is not there")
+
+    async def current_cluster(self, caller: Caller, name: str = "") -> Cluster:
+        """The cluster that is named, else the one that was switched to, else the only one there is.
+
+        Raises:
+            BadRequestError: there are several and none was chosen.
+            NotFoundError: it is not there for this caller.
+        """
+        if named := name or (await self._session(caller)).cluster:
+            return self.cluster(caller, named)
+        usable = self.usable(caller)
+        return usable[0] if len(usable) == 1 else (await self.resolve(caller)).cluster
 
     async def switch(self, caller: Caller, project_id: str, cluster: str, namespace: str) -> Place:
         """Make a namespace the current one of this token.

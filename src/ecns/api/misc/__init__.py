@@ -1,0 +1,1 @@
+"""Kernel capabilities and the uniqueness check: reference chapter 1.13."""

@@ -1,0 +1,107 @@
+"""The uniqueness check: whether a name is taken where something is to be made."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ecns.backends.kubernetes.errors import NotServedError
+from ecns.backends.kubernetes.kinds import apps, batch, core, extensions, networking
+from ecns.backends.kubernetes.kinds.meta import Kind
+from ecns.errors import BadRequestError, NotFoundError, NotSupportedError
+
+if TYPE_CHECKING:
+    from ecns.backends.kubernetes.clusters import Cluster
+    from ecns.config import ClusterType
+    from ecns.identity.caller import Caller
+    from ecns.identity.place import Places
+    from ecns.identity.policy import Policy
+
+_KINDS: dict[str, Kind[Any]] = {
+    "Application": extensions.APPLICATION,
+    "Deployment": apps.DEPLOYMENT,
+    "StatefulSet": apps.STATEFUL_SET,
+    "DaemonSet": apps.DAEMON_SET,
+    "Job": batch.JOB,
+    "Cronjob": batch.CRON_JOB,
+    "PVC": core.PERSISTENT_VOLUME_CLAIM,
+    "Configmap": core.CONFIG_MAP,
+    "Secret": core.SECRET,
+    "Service": core.SERVICE,
+    "Ingress": networking.INGRESS,
+}
+_ELSEWHERE = {
+    "HarborProject": "an image registry ([harbor])",
+    "VirtualMachine": "an orchestration service (Heat)",
+}
+"""What is not Kubernetes', and where it is."""
+
+TYPES = [*_KINDS, *_ELSEWHERE, "Namespace"]
+_BY_LOWER = {name.lower(): name for name in TYPES}
+
+
+class Uniqueness:
+    """Asks for one caller whether names are taken."""
+
+    def __init__(self, places: Places, policy: Policy, caller: Caller) -> None:
+        self.places = places
+        self.policy = policy
+        self.caller = caller
+
+    async def exists(
+        self, resource_type: str, name: str, *, cluster: str, cluster_type: ClusterType | None, namespace: str
+    ) -> bool:
+        """Whether there is one of this type and name.
+
+        Args:
+            resource_type: one of `TYPES`, in any case.
+            name: of the resource.
+            cluster: its name or address; empty: the caller's place.
+            cluster_type: for namespaces, any cluster of this type.
+            namespace: where; empty: the caller's place.
+
+        Raises:
+            BadRequestError: the type is unknown.
+            NotFoundError: the cluster or namespace is not there for this caller.
+            NotSupportedError: the type's own service is not part of this installation.
+        """
+        known = _BY_LOWER.get(resource_type.lower())
+        if known is None:
+            raise BadRequestError(f"{resource_type!r} is none of the types {', '.join(TYPES)}", field="type")
+        if known in _ELSEWHERE:
+            raise NotSupportedError(
+                f"{known} needs {_ELSEWHERE[known]}, which this installation does not have"
+            )
+        if known == "Namespace":
+            found = await asyncio.gather(
+                *(self._namespace_exists(one, name) for one in await self._clusters(cluster, cluster_type))
+            )
+            return any(found)
+        place = await self.places.resolve(self.caller, cluster=cluster, namespace=namespace)
+        try:
+            await place.cluster.client.get(_KINDS[known], name, place.namespace)
+        except (NotFoundError, NotServedError):
+            return False
+        return True
+
+    async def _clusters(self, name: str, cluster_type: ClusterType | None) -> list[Cluster]:
+        if name or cluster_type is None:
+            found = await self.places.current_cluster(self.caller, name)
+            if cluster_type not in {None, found.type}:
+                raise BadRequestError(f"cluster {found.name!r} is of type {found.type}", field="cluster_type")
+            return [found]
+        return [one for one in self.places.usable(self.caller) if one.type == cluster_type]
+
+    async def _namespace_exists(self, cluster: Cluster, name: str) -> bool:
+        """Namespaces are one world for all projects, so who may make one learns that a name is taken.
+
+        Everybody else learns only of those that they may see.
+        """
+        try:
+            if not self.policy.is_project_admin(self.caller):
+                await self.places.namespace(self.caller, cluster, name)
+            else:
+                await cluster.client.get(core.NAMESPACE, name)
+        except NotFoundError:
+            return False
+        return True

@@ -1,0 +1,1 @@
+"""Nodes of a cluster: reference chapter 1.3."""

@@ -1,0 +1,1 @@
+"""Domains and projects: reference chapter 1.17."""
