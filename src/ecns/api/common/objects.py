@@ -74,7 +74,7 @@ class Objects:
     def report(self) -> DryRun:
         """What was tried here."""
         diff = "".join(_diff(old, new) for old, new in self._changed)
-        return DryRun(objects=self._made, diff=diff, deleted=self._deleted)
+        return DryRun(objects=self._made, diff=diff, deleted=list(dict.fromkeys(self._deleted)))
 
     async def cache(self, kind: Kind[R], *, fresh: bool = False) -> Cache[R]:
         """The cache of a kind, filled, and no older than what the caller wrote.
@@ -106,8 +106,8 @@ class Objects:
         """
         return await self.client.get(kind.whole, name, self.namespace)
 
-    async def create(self, kind: Kind[R], obj: R) -> R:
-        """Make an object.
+    async def create(self, kind: Kind[R], obj: R | JsonObject) -> R:
+        """Make an object, given in its kind's Struct or with all fields.
 
         Raises:
             ConflictError: there is one of this name.

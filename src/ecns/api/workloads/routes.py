@@ -10,6 +10,7 @@ from litestar import Response, delete, get, patch, post, put
 from litestar.params import Parameter
 
 from ecns.api.common import batches
+from ecns.api.common.applications import find_application
 from ecns.api.common.bodies import decoded
 from ecns.api.common.lists import ListQuery, listed
 from ecns.api.common.objects import DryRun, Objects
@@ -18,7 +19,7 @@ from ecns.api.workloads import types
 from ecns.api.workloads.changes import Changes
 from ecns.api.workloads.service import Workloads
 from ecns.api.workloads.types import OneWorkload, Workload, WorkloadBase
-from ecns.errors import BadRequestError
+from ecns.errors import BadRequestError, NotFoundError
 from ecns.identity.place import Place, Places
 
 TAGS = ["1.21 Workloads"]
@@ -101,25 +102,32 @@ async def create_workloads(
             "start": "workload.start_many",
             "stop": "workload.stop_many",
             "recreate": "workload.recreate_many",
+            "attach": "workload.attach",
+            "detach": "workload.detach",
         },
         CONTAINERS,
     ),
     tags=TAGS,
 )
 async def act_on_workloads(
-    workloads: Workloads, data: types.WorkloadsBase, action: Literal["start", "stop", "recreate"]
+    workloads: Workloads,
+    data: types.WorkloadsBase,
+    action: Literal["start", "stop", "recreate", "attach", "detach"],
 ) -> Response[Any]:
-    """Start, stop or redeploy several workloads."""
-    do: dict[str, Callable[[str, str | None], Awaitable[Workload]]] = {
-        "start": workloads.start,
-        "stop": workloads.stop,
-        "recreate": workloads.recreate,
+    """Start, stop or redeploy several workloads, or let them join or leave an application."""
+    application = data.application_name or ""
+    if action in {"attach", "detach"} and not application:
+        raise BadRequestError("application_name: which application?", field="application_name")
+    if action == "attach" and await find_application(workloads.objects, application) is None:
+        raise NotFoundError(f"application {application!r} is not there")
+    do: dict[str, Callable[[WorkloadBase], Awaitable[Workload]]] = {
+        "start": lambda base: workloads.start(base.name, base.type),
+        "stop": lambda base: workloads.stop(base.name, base.type),
+        "recreate": lambda base: workloads.recreate(base.name, base.type),
+        "attach": lambda base: workloads.attach(base, application),
+        "detach": lambda base: workloads.detach(base, application),
     }
-    results = await batches.run(
-        data.workloads_base,
-        lambda base: _done(do[action](base.name, base.type)),
-        name=_name,
-    )
+    results = await batches.run(data.workloads_base, lambda base: _done(do[action](base)), name=_name)
     return Response(workloads.objects.report()) if workloads.objects.dry_run else results
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ecns.api.common.applications import find_application
 from ecns.api.common.lists import ListQuery, Selection, merged, select
 from ecns.api.common.objects import Objects, Operations
 from ecns.api.common.waiting import all_of
@@ -39,7 +40,7 @@ from ecns.backends.kubernetes.kinds.core import EVENT, SERVICE
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
 from ecns.backends.kubernetes.kinds.networking import INGRESS
 from ecns.backends.kubernetes.kinds.pods import POD_ROW
-from ecns.errors import ConflictError, EcnsError, NotFoundError
+from ecns.errors import BadRequestError, ConflictError, EcnsError, NotFoundError
 
 KINDS: dict[str, Kind[Any]] = {kind.kind: kind for kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)}
 
@@ -151,23 +152,61 @@ class Workloads:
         """Make a workload with everything that belongs to it, or nothing.
 
         Raises:
-            BadRequestError: ECNS or Kubernetes finds it wrong.
+            BadRequestError: ECNS or Kubernetes finds it wrong, or its application is not there.
             ConflictError: a workload of this name exists, of whatever type, or one of its objects does.
+        """
+        planned = await self.plan(workload, product_type, at=at)
+        if name := workload.application_name:
+            await self._in_application(name, at=f"{at}.application_name")
+        if planned.dependants and not self.objects.dry_run:
+            trial = self.objects.trying()
+            await all_of(
+                trial.create(planned.kind, planned.controller),
+                *(trial.create(kind, dependant) for kind, dependant in planned.dependants),
+            )
+        controller = await self.objects.create(planned.kind, planned.controller)
+        try:
+            await self.complete(planned, controller, self.objects.create)
+        except EcnsError:
+            # The dependants that were made go with their owner.
+            with contextlib.suppress(NotFoundError):
+                await self.objects.delete(
+                    planned.kind,
+                    controller.metadata.name,
+                    uid=controller.metadata.uid,
+                    propagation="Foreground",
+                )
+            raise
+        return await self.shown(controller)
+
+    async def plan(self, workload: Workload, product_type: str, *, at: str) -> manifests.WorkloadObjects:
+        """The objects that a workload is to be made of.
+
+        Raises:
+            BadRequestError: ECNS finds it wrong.
+            ConflictError: a workload of this name and another type exists.
         """
         workload = checks.check_workload(workload, product_type, at=at)
         await self._unique(workload.workload_base)
-        made = manifests.objects(
+        return manifests.objects(
             workload, namespace=self.objects.namespace, registry_domain=self.registry_domain
         )
-        if made.dependants and not self.objects.dry_run:
-            trial = self.objects.trying()
-            await all_of(
-                trial.create(made.kind, made.controller),
-                *(trial.create(kind, dependant) for kind, dependant in made.dependants),
-            )
-        controller = await self.objects.create(made.kind, made.controller)
-        await self._dependants(made.kind, controller, made.dependants)
-        return await self.shown(controller)
+
+    async def complete(
+        self,
+        planned: manifests.WorkloadObjects,
+        controller: Controller,
+        create: Callable[[Kind[Any], Resource], Awaitable[Resource]],
+    ) -> None:
+        """Make what belongs to a workload whose controller is there, by means of `create`."""
+        owner = manifests.owner_reference(controller, planned.kind)
+        for _, dependant in planned.dependants:
+            dependant.metadata.owner_references = [owner]
+        await all_of(*(create(kind, dependant) for kind, dependant in planned.dependants))
+
+    async def _in_application(self, name: str, *, at: str) -> None:
+        if await find_application(self.objects, name) is None:
+            raise BadRequestError(f"{at}: application {name!r} is not there", field=at)
 
     async def _unique(self, base: WorkloadBase) -> None:
         caches = await self.objects.caches(*KINDS.values())
@@ -176,23 +215,6 @@ class Workloads:
                 raise ConflictError(
                     f"a {kind.kind} named {base.name!r} exists; names of workloads are unique"
                 )
-
-    async def _dependants(
-        self, kind: Kind[Any], controller: Controller, dependants: Sequence[tuple[Kind[Any], Resource]]
-    ) -> None:
-        """Make what belongs to a new workload; if that fails, remove it all again."""
-        owner = manifests.owner_reference(controller, kind)
-        for _, dependant in dependants:
-            dependant.metadata.owner_references = [owner]
-        try:
-            await all_of(*(self.objects.create(one, dependant) for one, dependant in dependants))
-        except EcnsError:
-            # The dependants that were made go with their owner.
-            with contextlib.suppress(NotFoundError):
-                await self.objects.delete(
-                    kind, controller.metadata.name, uid=controller.metadata.uid, propagation="Foreground"
-                )
-            raise
 
     # Changing one aspect
 
@@ -231,6 +253,18 @@ class Workloads:
         return await self.change(
             name, workload_type, lambda whole, kind_name: aspects.recreate(whole, kind_name, now)
         )
+
+    async def attach(self, base: WorkloadBase, application: str) -> Workload:
+        """Make a workload a member of an application.
+
+        Raises:
+            ConflictError: it is a member of another one.
+        """
+        return await self.change(base.name, base.type, lambda whole, _: aspects.attach(whole, application))
+
+    async def detach(self, base: WorkloadBase, application: str) -> Workload:
+        """Let a workload leave an application; nothing to do when it is no member."""
+        return await self.change(base.name, base.type, lambda whole, _: aspects.detach(whole, application))
 
     async def delete(
         self, base: WorkloadBase, *, policy: Propagation | None, force: bool, with_services: bool

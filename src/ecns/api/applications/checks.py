@@ -1,0 +1,155 @@
+"""What types cannot say of an application; each refusal names its field.
+
+Source: reference chapters 1.2 and 1.8; decisions, "Other chapters".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from msgspec.structs import asdict, replace
+
+from ecns.api.applications.types import (
+    Application,
+    ConfigMap,
+    CreateApplication,
+    DescribeApplication,
+    Description,
+    VirtualMachine,
+)
+from ecns.api.common.checks import dns_label
+from ecns.api.workloads.types import ApplicationType
+from ecns.errors import BadRequestError
+
+PARTS = ("workload", "service", "all")
+"""What `resource` may name when applications are deleted."""
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_LONGEST_NAME = 253
+_LAST_PORT = 65535
+
+
+def application(sent: CreateApplication, product_type: str) -> Application:
+    """The application that was sent, checked and with its defaults; its workloads know it.
+
+    Raises:
+        BadRequestError: something in it cannot be; `field` says where.
+    """
+    whole = sent.application
+    if whole is None:
+        if sent.name is None:
+            raise BadRequestError("name: an application needs a name", field="name")
+        fields = {key: value for key, value in asdict(sent).items() if key != "application"}
+        whole = Application(**fields)
+    dns_label(whole.name, "name")
+    kind: ApplicationType = whole.type or ("Hybrid" if product_type == "hybrid" else "Normal")
+    if kind == "Hybrid" and whole.vm_network is None:
+        raise BadRequestError("vm_network: a Hybrid application needs it", field="vm_network")
+    if kind == "Normal" and whole.virtual_machines:
+        raise BadRequestError(
+            "virtual_machines: only a Hybrid application has virtual machines", field="virtual_machines"
+        )
+    _config_maps(whole.configmaps or ())
+    _virtual_machines(whole.virtual_machines or ())
+    members = []
+    called: set[str] = set()
+    for place, workload in enumerate(whole.workloads or ()):
+        at = f"workloads[{place}]"
+        if (workload.application_name or whole.name) != whole.name:
+            raise BadRequestError(
+                f"{at}.application_name: it is a workload of {whole.name!r}", field=f"{at}.application_name"
+            )
+        if workload.workload_base.name in called:
+            raise BadRequestError(
+                f"{at}.workload_base.name: names of workloads are unique, over all types",
+                field=f"{at}.workload_base.name",
+            )
+        called.add(workload.workload_base.name)
+        members.append(replace(workload, application_name=whole.name, application_type=kind))
+    return replace(whole, type=kind, workloads=members)
+
+
+def description(sent: DescribeApplication, name: str) -> Description:
+    """The description that was sent for an application.
+
+    Raises:
+        BadRequestError: it is for another one.
+    """
+    found: Description = sent.application or sent
+    if found.name not in {None, name}:
+        raise BadRequestError(f"name: an application keeps its name, {name!r}", field="name")
+    return found
+
+
+def parts(resource: Iterable[str]) -> frozenset[str]:
+    """What goes with an application: the words of `resource`, which commas part.
+
+    Raises:
+        BadRequestError: a word is unknown, or services are to go without the workloads.
+    """
+    words = {word.strip() for text in resource for word in text.split(",")} - {""}
+    if unknown := sorted(words - set(PARTS)):
+        raise BadRequestError(
+            f"resource: {unknown[0]!r} is none of {', '.join(PARTS)}; several are parted by commas",
+            field="resource",
+        )
+    if words == {"service"}:
+        raise BadRequestError(
+            "resource: services go only with their workloads: resource=workload,service", field="resource"
+        )
+    return frozenset(words)
+
+
+def _config_maps(config_maps: Iterable[ConfigMap]) -> None:
+    called: set[str] = set()
+    for place, config_map in enumerate(config_maps):
+        at = f"configmaps[{place}]"
+        if not _NAME.fullmatch(config_map.name) or len(config_map.name) > _LONGEST_NAME:
+            raise BadRequestError(
+                f"{at}.name: {config_map.name!r} is not a name: small letters, digits, '-' and '.'",
+                field=f"{at}.name",
+            )
+        if config_map.name in called:
+            raise BadRequestError(f"{at}.name: {config_map.name!r} is there twice", field=f"{at}.name")
+        called.add(config_map.name)
+        for key in config_map.config:
+            if not _KEY.fullmatch(key) or key in {".", ".."}:
+                raise BadRequestError(
+                    f"{at}.config: {key!r} is not a key: letters, digits, '-', '_' and '.'",
+                    field=f"{at}.config",
+                )
+
+
+def _virtual_machines(machines: Iterable[VirtualMachine]) -> None:
+    called: set[str] = set()
+    for place, machine in enumerate(machines):
+        at = f"virtual_machines[{place}]"
+        dns_label(machine.name, f"{at}.name")
+        if machine.name in called:
+            raise BadRequestError(f"{at}.name: {machine.name!r} is there twice", field=f"{at}.name")
+        called.add(machine.name)
+        if machine.replicas < 0:
+            raise BadRequestError(f"{at}.replicas: at least 0", field=f"{at}.replicas")
+        boot = machine.boot_manager
+        source = "bootable_volume" if boot.type == "volume" else boot.type
+        if not getattr(boot, source):
+            raise BadRequestError(
+                f"{at}.boot_manager.{source}: type {boot.type} needs it", field=f"{at}.boot_manager.{source}"
+            )
+        disks = [(f"{at}.system_disk", machine.system_disk)]
+        disks += [(f"{at}.data_disk[{index}]", disk) for index, disk in enumerate(machine.data_disk or ())]
+        for where, disk in disks:
+            if disk.size < 1:
+                raise BadRequestError(f"{where}.size: at least 1 GiB", field=f"{where}.size")
+            if disk.amount is not None and disk.amount < 1:
+                raise BadRequestError(f"{where}.amount: at least 1", field=f"{where}.amount")
+        for index, access in enumerate(machine.loadbalancer.access):
+            if access.port is None or not 1 <= access.port <= _LAST_PORT:
+                where = f"{at}.loadbalancer.access[{index}].port"
+                raise BadRequestError(f"{where}: a port from 1 to {_LAST_PORT} is needed", field=where)
+        if not (machine.authentication.keypair or machine.authentication.password):
+            raise BadRequestError(
+                f"{at}.authentication: a keypair or a password is needed", field=f"{at}.authentication"
+            )

@@ -1,0 +1,133 @@
+"""The HTTP face of chapter 1.2; of 1.8 what it says of applications."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from litestar import Response, delete, get, post, put
+from litestar.params import Parameter
+
+from ecns.api.applications import checks, types
+from ecns.api.applications.service import Action, Applications
+from ecns.api.applications.types import OneApplication
+from ecns.api.common import batches
+from ecns.api.common.lists import ListQuery, listed
+from ecns.api.common.objects import DryRun, Objects
+from ecns.api.common.operations import APPLICATIONS, actions, operation
+from ecns.identity.place import Place, Places
+from ecns.identity.policy import Policy
+
+TAGS = ["1.2 Applications"]
+ALL = "/applications/app"
+
+ApplicationType = Annotated[
+    Literal["Normal", "Hybrid"] | None,
+    Parameter(query="type", description="Normal or Hybrid."),
+]
+Status = Annotated[
+    Literal["No workload", "Stopped", "Unready", "Running", "Processing"] | None,
+    Parameter(description="Only applications in this state."),
+]
+DryRunFlag = Annotated[bool, Parameter(description="Change nothing; answer what would be made and changed.")]
+
+
+def provide_applications(
+    place: Place, places: Places, registry_domain: str, policy: Policy, *, dry_run: DryRunFlag = False
+) -> Applications:
+    """Litestar's dependency `applications`."""
+    return Applications(Objects(place, places, dry_run=dry_run), registry_domain, policy)
+
+
+@get("/applications", opt=operation("app.list", APPLICATIONS), tags=TAGS)
+async def list_applications(
+    applications: Applications,
+    listing: ListQuery,
+    product_type: str,
+    application_type: ApplicationType = None,
+    status: Status = None,
+) -> Response[types.Applications]:
+    """The applications of the namespace, newest first; without a type those of the product type.
+
+    Workloads stand in `workloads_status`; in full they are shown one application at a time.
+    """
+    default: Literal["Normal", "Hybrid"] = "Hybrid" if product_type == "hybrid" else "Normal"
+    selection, rows = await applications.page(listing, application_type or default, status)
+    headers = applications.objects.freshness()
+    return listed("applications_info", rows, selection, listing, headers=headers)
+
+
+@post("/applications", opt=operation("app.create", APPLICATIONS), tags=TAGS, status_code=200)
+async def create_application(
+    applications: Applications, data: types.CreateApplication, product_type: str
+) -> Response[OneApplication] | Response[DryRun]:
+    """Make an application with its ConfigMaps and workloads, or nothing of it."""
+    shown = await applications.create(data, product_type)
+    if shown is None:
+        return Response(applications.objects.report())
+    return Response(OneApplication(application_info=shown))
+
+
+@put("/applications/{application_name:str}", opt=operation("app.describe", APPLICATIONS), tags=TAGS)
+async def describe_application(
+    applications: Applications, application_name: str, data: types.DescribeApplication
+) -> Response[OneApplication] | Response[DryRun]:
+    """Change what people read about an application."""
+    sent = checks.description(data, application_name)
+    shown = await applications.describe(application_name, sent)
+    if applications.objects.dry_run:
+        return Response(applications.objects.report())
+    return Response(OneApplication(application_info=shown))
+
+
+@get(f"{ALL}/{{application_name:str}}", opt=operation("app.show", APPLICATIONS), tags=TAGS)
+async def show_application(
+    applications: Applications, application_name: str, application_type: ApplicationType = None
+) -> OneApplication:
+    """An application with its workloads and ConfigMaps; with a type only if it is of that."""
+    shown = await applications.show(application_name, application_type)
+    return OneApplication(application_info=shown)
+
+
+@put(
+    ALL,
+    opt=actions({"start": "app.start", "stop": "app.start", "recreate": "app.recreate"}, APPLICATIONS),
+    tags=TAGS,
+)
+async def act_on_applications(
+    applications: Applications, data: types.SomeApplications, action: Action
+) -> Response[Any]:
+    """Start, stop or redeploy all workloads of applications."""
+    results = await batches.run(
+        data.applications, lambda one: applications.act(one.name, action), name=lambda one: one.name
+    )
+    return Response(applications.objects.report()) if applications.objects.dry_run else results
+
+
+@delete(ALL, opt=operation("app.delete", APPLICATIONS), tags=TAGS, status_code=200)
+async def delete_applications(
+    applications: Applications,
+    data: types.SomeApplications,
+    resource: Annotated[
+        list[str] | None,
+        Parameter(
+            description="What goes with them: `workload`, `workload,service` or `all`."
+            " Without it their members stay."
+        ),
+    ] = None,
+) -> Response[Any]:
+    """Delete applications."""
+    parts = checks.parts(resource or ())
+    results = await batches.run(
+        data.applications, lambda one: applications.delete(one.name, parts), name=lambda one: one.name
+    )
+    return Response(applications.objects.report()) if applications.objects.dry_run else results
+
+
+ROUTES = [
+    list_applications,
+    create_application,
+    describe_application,
+    show_application,
+    act_on_applications,
+    delete_applications,
+]

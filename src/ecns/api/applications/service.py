@@ -1,0 +1,479 @@
+"""What the operations of chapter 1.2 do.
+
+Creating is all or nothing: every object is tried by Kubernetes first, then the Application is made, marked as
+unfinished, and its members after it. If one fails, what was made is removed again; if ECNS itself is cut off,
+the application is there to be seen, and the same request sent again completes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, cast
+
+import msgspec
+from msgspec.structs import replace
+
+from ecns.api.applications import checks, installation, manifests, types
+from ecns.api.applications.manifests import COMPANIONS, CONTROLLERS
+from ecns.api.applications.types import ApplicationInfo, CreateApplication, Description
+from ecns.api.common import batches
+from ecns.api.common.applications import find_application
+from ecns.api.common.lists import ListQuery, Selection, select
+from ecns.api.common.objects import Objects
+from ecns.api.common.waiting import all_of
+from ecns.api.workloads.cached import Surroundings
+from ecns.api.workloads.manifests import PART_OF, WorkloadObjects
+from ecns.api.workloads.manifests.names import MANAGED_BY, MANAGER
+from ecns.api.workloads.service import Workloads
+from ecns.api.workloads.types import ApplicationType, Workload, WorkloadBase, WorkloadStatus
+from ecns.backends.kubernetes.cache import Cache
+from ecns.backends.kubernetes.errors import NotServedError
+from ecns.backends.kubernetes.kinds.apps import Controller, StatefulSet
+from ecns.backends.kubernetes.kinds.core import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SERVICE
+from ecns.backends.kubernetes.kinds.extensions import APPLICATION, Application
+from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
+from ecns.backends.kubernetes.kinds.networking import INGRESS
+from ecns.errors import ConflictError, EcnsError, NotFoundError, NotSupportedError
+from ecns.identity.policy import Policy
+
+Action = Literal["start", "stop", "recreate"]
+Found = tuple[Kind[Any], Resource]
+
+_INDEX = "part_of"
+
+
+def _part_of(controller: Controller) -> Iterator[tuple[str, str]]:
+    if application := (controller.metadata.labels or {}).get(PART_OF):
+        yield controller.metadata.namespace, application
+
+
+class _Row(msgspec.Struct):
+    """What of a workload's encoded row an application shows."""
+
+    workload_status: msgspec.Raw
+
+
+_row = msgspec.json.Decoder(_Row)
+
+
+class _Members(NamedTuple):
+    """The workloads of all applications of a place, from the watch cache."""
+
+    caches: list[Cache[Any]]
+    around: Surroundings
+    namespace: str
+
+    def of(self, application: str) -> list[Controller]:
+        """Those of one, by name."""
+        key = (self.namespace, application)
+        found = [one for cache in self.caches for one in cache.index(_INDEX, key)]
+        return sorted(found, key=lambda one: one.metadata.name)
+
+    def states(self, application: str) -> list[str]:
+        """Their states in a word."""
+        return [self.around.row(one).status for one in self.of(application)]
+
+    def info(self, found: Application, config_maps: Sequence[JsonObject] | None = None) -> ApplicationInfo:
+        """What is answered about an application; with ConfigMaps also its members in full."""
+        rows = [self.around.row(one) for one in self.of(found.metadata.name)]
+        # They are encoded already, and stand as they are in the answer.
+        statuses = cast("list[WorkloadStatus]", [_row.decode(row.encoded).workload_status for row in rows])
+        shown = manifests.application(found)
+        if config_maps is not None:
+            shown = replace(
+                shown,
+                configmaps=[manifests.config_map(one) for one in config_maps],
+                workloads=cast("list[Workload]", [msgspec.Raw(row.encoded) for row in rows]),
+            )
+        return manifests.info(found, [row.status for row in rows], statuses, shown)
+
+
+class _Plan(NamedTuple):
+    """All objects of an application that is to be made."""
+
+    application: JsonObject
+    config_maps: list[JsonObject]
+    workloads: list[WorkloadObjects]
+
+    def members(self) -> list[tuple[Kind[Any], str]]:
+        """Kind and name of everything but the application, those that come first first."""
+        found: list[tuple[Kind[Any], str]] = []
+        for one in self.workloads:
+            found.append((one.kind, one.controller.metadata.name))
+            found += [(kind, dependant.metadata.name) for kind, dependant in one.dependants]
+        return found + [(CONFIG_MAP, one["metadata"]["name"]) for one in self.config_maps]
+
+
+class Applications:
+    """The applications of one place, for one request.
+
+    Args:
+        objects: the place.
+        registry_domain: the registry's name in image references.
+        policy: what is done to a Hybrid application has rules of its own.
+    """
+
+    def __init__(self, objects: Objects, registry_domain: str, policy: Policy) -> None:
+        self.objects = objects
+        self.policy = policy
+        self.workloads = Workloads(objects, registry_domain)
+
+    # Reading
+
+    async def page(
+        self, query: ListQuery, application_type: ApplicationType, status: str | None
+    ) -> tuple[Selection, list[bytes]]:
+        """The rows of a page, encoded; nothing where the cluster keeps no applications yet."""
+        self._may("list", application_type)
+        try:
+            cache = await self.objects.cache(APPLICATION, fresh=query.fresh)
+        except NotServedError:
+            return Selection([], 0), []
+        members = await self._members(fresh=query.fresh)
+
+        def word(one: Application) -> str:
+            return manifests.application_word(one, members.states(one.metadata.name))
+
+        filters: list[Callable[[Application], bool]] = [
+            lambda one: manifests.application_type(one) == application_type
+        ]
+        if status is not None:
+            filters.append(lambda one: word(one) == status)
+        selection = select(
+            cache.namespace(self.objects.namespace),
+            query,
+            metadata=lambda one: one.metadata,
+            sorts={"status": word},
+            filters=filters,
+        )
+        return selection, [msgspec.json.encode(members.info(one)) for one in selection.items]
+
+    async def show(self, name: str, application_type: ApplicationType | None = None) -> ApplicationInfo:
+        """An application with its workloads and ConfigMaps.
+
+        Raises:
+            NotFoundError: it is not there, or is of the other type.
+        """
+        found = await self.find(name)
+        if application_type not in {None, manifests.application_type(found)}:
+            raise NotFoundError(f"{application_type} application {name!r} is not there")
+        self._may("show", manifests.application_type(found))
+        return await self.shown(found)
+
+    async def shown(self, found: Application) -> ApplicationInfo:
+        """An application as it is answered alone."""
+        members = await self._members()
+        labels = f"{PART_OF}={found.metadata.name}"
+        listing = await self.objects.client.list(CONFIG_MAP.whole, self.objects.namespace, labels=labels)
+        return members.info(found, listing.items)
+
+    async def find(self, name: str) -> Application:
+        """An application by name.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        found = await find_application(self.objects, name)
+        if found is None:
+            raise NotFoundError(f"application {name!r} is not there")
+        return found
+
+    async def _members(self, *, fresh: bool = False) -> _Members:
+        for kind in CONTROLLERS:
+            self.objects.place.cluster.cache(kind, **{_INDEX: _part_of})
+        caches, around = await asyncio.gather(
+            self.objects.caches(*CONTROLLERS, fresh=fresh),
+            Surroundings.of(self.objects, self.workloads.registry_domain, fresh=fresh),
+        )
+        return _Members(caches, around, self.objects.namespace)
+
+    # Creating
+
+    async def create(self, sent: CreateApplication, product_type: str) -> ApplicationInfo | None:
+        """Make an application with its ConfigMaps and workloads, or nothing.
+
+        Returns:
+            The application; None when it was only tried.
+
+        Raises:
+            BadRequestError: ECNS or Kubernetes finds something wrong.
+            ConflictError: it is there already, or something of it is.
+            NotSupportedError: it has virtual machines, or the cluster cannot keep applications.
+        """
+        application = checks.application(sent, product_type)
+        self._may("create", application.type or "Normal")
+        plan = await self._plan(application, product_type)
+        if application.virtual_machines:
+            raise NotSupportedError(
+                "virtual_machines: this installation makes no virtual machines yet; nothing was made",
+                details={"field": "virtual_machines"},
+            )
+        await installation.ensure(self.objects.place)
+        found = None if self.objects.dry_run else await self._unfinished(application)
+        if found is None:
+            await self._try(plan)
+            if self.objects.dry_run:
+                return None
+        found = await self._make(plan, found)
+        return await self.shown(found)
+
+    async def _plan(self, application: types.Application, product_type: str) -> _Plan:
+        namespace = self.objects.namespace
+        workloads = [
+            await self.workloads.plan(workload, product_type, at=f"workloads[{place}]")
+            for place, workload in enumerate(application.workloads or ())
+        ]
+        config_maps = [
+            manifests.config_map_object(one, application.name, namespace)
+            for one in application.configmaps or ()
+        ]
+        creating = manifests.digest(application) if workloads or config_maps else None
+        return _Plan(
+            manifests.application_object(application, namespace, creating=creating), config_maps, workloads
+        )
+
+    async def _unfinished(self, application: types.Application) -> Application | None:
+        """What a request like this one began and did not end.
+
+        Raises:
+            ConflictError: there is a whole application of this name.
+        """
+        found = await find_application(self.objects, application.name)
+        if found is None:
+            return None
+        if (found.metadata.annotations or {}).get(manifests.CREATING) == manifests.digest(application):
+            return found
+        kind = manifests.application_type(found)
+        raise ConflictError(
+            f"a {kind} application named {application.name!r} exists; names are unique over both types"
+        )
+
+    async def _try(self, plan: _Plan) -> None:
+        trial = self.objects if self.objects.dry_run else self.objects.trying()
+        objects: list[tuple[Kind[Any], Any]] = [(APPLICATION, plan.application)]
+        objects += [(CONFIG_MAP, one) for one in plan.config_maps]
+        for one in plan.workloads:
+            objects += [(one.kind, one.controller), *one.dependants]
+        await self._all(trial.create(kind, obj) for kind, obj in objects)
+
+    async def _make(self, plan: _Plan, unfinished: Application | None) -> Application:
+        """Make what is not there yet; if something fails, remove all of it.
+
+        Raises:
+            EcnsError: something failed; nothing is left, or the message says so.
+        """
+        found = unfinished or await self.objects.create(APPLICATION, plan.application)
+        if not plan.config_maps and not plan.workloads:
+            return found
+
+        async def create(kind: Kind[Any], obj: Any) -> Any:
+            try:
+                return await self.objects.create(kind, obj)
+            except ConflictError:
+                name = obj["metadata"]["name"] if isinstance(obj, dict) else obj.metadata.name
+                if unfinished is None or (made := await self._made(kind, name, found)) is None:
+                    raise
+                return made
+
+        async def workload(one: WorkloadObjects) -> None:
+            controller = await create(one.kind, one.controller)
+            await self.workloads.complete(one, controller, create)
+
+        try:
+            await self._all(create(CONFIG_MAP, one) for one in plan.config_maps)
+            await self._all(workload(one) for one in plan.workloads)
+            return await self.objects.change(APPLICATION, found.metadata.name, manifests.created)
+        except EcnsError as error:
+            try:
+                await self._remove(plan, found)
+            except EcnsError:
+                error.message += (
+                    f"; what was made before could not be removed again: application"
+                    f" {found.metadata.name!r} is unfinished, send the same request again to complete it"
+                )
+            raise
+
+    async def _made(self, kind: Kind[Any], name: str, application: Application) -> Resource | None:
+        """An object that was made for an unfinished application."""
+        try:
+            found: Resource = await self.objects.client.get(kind, name, self.objects.namespace)
+        except NotFoundError:
+            return None
+        metadata = found.metadata
+        labels = metadata.labels or {}
+        since = application.metadata.creation_timestamp or ""
+        ours = (
+            labels.get(PART_OF) == application.metadata.name
+            and labels.get(MANAGED_BY) == MANAGER
+            and (metadata.creation_timestamp or "") >= since
+            and metadata.deletion_timestamp is None
+        )
+        return found if ours else None
+
+    async def _remove(self, plan: _Plan, application: Application) -> None:
+        """Remove what was made of a plan; the Application last, so that what is left can be seen.
+
+        Raises:
+            EcnsError: something could not be removed.
+        """
+
+        async def remove(kind: Kind[Any], name: str) -> None:
+            if (made := await self._made(kind, name, application)) is not None:
+                await self._gone(kind, made)
+
+        await self._all(remove(kind, name) for kind, name in plan.members())
+        await self._gone(APPLICATION, application)
+
+    # Changing
+
+    async def describe(self, name: str, sent: Description) -> ApplicationInfo:
+        """Change the description; without one there is nothing to do.
+
+        Raises:
+            NotFoundError: it is not there.
+            ConflictError: somebody else changed it meanwhile.
+        """
+        found = await self.find(name)
+        if not isinstance(new := sent.description, msgspec.UnsetType):
+            found = await self.objects.change(APPLICATION, name, lambda whole: manifests.describe(whole, new))
+        return await self.shown(found)
+
+    async def act(self, name: str, action: Action) -> None:
+        """Start, stop or redeploy all workloads of an application; what is so already is left so.
+
+        Raises:
+            NotFoundError: it is not there.
+            EcnsError: it failed for some of them, which the details name; the others are done.
+        """
+        await self.find(name)
+        do = {"start": self.workloads.start, "stop": self.workloads.stop, "recreate": self.workloads.recreate}
+        members = await self._labelled(name, CONTROLLERS)
+
+        async def one(kind: Kind[Any], member: Resource) -> EcnsError | None:
+            try:
+                await do[action](member.metadata.name, kind.kind)
+            except NotFoundError:
+                return None  # deleted meanwhile
+            except EcnsError as error:
+                return error
+            return None
+
+        results = await self._all(one(kind, member) for kind, member in members)
+        failed = [
+            batches.Failed(name=member.metadata.name, code=error.status, reason=error.message)
+            for (_, member), error in zip(members, results, strict=True)
+            if error is not None
+        ]
+        if failed:
+            first = next(error for error in results if error is not None)
+            first.message = (
+                f"{len(failed)} of {len(members)} workloads could not be done;"
+                f" {failed[0].name!r}: {first.message}"
+            )
+            first.details = {**first.details, "workloads": msgspec.to_builtins(failed)}
+            raise first
+
+    # Deleting
+
+    async def delete(self, name: str, parts: frozenset[str]) -> None:
+        """Delete an application; the Application itself goes last, so that what failed can be repeated.
+
+        Args:
+            name: which.
+            parts: what goes with it: `workload`, `service`, `all`. What stays is no longer part of it.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        application = await self.find(name)
+        self._may("delete", manifests.application_type(application))
+        found = await self._labelled(name, (*CONTROLLERS, *COMPANIONS))
+        going = set(COMPANIONS) if "all" in parts else {SERVICE, INGRESS} if "service" in parts else set()
+        if parts:
+            going |= set(CONTROLLERS)
+        controllers = [one for one in found if one[0] in CONTROLLERS and one[0] in going]
+        gone = {controller.metadata.uid for _, controller in controllers}
+        faces = {SERVICE, INGRESS} & going
+        staying = [
+            (kind, one)
+            for kind, one in found
+            if kind not in going and (kind in {SERVICE, INGRESS} or not _owners(one) & gone)
+        ]
+        claims = await self._claims(controllers) if "all" in parts else []
+        await self._all(self._leave(kind, one, name) for kind, one in staying)
+        await self._all(self._delete(kind, one, with_services=bool(faces)) for kind, one in controllers)
+        others = [one for one in found if one[0] in going and one[0] not in CONTROLLERS]
+        await self._all(self._gone(kind, one) for kind, one in [*others, *claims])
+        owned = any(application.metadata.uid in _owners(one) for _, one in found)
+        await self._gone(APPLICATION, application, orphan=owned)
+
+    async def _labelled(self, name: str, kinds: Iterable[Kind[Any]]) -> list[Found]:
+        """What is part of an application, as the cluster itself has it now."""
+
+        async def of(kind: Kind[Any]) -> list[Found]:
+            labels = f"{PART_OF}={name}"
+            listing = await self.objects.client.list(kind, self.objects.namespace, labels=labels)
+            return [(kind, one) for one in listing.items]
+
+        return [one for found in await self._all(of(kind) for kind in kinds) for one in found]
+
+    async def _claims(self, controllers: Iterable[Found]) -> list[Found]:
+        """The claims that StatefulSets made; Kubernetes keeps them when the StatefulSet goes."""
+        patterns = [
+            rf"{re.escape(template.metadata.name)}-{re.escape(controller.metadata.name)}-\d+"
+            for _, controller in controllers
+            if isinstance(controller, StatefulSet)
+            for template in controller.spec.volume_claim_templates or ()
+        ]
+        if not patterns:
+            return []
+        called = re.compile("|".join(patterns))
+        listing = await self.objects.client.list(PERSISTENT_VOLUME_CLAIM, self.objects.namespace)
+        return [
+            (PERSISTENT_VOLUME_CLAIM, claim)
+            for claim in listing.items
+            if called.fullmatch(claim.metadata.name) and PART_OF not in (claim.metadata.labels or {})
+        ]
+
+    async def _delete(self, kind: Kind[Any], controller: Resource, *, with_services: bool) -> None:
+        base = WorkloadBase(name=controller.metadata.name, type=cast("Any", kind.kind))
+        with contextlib.suppress(NotFoundError):
+            await self.workloads.delete(base, policy=None, force=False, with_services=with_services)
+
+    async def _leave(self, kind: Kind[Any], one: Resource, name: str) -> None:
+        with contextlib.suppress(NotFoundError):
+            await self.objects.change(kind, one.metadata.name, lambda whole: manifests.leave(whole, name))
+
+    async def _gone(self, kind: Kind[Any], one: Resource, *, orphan: bool = False) -> None:
+        with contextlib.suppress(NotFoundError):
+            await self.objects.delete(
+                kind,
+                one.metadata.name,
+                uid=one.metadata.uid,
+                propagation="Orphan" if orphan else "Background",
+            )
+
+    # Throughout
+
+    async def _all(self, calls: Iterable[Awaitable[Any]]) -> list[Any]:
+        """As `all_of`, a few at a time: an application may not take all of a cluster's connections."""
+        gate = asyncio.Semaphore(batches.PARALLEL)
+
+        async def one(call: Awaitable[Any]) -> Any:
+            async with gate:
+                return await call
+
+        return await all_of(*(one(call) for call in calls))
+
+    def _may(self, verb: str, application_type: ApplicationType) -> None:
+        """Hybrid applications have rules of their own beside those of the route."""
+        if application_type == "Hybrid":
+            caller = self.objects.place.caller
+            self.policy.check(f"hybrid.{verb}", caller, {"project_id": caller.project_id})
+
+
+def _owners(one: Resource) -> set[str]:
+    return {owner.uid for owner in one.metadata.owner_references or ()}
