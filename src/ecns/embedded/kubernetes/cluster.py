@@ -413,17 +413,19 @@ class Cluster:
     ) -> Object:
         """Changes an object by a JSON, merge or strategic merge patch, or applies it.
 
-        `check` looks at the patched object before it is taken (strict decoding).
+        `resource` may be one that shows another's objects (`events.events.k8s.io`): the patch is of what it
+        shows. `check` looks at the patched object before it is taken (strict decoding).
 
         Raises:
             ApiError: as `update`, and 400 or 422 for a patch that cannot be applied.
 
         """
-        kind = self.resources[resource]
-        version = version or kind.storage_version
+        shown = self.resources[resource]
+        kind = self.resources[shown.stored_as]
+        version = version or shown.storage_version
         if content_type == patches.APPLY:
             return self._apply(
-                kind,
+                shown,
                 name,
                 namespace,
                 patch,
@@ -433,18 +435,18 @@ class Cluster:
                 manager=manager,
                 version=version,
             )
-        record = self.record(resource, name, namespace)
+        record = self.record(kind.name, name, namespace)
         base = (
-            clone(conversion.convert(record.obj, kind))
-            if conversion.is_needed(kind, version)
+            clone(conversion.convert(record.obj, shown))
+            if conversion.is_needed(shown, version)
             else clone(record.obj)
         )
-        base["apiVersion"] = kind.api_version(version)
-        new = patches.apply(base, patch, content_type, kind, version)
+        base["apiVersion"] = shown.api_version(version)
+        new = patches.apply(base, patch, content_type, shown, version)
         if check is not None:
             check(new)
         meta.check_identity(new, base)
-        new = conversion.restore(new, kind, version)
+        new = conversion.restore(new, shown, version)
         uid = meta.of(new).get("uid", "")
         if uid and uid != record.uid:
             cause = Cause("FieldValueInvalid", f'Invalid value: "{uid}": field is immutable', "metadata.uid")
@@ -464,7 +466,7 @@ class Cluster:
 
     def _apply(
         self,
-        kind: Resource,
+        shown: Resource,
         name: str,
         namespace: str,
         config: Object,
@@ -475,12 +477,13 @@ class Cluster:
         manager: Manager | None,
         version: str,
     ) -> Object:
+        kind = self.resources[shown.stored_as]
         manager = manager or Manager("kube-controller-manager", version)
         config = clone(config)
-        meta.check_applied(kind, version, config, name, namespace)
-        ownership.check(kind, version, config)
+        meta.check_applied(shown, version, config, name, namespace)
+        ownership.check(shown, version, config)
         if not kind.definition:
-            schemas.decode(kind.name, clone(config))
+            schemas.decode(shown.name, clone(config))
         record = self.store.get(kind.name, namespace, name)
         if record is None:
             if subresource:
@@ -492,23 +495,23 @@ class Cluster:
                 )
                 raise conflict(kind.name, name, why)
             config["metadata"].pop("resourceVersion", None)
-            applied = ownership.apply(kind, version, None, config, manager, "", self.now())
+            applied = ownership.apply(shown, version, None, config, manager, "", self.now())
             return self.create(
                 kind.name,
-                conversion.restore(applied.obj, kind, version),
+                conversion.restore(applied.obj, shown, version),
                 namespace=namespace,
                 user=user,
                 dry_run=dry_run,
                 version=version if kind.definition else "",
                 track=_keep_managers(applied.obj["metadata"].get("managedFields")),
             )
-        live = conversion.convert(record.obj, kind) if conversion.is_needed(kind, version) else record.obj
-        live = {**live, "apiVersion": kind.api_version(version)}
-        applied = ownership.apply(kind, version, live, config, manager, subresource, self.now())
+        live = conversion.convert(record.obj, shown) if conversion.is_needed(shown, version) else record.obj
+        live = {**live, "apiVersion": shown.api_version(version)}
+        applied = ownership.apply(shown, version, live, config, manager, subresource, self.now())
         return self.replace(
             kind,
             record,
-            clone(conversion.restore(applied.obj, kind, version)),
+            clone(conversion.restore(applied.obj, shown, version)),
             subresource=subresource,
             user=user,
             dry_run=dry_run,

@@ -267,7 +267,7 @@ class Rest:
         existing = self._cluster.store.get(stored.name, namespace, target.name)
         problems: list[str] = []
         new = self._cluster.patch(
-            stored.name,
+            resource.name,
             target.name,
             namespace,
             patch,
