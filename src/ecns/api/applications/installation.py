@@ -57,7 +57,7 @@ def documents() -> tuple[JsonObject, ...]:
 
 
 async def ensure(place: Place) -> None:
-    """Make sure that the caller can make applications in a place.
+    """Make sure that the caller can make applications in a place that is ready for writing.
 
     Raises:
         NotSupportedError: something is missing there, and ECNS may not make it; the message names the right.

@@ -211,6 +211,7 @@ class Applications:
                 "virtual_machines: this installation makes no virtual machines yet; nothing was made",
                 details={"field": "virtual_machines"},
             )
+        await self.objects.places.writing(self.objects.place)
         await installation.ensure(self.objects.place)
         found = None if self.objects.dry_run else await self._unfinished(application)
         if found is None:
