@@ -139,6 +139,11 @@ class Controller:
         self._timers.pop(key, None)
         self.enqueue(key)
 
+    def retry(self, namespace: str) -> None:
+        """Tries what failed in a namespace again now."""
+        for key in [key for key in self._failures if key[0] == namespace]:
+            self.enqueue(key)
+
     def _wake(self) -> None:
         if not self._pumping:
             self._pumping = True

@@ -11,6 +11,8 @@ from ecns.embedded.kubernetes.controllers import objects
 from ecns.embedded.kubernetes.controllers.base import Controller, Key
 
 if TYPE_CHECKING:
+    from ecns.embedded.kubernetes.cluster import Cluster
+    from ecns.embedded.kubernetes.controllers.shared import Shared
     from ecns.embedded.kubernetes.errors import Object
     from ecns.embedded.kubernetes.store import Record
 
@@ -29,10 +31,32 @@ class _OfServices(Controller):
 
     resource = "services"
 
+    def __init__(self, cluster: Cluster, shared: Shared) -> None:
+        super().__init__(cluster, shared)
+        self._seen: dict[str, dict[str, str]] = {}
+
+    def trigger(self, service: Object) -> str:
+        """The time of the earliest change since the last look: of the Service's creation, or a pod's readiness."""
+        uid, namespace = service["metadata"]["uid"], service["metadata"]["namespace"]
+        times = {uid: str(service["metadata"]["creationTimestamp"])}
+        for record in self.cluster.store.all("pods", namespace):
+            if all(record.labels.get(key) == value for key, value in service["spec"]["selector"].items()):
+                ready = objects.condition(record.obj, "Ready")
+                if ready is not None:
+                    times[record.uid] = str(ready["lastTransitionTime"])
+        before = self._seen.get(uid, {})
+        self._seen[uid] = times
+        return min((time for key, time in times.items() if time > before.get(key, "")), default="")
+
     def begin(self) -> None:
         """Watches Services and pods."""
         self.watch_own("services")
         self.watch("pods", self._pod)
+        self.watch("services", self._gone)
+
+    def _gone(self, event: str, _new: Object | None, old: Object | None) -> None:
+        if event == "DELETED" and old is not None:
+            self._seen.pop(old["metadata"]["uid"], None)
 
     def is_settled(self, record: Record) -> bool:
         """Its Endpoints are there; pods that change later are seen."""
@@ -75,7 +99,7 @@ class Endpoints(_OfServices):
         if not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
             return
         subsets = self._subsets(service)
-        trigger = _trigger(service, self.backends(service), current)
+        trigger = self.trigger(service)
         labels = {**(service["metadata"].get("labels") or {}), **_ENDPOINTS_MANAGED}
         if service["spec"].get("clusterIP") == "None":
             labels["service.kubernetes.io/headless"] = ""
@@ -159,7 +183,7 @@ class EndpointSlices(_OfServices):
         current.sort(key=lambda item: str(item["metadata"]["name"]))
         pods = self.backends(service)
         groups = self._groups(service, pods, current)
-        trigger = _trigger(service, pods, current[0] if current else None)
+        trigger = self.trigger(service)
         labels = {**(service["metadata"].get("labels") or {}), _MANAGED: _SLICER, SERVICE: key[1]}
         if service["spec"].get("clusterIP") == "None":
             labels["service.kubernetes.io/headless"] = ""
@@ -350,23 +374,3 @@ def _port(pod: Object, port: Object) -> Object | None:
     if port.get("appProtocol"):
         found["appProtocol"] = port["appProtocol"]
     return found
-
-
-def _trigger(service: Object, pods: list[Object], current: Object | None) -> str:
-    """The time of the change that led here: the Service's creation, or the last turn of a pod to Ready."""
-    times = [pod_time for pod_time in (_turned(pod) for pod in pods) if pod_time]
-    made: str = service["metadata"]["creationTimestamp"]
-    if current is None:
-        times.append(made)
-    if not times:
-        return ""
-    latest = max(times)
-    if current is None:
-        return latest
-    seen = (current["metadata"].get("annotations") or {}).get(_TRIGGER, "")
-    return latest if latest > max(seen, made) else ""
-
-
-def _turned(pod: Object) -> str:
-    ready = objects.condition(pod, "Ready")
-    return str(ready["lastTransitionTime"]) if ready and ready["status"] == "True" else ""

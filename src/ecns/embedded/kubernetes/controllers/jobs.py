@@ -103,6 +103,7 @@ class _Turn:
         self._conditions: list[Object] = list(self._status.get("conditions") or ())
         self._indexes = Indexes(self._spec, self._status, pods)
         self._wait: float | None = None
+        self._later: list[tuple[str, str]] = []
 
     def run(self) -> float | None:
         """Does what is due; returns the seconds until the next look, None when events will bring it."""
@@ -130,6 +131,8 @@ class _Turn:
             active = []
         else:
             active = self._fill(active, going, succeeded_now)
+        for reason, message in self._later:
+            self._say("Normal", reason, message)
         self._write(active, going, failed_now, succeeded_now)
         return self._wait
 
@@ -251,13 +254,13 @@ class _Turn:
             if found is not None and found["status"] == "True":
                 self._add("Suspended", "JobResumed", "Job resumed", "False")
                 self._status["startTime"] = clock.stamp(self._now)
-                self._say("Normal", "Resumed", "Job resumed")
+                self._later.append(("Resumed", "Job resumed"))
             elif not self._status.get("startTime"):
                 self._status["startTime"] = clock.stamp(self._now)
             return False
         if not self._has("Suspended"):
             self._add("Suspended", "JobSuspended", "Job suspended")
-            self._say("Normal", "Suspended", "Job suspended")
+            self._later.append(("Suspended", "Job suspended"))
             self._status.pop("startTime", None)
         return True
 

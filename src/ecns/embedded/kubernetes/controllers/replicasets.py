@@ -35,6 +35,14 @@ class ReplicaSets(Controller):
         self.watch_owned("pods", self.kind)
         self.watch("pods", self._orphaned)
         self.shared.orphans("pods")
+        for resource in ("serviceaccounts", "resourcequotas", "limitranges"):
+            self.watch(resource, self._rules)
+
+    def _rules(self, _event: str, new: Object | None, old: Object | None) -> None:
+        """What refused pods may have changed."""
+        obj = new or old
+        if obj is not None:
+            self.retry(obj["metadata"]["namespace"])
 
     def _orphaned(self, event: str, new: Object | None, old: Object | None) -> None:
         if event == "DELETED" or new is None or objects.controller_of(new) is not None:

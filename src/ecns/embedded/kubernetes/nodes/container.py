@@ -235,7 +235,8 @@ class Container:
                 "containerID": self.id,
             }
         }
-        self.ready = self.started = False
+        self.started = False
+        self.ready = self.kind == "init" and not self.is_sidecar and code == 0
         self.process = None
         self.probes = {}
 

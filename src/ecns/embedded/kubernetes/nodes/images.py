@@ -6,6 +6,7 @@ Nothing is pulled. Names decide: see the package's description.
 from __future__ import annotations
 
 import hashlib
+import random
 import re
 from typing import NamedTuple
 
@@ -71,7 +72,9 @@ def failure(image: Image) -> str:
     start = f'failed to pull and unpack image "{shown}": failed to resolve reference "{shown}": '
     if lost:
         address = f'Head "https://{image.registry}/v2/{image.repository}/manifests/{image.tag}"'
-        return f"{start}failed to do request: {address}: dial tcp: lookup {image.registry}: no such host"
+        port = random.randrange(32768, 61000)  # noqa: S311  a port is no secret
+        why = f"read udp 10.88.0.2:{port}->10.96.0.10:53: i/o timeout"
+        return f"{start}failed to do request: {address}: dial tcp: lookup {image.registry} on 10.96.0.10:53: {why}"
     return (
         f"{start}pull access denied, repository does not exist or may require authorization: "
         "server message: insufficient_scope: authorization failed"

@@ -18,7 +18,18 @@ VERSION = "v1.36.2"
 PROVISIONER = "embedded.ecns.io/local"
 STORAGE_CLASS = "standard"
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-_CAPACITY = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "20000"}
+_CAPACITY = {
+    "cpu": "64",
+    "ephemeral-storage": "1Ti",
+    "hugepages-1Gi": "0",
+    "hugepages-2Mi": "0",
+    "memory": "256Gi",
+    "pods": "19999",
+}
+_MIGRATED = (
+    "kubernetes.io/aws-ebs,kubernetes.io/azure-disk,kubernetes.io/azure-file,kubernetes.io/cinder,"
+    "kubernetes.io/gce-pd,kubernetes.io/portworx-volume,kubernetes.io/vsphere-volume"
+)
 _CONDITIONS = (
     ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -37,15 +48,27 @@ def ensure(cluster: Cluster) -> None:
         return
     for name, address in NODES.items():
         node = cluster.create("nodes", _node(name, address, clock.stamp(cluster.now())))
+        owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node["metadata"]["uid"]}
+        cluster.create(
+            "csinodes.storage.k8s.io",
+            {
+                "kind": "CSINode",
+                "apiVersion": "storage.k8s.io/v1",
+                "metadata": {
+                    "name": name,
+                    "annotations": {"storage.alpha.kubernetes.io/migrated-plugins": _MIGRATED},
+                    "ownerReferences": [owner],
+                },
+                "spec": {"drivers": None},
+            },
+        )
         lease = {
             "kind": "Lease",
             "apiVersion": "coordination.k8s.io/v1",
             "metadata": {
                 "name": name,
                 "namespace": "kube-node-lease",
-                "ownerReferences": [
-                    {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node["metadata"]["uid"]}
-                ],
+                "ownerReferences": [owner],
             },
             "spec": {
                 "holderIdentity": name,

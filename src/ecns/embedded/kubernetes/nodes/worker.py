@@ -544,7 +544,7 @@ class Worker:
         if container.behaviour == "never-ready":
             container.probes.pop("readiness", None)
         elif container.started and "readiness" not in container.probes:
-            container.ready = True
+            container.ready = container.kind == "main" or container.is_sidecar
 
     def _probe(self, now: datetime) -> None:
         for container in self.containers:
