@@ -15,6 +15,7 @@ _SUFFIX = re.compile(rf"-[{_SAFE}]{{5}}(?=$|[^a-z0-9-])")
 _GENERATED = re.compile(rf"(?<=[a-zB])[{_SAFE}]{{5}}$")
 _HEX = re.compile(r"\.[0-9a-f]{16}(?=$|[^0-9a-f])")
 _CONTAINER = re.compile(r"(containerd|fakeRuntime)://[0-9a-zA-Z_-]+")
+_HASH_TERM = re.compile(rf"(pod-template-hash=)[{_SAFE}0-9]+")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ADDRESS = re.compile(r"\b(10|192\.0\.2|127\.0\.0|172\.\d+|192\.168)(\.\d+){1,3}(:\d+)?\b")
 _VERSION = re.compile(r"(?i)(resource ?versions?[^0-9\"]{0,30}\"?|current: |\()(\d+)")
@@ -39,6 +40,7 @@ def text(value: str) -> str:
     value = _TIME.sub("<time>", value)
     value = _CONTAINER.sub("<container>", value)
     value = _DIGEST.sub("<digest>", value)
+    value = _HASH_TERM.sub(r"\1<hash>", value)
     value = _ADDRESS.sub("<address>", value)
     value = _HEX.sub(".<hex>", value)
     value = _MINUTE.sub("-<minute>", value)
@@ -64,6 +66,8 @@ def body(value: Any, *, managed: bool = False, key: str = "") -> Any:
         return _object(value, managed=managed, key=key)
     if isinstance(value, list):
         items = [body(item, managed=managed, key=key) for item in value]
+        if key == "items":
+            items.sort(key=_rank)
         if key == "managedFields":
             items.sort(key=lambda item: (item["manager"], item["operation"], item.get("subresource", "")))
         if key in {"causes", "resourceRules", "nonResourceRules"}:
@@ -77,13 +81,24 @@ def body(value: Any, *, managed: bool = False, key: str = "") -> Any:
         return "<version>" if value.isdigit() else value
     if key == "continue":
         return _token(value)
-    if key in {"pod-template-hash", "controller-revision-hash", "currentRevision", "updateRevision"}:
+    if key == "generateName":
+        return text(value.rstrip("-")) + "-"
+    if key in {"pod-template-hash", "controller.kubernetes.io/hash", "controller-revision-hash", "currentRevision", "updateRevision"}:
         return re.sub(rf"[{_SAFE}0-9]{{6,10}}$", "<hash>", value)
     if key == "storageVersionHash":
         return "<hash>"
     if key == "name":
         value = re.sub(r"^(.*)\b(kube-api-access)-\w{5}$", r"\1\2-<random>", value)
     return text(value)
+
+
+def _rank(item: Any) -> str:
+    return json.dumps(item, sort_keys=True)
+
+
+def grouped(events: list[Any]) -> list[Any]:
+    """A history: each object's states in their order, whatever the order of different objects was."""
+    return sorted(events, key=lambda event: str(event["object"].get("metadata", {}).get("name", "")))
 
 
 def _object(value: dict[str, Any], *, managed: bool, key: str) -> Any:

@@ -28,8 +28,8 @@ FOLDER = Path(os.environ.get("ECNS_ORACLE", ROOT.parent / "shared" / "oracle"))
 FILES = ("discovery", "defaults", "errors", "patches", "apply", "watch", "controllers", "streams")
 TOKEN = "oracle-admin"
 _QUIET = 0.03
-_SETTLED = 3.0
-_PATIENCE = {"controllers": 6.0, "streams": 4.0, "defaults": 4.0, "watch": 1.0}
+_SETTLED = 2.0
+_PATIENCE = {"controllers": 4.0, "streams": 4.0, "defaults": 4.0, "watch": 1.0}
 _AT_ONCE = 12
 
 
@@ -102,7 +102,7 @@ class Scene:
         self.name = name
         self.exchanges = exchanges
         self.cluster = Cluster()
-        self._strings: dict[str, str] = {}
+        self._strings = dict(scenes.NODES)
         self._versions: list[tuple[int, int]] = []
         self._token = ""
         self._url = ""
@@ -156,6 +156,9 @@ class Scene:
             await self._send("POST", "/api/v1/namespaces", body)
         await self._settle()
         await self._send("DELETE", "/apis/storage.k8s.io/v1/storageclasses/standard", None)
+        if self.file == "controllers" and self.name not in scenes.ALL_NODES:
+            for node in list(scenes.NODES.values())[1:]:
+                await self._send("PATCH", f"/api/v1/nodes/{node}", {"spec": {"unschedulable": True}})
         inferred = []
         if self.file == "controllers" and self.name not in scenes.SETUPS:
             inferred = scenes.infer(copy.deepcopy(self.exchanges))
@@ -163,6 +166,8 @@ class Scene:
             status, text = await self._send(method, path, body)
             assert status < 300, f"setup of {self.name}: {method} {path}: {text}"
             await self._settle()
+        if inferred or self.name in scenes.SETUPS:
+            self._versions.append((0, self.cluster.store.revision))
 
     async def _send(self, method: str, path: str, body: Any) -> tuple[int, str]:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
@@ -204,6 +209,7 @@ class Scene:
 
     async def _ask(self, exchange: Exchange) -> dict[str, Any]:
         request = exchange.request
+        self._adopt(request["path"])
         headers = dict(request["headers"])
         auth = request.get("auth")
         if auth != "none":
@@ -273,6 +279,19 @@ class Scene:
             if present and metadata.get("resourceVersion", "0") != "0":
                 metadata["resourceVersion"] = present
         return sent
+
+    def _adopt(self, path: str) -> None:
+        """Lets a generated name that no answer told stand for one of ours."""
+        target = requests.parse("GET", path, {})
+        if target is None or not target.name or target.name in self._strings:
+            return
+        shown = normal.text(target.name)
+        if shown == target.name or self.cluster.store.get(target.full, target.namespace, target.name):
+            return
+        for record in self.cluster.store.all(target.full, target.namespace):
+            if normal.text(record.name) == shown and record.name not in self._strings.values():
+                self._strings[target.name] = record.name
+                return
 
     def _present(self, path: str) -> str:
         """The resourceVersion that the object of a path has now."""
@@ -410,6 +429,8 @@ class Scene:
                 body = yaml.safe_load(body)
             body = normal.generated(body, normal.names(body, {}))
             body = normal.body(body, managed=managed)
+            if self.file == "controllers" and isinstance(body, list):
+                body = normal.grouped(body)
             if isinstance(body, list) and body and isinstance(body[0], dict) and "op" in body[0]:
                 body = _joined(body)
             headers = dict(answer["headers"])

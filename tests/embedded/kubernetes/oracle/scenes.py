@@ -127,6 +127,11 @@ SETUPS: dict[str, list[tuple[str, str, Any]]] = {
 }
 """Scenario → (method, path, body) of the requests that prepare it, in order."""
 
+NODES = {"real-0": "node-1", "hollow-0": "node-2", "hollow-1": "node-3"}
+"""The recorded nodes and ours."""
+ALL_NODES = {"ds-nodes", "sts-volumes"}
+"""Scenarios in which all nodes take pods; in the others two of them are cordoned."""
+
 _WEB = {"app": "web"}
 _SLEEPER = {
     "name": "c",
