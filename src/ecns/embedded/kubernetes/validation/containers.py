@@ -14,6 +14,15 @@ from ecns.embedded.kubernetes.validation.causes import Causes
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
 
+_NOT_EPHEMERAL = (
+    "ports",
+    "resources",
+    "resizePolicy",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
+)
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _ENV_FIELDS = (
@@ -229,34 +238,69 @@ def _environment_from(causes: Causes, path: str, items: list[Object]) -> None:
 
 
 def _mounts(causes: Causes, path: str, item: Object, volumes: set[str]) -> None:
-    devices = {device.get("devicePath") for device in item.get("volumeDevices", ())}
+    devices = item.get("volumeDevices", [])
+    device_paths = {device.get("devicePath") for device in devices}
+    device_names = {device.get("name") for device in devices}
     seen: set[str] = set()
     for index, mount in enumerate(item.get("volumeMounts", ())):
-        at, name, target = f"{path}.volumeMounts[{index}]", mount.get("name", ""), mount.get("mountPath", "")
+        at, name, target = f"{path}[{index}]", mount.get("name", ""), mount.get("mountPath", "")
         if not name:
             causes.required(f"{at}.name")
-        elif name not in volumes:
+        if name not in volumes:
             causes.not_found(f"{at}.name", name)
         if not target:
             causes.required(f"{at}.mountPath")
         if target in seen:
             causes.invalid(f"{at}.mountPath", target, "must be unique")
         seen.add(target)
-        if target in devices:
+        if name in device_names:
+            causes.invalid(f"{at}.name", name, "must not already exist in volumeDevices")
+        if target in device_paths:
             causes.invalid(f"{at}.mountPath", target, "must not already exist as a path in volumeDevices")
-        if mount.get("subPath"):
-            _below(causes, f"{at}.subPath", mount["subPath"])
-        if mount.get("subPathExpr"):
-            if mount.get("subPath"):
-                causes.invalid(
-                    f"{at}.subPathExpr",
-                    mount["subPathExpr"],
-                    "subPathExpr and subPath are mutually exclusive",
-                )
-            _below(causes, f"{at}.subPathExpr", mount["subPathExpr"])
-        propagation = mount.get("mountPropagation")
-        if propagation is not None:
-            causes.one_of(f"{at}.mountPropagation", propagation, ("Bidirectional", "HostToContainer", "None"))
+        _mount_details(causes, path, at, mount)
+
+
+def _mount_details(causes: Causes, path: str, at: str, mount: Object) -> None:
+    """Sub-paths and propagation, whose faults Kubernetes reports without the mount's number."""
+    below, expression = mount.get("subPath"), mount.get("subPathExpr")
+    if below:
+        _below(causes, f"{path}.subPath", below)
+    if expression:
+        if below:
+            causes.invalid(f"{at}.subPathExpr", expression, "subPathExpr and subPath are mutually exclusive")
+        _below(causes, f"{path}.subPathExpr", expression)
+    propagation = mount.get("mountPropagation")
+    if propagation is not None:
+        supported = ("Bidirectional", "HostToContainer", "None")
+        causes.one_of(f"{path}.mountPropagation", propagation, supported)
+
+
+def _devices(causes: Causes, path: str, item: Object, volumes: set[str]) -> None:
+    mounts = item.get("volumeMounts", [])
+    mount_names = {mount.get("name") for mount in mounts}
+    mount_paths = {mount.get("mountPath") for mount in mounts}
+    names_seen: set[str] = set()
+    paths_seen: set[str] = set()
+    for index, device in enumerate(item.get("volumeDevices", ())):
+        at, name, target = f"{path}[{index}]", device.get("name", ""), device.get("devicePath", "")
+        if not name:
+            causes.required(f"{at}.name")
+        if name in names_seen:
+            causes.invalid(f"{at}.name", name, "must be unique")
+        if name not in volumes:
+            causes.not_found(f"{at}.name", name)
+        if not target:
+            causes.required(f"{at}.devicePath")
+        if target in paths_seen:
+            causes.invalid(f"{at}.devicePath", target, "must be unique")
+        if ".." in target.split("/"):
+            causes.invalid(f"{at}.devicePath", target, "can not contain backsteps ('..')")
+        if name in mount_names:
+            causes.invalid(f"{at}.name", name, "must not already exist in volumeMounts")
+        if target in mount_paths:
+            causes.invalid(f"{at}.devicePath", target, "must not already exist as a path in volumeMounts")
+        names_seen.add(name)
+        paths_seen.add(target)
 
 
 def _below(causes: Causes, path: str, value: str) -> None:
@@ -282,8 +326,8 @@ def _handler(causes: Causes, path: str, found: Object) -> None:
                 causes.required(f"{at}.path")
             port(causes, f"{at}.port", action.get("port", 0))
             causes.one_of(f"{at}.scheme", action.get("scheme", ""), ("HTTP", "HTTPS"))
-            for index, header in enumerate(action.get("httpHeaders", ())):
-                _header(causes, f"{at}.httpHeaders[{index}]", header)
+            for header in action.get("httpHeaders", ()):
+                _header(causes, f"{at}.httpHeaders", header)
         elif name == "tcpSocket":
             port(causes, f"{at}.port", action.get("port", 0))
         elif name == "grpc":
@@ -301,7 +345,7 @@ def _header(causes: Causes, path: str, header: Object) -> None:
             "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', "
             "regex used for validation is '[-A-Za-z0-9]+')"
         )
-        causes.invalid(f"{path}.name", name, detail)
+        causes.invalid(path, name, detail)
 
 
 def port(causes: Causes, path: str, value: Any) -> None:
@@ -324,6 +368,8 @@ def _probe(causes: Causes, path: str, probe: Object, *, once: bool) -> None:
         causes.invalid(f"{path}.terminationGracePeriodSeconds", grace, "must be greater than 0")
     if once and probe.get("successThreshold", 1) != 1:
         causes.invalid(f"{path}.successThreshold", probe["successThreshold"], "must be 1")
+    if not once and grace is not None:
+        causes.invalid(f"{path}.terminationGracePeriodSeconds", grace, "must not be set for readinessProbes")
 
 
 def _probes(causes: Causes, path: str, item: Object) -> None:
@@ -397,8 +443,8 @@ def seccomp(causes: Causes, path: str, profile: Object | None) -> None:
             causes.one_of(f"{path}.type", kind, ("Localhost", "RuntimeDefault", "Unconfined"))
 
 
-def common(causes: Causes, path: str, item: Object, volumes: set[str], *, pod: bool) -> None:
-    """Checks what containers of all sorts have in common; a pod's images are looked at more closely."""
+def common(causes: Causes, path: str, item: Object, volumes: set[str]) -> None:
+    """Checks what containers of all sorts have in common."""
     name = item.get("name", "")
     if not name:
         causes.required(f"{path}.name")
@@ -407,58 +453,84 @@ def common(causes: Causes, path: str, item: Object, volumes: set[str], *, pod: b
     image = item.get("image", "")
     if not image:
         causes.required(f"{path}.image")
-    elif pod and image != image.strip():
-        causes.invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
     policy = item.get("terminationMessagePolicy")
     if policy:
-        causes.one_of(f"{path}.terminationMessagePolicy", policy, ("FallbackToLogsOnError", "File"))
+        causes.one_of(f"{path}.terminationMessagePolicy", policy, ("File", "FallbackToLogsOnError"))
     _ports(causes, f"{path}.ports", item.get("ports", []))
     _environment(causes, f"{path}.env", item.get("env", []))
     _environment_from(causes, f"{path}.envFrom", item.get("envFrom", []))
-    _mounts(causes, path, item, volumes)
+    _mounts(causes, f"{path}.volumeMounts", item, volumes)
+    _devices(causes, f"{path}.volumeDevices", item, volumes)
     causes.required_one_of(f"{path}.imagePullPolicy", item.get("imagePullPolicy"), PULL_POLICIES)
     resources(causes, f"{path}.resources", item.get("resources", {}))
     security_context(causes, f"{path}.securityContext", item.get("securityContext", {}))
 
 
-def _host_ports(causes: Causes, path: str, items: list[Object], *, host_network: bool) -> None:
-    taken: set[tuple[Any, ...]] = set()
+def _host_ports(causes: Causes, path: str, items: list[Object]) -> None:
+    taken: set[str] = set()
     for index, item in enumerate(items):
-        for number, port_ in enumerate(item.get("ports", ())):
-            at, host = f"{path}[{index}].ports[{number}].hostPort", port_.get("hostPort")
-            if not host:
-                continue
-            if host_network and host != port_.get("containerPort"):
-                causes.invalid(at, host, "must match `containerPort` when `hostNetwork` is true")
-            key = (port_.get("protocol"), port_.get("hostIP", ""), host)
-            if key in taken:
-                causes.duplicate(at, f"{key[0]}/{key[1]}/{key[2]}")
-            taken.add(key)
+        for number, found in enumerate(item.get("ports", ())):
+            if found.get("hostPort"):
+                key = f"{found.get('protocol', '')}/{found.get('hostIP', '')}/{found['hostPort']}"
+                if key in taken:
+                    causes.duplicate(f"{path}[{index}].ports[{number}].hostPort", key)
+                taken.add(key)
 
 
-def containers(causes: Causes, path: str, spec: Object, volumes: set[str], *, pod: bool) -> None:
+def _host_network(causes: Causes, path: str, items: list[Object]) -> None:
+    for index, item in enumerate(items):
+        for number, found in enumerate(item.get("ports", ())):
+            host = found.get("hostPort", 0)
+            if host and host != found.get("containerPort"):
+                detail = "must match `containerPort` when `hostNetwork` is true"
+                causes.invalid(f"{path}[{index}].ports[{number}].hostPort", host, detail)
+
+
+def containers(causes: Causes, path: str, spec: Object, volumes: set[str]) -> None:
     """Checks all containers of a pod's spec."""
     items = spec.get("containers") or []
     if not items:
         causes.required(f"{path}.containers")
     seen: set[str] = set()
-    host_network = bool(spec.get("hostNetwork"))
     for index, item in enumerate(items):
         at = f"{path}.containers[{index}]"
-        common(causes, at, item, volumes, pod=pod)
+        common(causes, at, item, volumes)
         _unique(causes, at, item, seen)
         _probes(causes, at, item)
-    if items:
-        _host_ports(causes, f"{path}.containers", items, host_network=host_network)
+    _host_ports(causes, f"{path}.containers", items)
     for index, item in enumerate(spec.get("initContainers", ())):
-        _init(causes, f"{path}.initContainers[{index}]", item, volumes, seen, pod=pod)
+        _init(causes, f"{path}.initContainers[{index}]", item, volumes, seen)
+    lasting = frozenset(seen)
     for index, item in enumerate(spec.get("ephemeralContainers", ())):
         at = f"{path}.ephemeralContainers[{index}]"
-        common(causes, at, item, volumes, pod=pod)
+        common(causes, at, item, volumes)
+        image(causes, at, item)
         _unique(causes, at, item, seen)
-        for name in ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"):
-            if item.get(name):
-                causes.forbidden(f"{at}.{name}", "cannot be set for an Ephemeral Container")
+        _ephemeral(causes, at, item, lasting)
+    if spec.get("hostNetwork"):
+        _host_network(causes, f"{path}.containers", items)
+
+
+def _ephemeral(causes: Causes, path: str, item: Object, lasting: frozenset[str]) -> None:
+    """Checks what is particular to an ephemeral container; `lasting` are the names of the other sorts."""
+    target = item.get("targetContainerName")
+    if target and target not in lasting:
+        causes.not_found(f"{path}.targetContainerName", target)
+    detail = "cannot be set for an Ephemeral Container"
+    for name in _NOT_EPHEMERAL:
+        if item.get(name):
+            causes.forbidden(f"{path}.{name}", detail)
+    for index, mount in enumerate(item.get("volumeMounts", ())):
+        for name in ("subPath", "subPathExpr"):
+            if mount.get(name):
+                causes.forbidden(f"{path}.volumeMounts[{index}].{name}", detail)
+
+
+def image(causes: Causes, path: str, item: Object) -> None:
+    """Checks an image's name as it is checked in pods, but not in templates."""
+    name = item.get("image", "")
+    if name != name.strip():
+        causes.invalid(f"{path}.image", name, "must not have leading or trailing whitespace")
 
 
 def _unique(causes: Causes, path: str, item: Object, seen: set[str]) -> None:
@@ -469,8 +541,8 @@ def _unique(causes: Causes, path: str, item: Object, seen: set[str]) -> None:
         seen.add(name)
 
 
-def _init(causes: Causes, path: str, item: Object, volumes: set[str], seen: set[str], *, pod: bool) -> None:
-    common(causes, path, item, volumes, pod=pod)
+def _init(causes: Causes, path: str, item: Object, volumes: set[str], seen: set[str]) -> None:
+    common(causes, path, item, volumes)
     _unique(causes, path, item, seen)
     restarts = item.get("restartPolicy")
     if restarts is not None and restarts not in {"Always", "OnFailure", "Never"}:

@@ -350,7 +350,7 @@ def priority_class(causes: Causes, obj: Object) -> None:
         causes.forbidden("value", detail)
     policy: Any = obj.get("preemptionPolicy")
     if policy is not None:
-        causes.one_of("preemptionPolicy", policy, ("Never", "PreemptLowerPriority"))
+        causes.one_of("preemptionPolicy", policy, ("PreemptLowerPriority", "Never"))
 
 
 def priority_class_update(causes: Causes, new: Object, old: Object) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
     from ecns.embedded.kubernetes.validation.causes import Causes
 
-_EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 def nothing(causes: Causes, obj: Object) -> None:

@@ -82,10 +82,10 @@ def _names(causes: Causes, path: str, spec: Object) -> None:
             causes.each(f"{path}.{name}", spec[name], names.dns_label(spec[name]))
 
 
-def pod_spec(causes: Causes, path: str, spec: Object, *, pod: bool = False) -> None:
+def pod_spec(causes: Causes, path: str, spec: Object) -> None:
     """Checks the spec of a pod or of a template."""
     mountable = volumes.volumes(causes, f"{path}.volumes", spec.get("volumes", []))
-    containers.containers(causes, path, spec, mountable, pod=pod)
+    containers.containers(causes, path, spec, mountable)
     restarts = spec.get("restartPolicy", "")
     causes.required_one_of(f"{path}.restartPolicy", restarts, ("Always", "OnFailure", "Never"))
     causes.required_one_of(f"{path}.dnsPolicy", spec.get("dnsPolicy", ""), _DNS_POLICIES)
@@ -96,22 +96,33 @@ def pod_spec(causes: Causes, path: str, spec: Object, *, pod: bool = False) -> N
     for index, gate in enumerate(spec.get("readinessGates", ())):
         kind = gate.get("conditionType", "")
         causes.each(f"{path}.readinessGates[{index}].conditionType", kind, names.qualified_name(kind))
+    gates: set[str] = set()
+    for index, gate in enumerate(spec.get("schedulingGates", ())):
+        name, at = gate.get("name", ""), f"{path}.schedulingGates[{index}]"
+        causes.each(at, name, names.qualified_name(name))
+        if name in gates:
+            causes.duplicate(at, name)
+        gates.add(name)
     scheduling.topology_spread(
         causes, f"{path}.topologySpreadConstraints", spec.get("topologySpreadConstraints", [])
     )
+    if spec.get("hostUsers") is False:
+        for name, shown in (("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")):
+            if spec.get(name):
+                causes.forbidden(f"{path}.{shown}", "when `pod.Spec.HostUsers` is false")
     _names(causes, path, spec)
     scheduling.tolerations(causes, f"{path}.tolerations", spec.get("tolerations", []))
     for index, alias in enumerate(spec.get("hostAliases", ())):
         at = f"{path}.hostAliases[{index}]"
         causes.each(f"{at}.ip", alias.get("ip", ""), names.ip_address(alias.get("ip", "")))
-        for host in alias.get("hostnames", ()):
-            causes.each(f"{at}.hostnames", host, names.dns_subdomain(host))
+        for number, host in enumerate(alias.get("hostnames", ())):
+            causes.each(f"{at}.hostnames[{number}]", host, names.dns_subdomain(host))
     for name in ("priorityClassName", "runtimeClassName"):
         if spec.get(name):
             causes.each(f"{path}.{name}", spec[name], names.dns_subdomain(spec[name]))
     policy = spec.get("preemptionPolicy")
     if policy is not None:
-        causes.one_of(f"{path}.preemptionPolicy", policy, ("Never", "PreemptLowerPriority"))
+        causes.one_of(f"{path}.preemptionPolicy", policy, ("PreemptLowerPriority", "Never"))
     for name, amount in spec.get("overhead", {}).items():
         containers.quantity(causes, f"{path}.overhead[{name}]", name, amount)
 
@@ -129,7 +140,8 @@ def template(causes: Causes, path: str, found: Object) -> None:
 
 def pod(causes: Causes, obj: Object) -> None:
     """Checks a new Pod."""
-    pod_spec(causes, "spec", obj["spec"], pod=True)
+    pod_spec(causes, "spec", obj["spec"])
+    _images(causes, obj["spec"], missing=False)
     if obj["spec"].get("ephemeralContainers"):
         causes.forbidden("spec.ephemeralContainers", "cannot be set on create")
 
@@ -139,14 +151,12 @@ def pod_template(causes: Causes, obj: Object) -> None:
     template(causes, "template", obj["template"])
 
 
-def _images(causes: Causes, spec: Object) -> None:
+def _images(causes: Causes, spec: Object, *, missing: bool) -> None:
     for name in ("containers", "initContainers"):
         for index, item in enumerate(spec.get(name) or ()):
-            image, at = item.get("image", ""), f"spec.{name}[{index}].image"
-            if not image:
-                causes.required(at)
-            elif image != image.strip():
-                causes.invalid(at, image, "must not have leading or trailing whitespace")
+            if missing and not item.get("image"):
+                causes.required(f"spec.{name}[{index}].image")
+            containers.image(causes, f"spec.{name}[{index}]", item)
 
 
 def _deadline(causes: Causes, spec: Object, before: Object) -> None:
@@ -166,7 +176,8 @@ def _deadline(causes: Causes, spec: Object, before: Object) -> None:
 
 def _tolerations(causes: Causes, spec: Object, before: Object) -> None:
     new, old = spec.get("tolerations", []), before.get("tolerations", [])
-    if any(item not in new for item in old):
+    kept = [{**item, "tolerationSeconds": None} for item in new]
+    if any({**item, "tolerationSeconds": None} not in kept for item in old):
         causes.forbidden(
             "spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"
         )
@@ -181,7 +192,7 @@ def update(causes: Causes, new: Object, old: Object) -> None:
         if len(spec.get(name) or ()) != len(before.get(name) or ()):
             causes.forbidden(f"spec.{name}", "pod updates may not add or remove containers")
             return
-    _images(causes, spec)
+    _images(causes, spec, missing=True)
     _deadline(causes, spec, before)
     _tolerations(causes, spec, before)
     munged = {**spec}
@@ -197,11 +208,10 @@ def update(causes: Causes, new: Object, old: Object) -> None:
     if before.get("terminationGracePeriodSeconds", 0) < 0 and spec.get("terminationGracePeriodSeconds") == 1:
         munged["terminationGracePeriodSeconds"] = before["terminationGracePeriodSeconds"]
     if before.get("schedulingGates"):
-        gates = [gate for gate in spec.get("schedulingGates", ()) if gate not in before["schedulingGates"]]
-        if gates:
-            causes.forbidden(
-                "spec.schedulingGates", "only deletion is allowed, but found new scheduling gate"
-            )
+        for index, gate in enumerate(spec.get("schedulingGates", ())):
+            if gate not in before["schedulingGates"]:
+                detail = f"only deletion is allowed, but found new scheduling gate '{gate['name']}'"
+                causes.forbidden(f"spec.schedulingGates[{index}].name", detail)
         munged["schedulingGates"] = before["schedulingGates"]
     if munged != before:
         difference = internal.difference("PodSpec", deepcopy(before), munged)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
     from ecns.embedded.kubernetes.validation.causes import Causes
 
-_EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _WEIGHTS = range(1, 101)
@@ -64,7 +64,12 @@ def node_selector(causes: Causes, path: str, selector: Object) -> None:
     if not terms:
         causes.required(f"{path}.nodeSelectorTerms", "must have at least one node selector term")
     for index, term in enumerate(terms):
-        _node_term(causes, f"{path}.nodeSelectorTerms[{index}]", term)
+        at = f"{path}.nodeSelectorTerms[{index}]"
+        _node_term(causes, at, term)
+        for number, item in enumerate(term.get("matchExpressions", ())):
+            for position, value in enumerate(item.get("values", ())):
+                where = f"{at}.matchExpressions[{number}].values[{position}]"
+                causes.each(where, value, names.label_value(value))
 
 
 def _pod_term(causes: Causes, path: str, term: Object) -> None:
@@ -125,7 +130,9 @@ def tolerations(causes: Causes, path: str, items: list[Object]) -> None:
                 "effect must be 'NoExecute' when `tolerationSeconds` is set",
             )
         if operator in {"", "Equal"}:
-            causes.each(f"{at}.operator", value, names.label_value(value))
+            wrong = names.label_value(value)
+            if wrong:
+                causes.invalid(f"{at}.operator", value, ";".join(wrong))
         elif operator == "Exists":
             if value:
                 causes.invalid(f"{at}.operator", value, "value must be empty when `operator` is 'Exists'")
