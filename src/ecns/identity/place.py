@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,6 +44,8 @@ class Place(msgspec.Struct, frozen=True):
     namespace: str
     actor: Impersonation | None
     """As whom changes are made; None where the cluster does not allow impersonation."""
+    places: Places
+    """Who made it, and remembers what is written in it."""
     written: dict[str, int]
     """By resource, the newest resourceVersion this caller wrote here: nothing older is shown to them."""
 
@@ -138,6 +141,7 @@ class Places:
             cluster=found,
             namespace=namespace,
             actor=self.actor(caller) if found.impersonate else None,
+            places=self,
             written=session.written.get(found.name, {}),
         )
 
@@ -297,20 +301,24 @@ async def bind_project(cluster: Cluster, namespace: Namespace) -> None:
         await bind(cluster, namespace, project_id, _listed(metadata.annotations, USERS_ANNOTATION))
 
 
-async def seed(cluster: Cluster, projects: dict[str, str]) -> None:
-    """Give each project (name to id) a namespace of its name, where there is none yet.
+async def seed(cluster: Cluster, namespaces: Mapping[str, tuple[str, str]]) -> None:
+    """Make namespaces of projects, where there are none of their names yet.
+
+    Args:
+        cluster: where.
+        namespaces: by name, the id and the name of the project.
 
     Raises:
         UpstreamError: the cluster does not answer.
     """
-    for name, project_id in projects.items():
+    for name, (project_id, project_name) in namespaces.items():
         namespace = {
             "apiVersion": NAMESPACE.api_version,
             "kind": NAMESPACE.kind,
             "metadata": {
                 "name": name,
                 "labels": {PROJECT_LABEL: project_id},
-                "annotations": {PROJECT_NAME_ANNOTATION: name},
+                "annotations": {PROJECT_NAME_ANNOTATION: project_name},
             },
         }
         with contextlib.suppress(ConflictError):

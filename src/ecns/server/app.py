@@ -82,8 +82,8 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
         assert caller is not None, "the guard let it through"  # noqa: S101  a fault of ours
         return caller
 
-    async def provide_place(request: Request[Any, Any, Any], caller: Caller) -> Place:
-        headers = request.headers
+    async def provide_place(request: Request[Any, Any, Any]) -> Place:
+        caller, headers = await provide_caller(request), request.headers
         place = await places.resolve(
             caller,
             cluster=headers.get("x-ecns-cluster", ""),

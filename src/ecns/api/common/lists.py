@@ -7,9 +7,11 @@ Source: decisions, "Calling": `page` from 1, `page_size` 1 to 500, without `page
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any, Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 from litestar import Request, Response
@@ -34,9 +36,16 @@ class ListQuery(msgspec.Struct, frozen=True):
     sort_by: str
     order: Order | None
     name: str
+    selector: str
     labels: Callable[[Mapping[str, str]], bool] | None
+    """`selector` as a test."""
     fresh: bool
     """`Cache-Control: no-cache`: ask the cluster itself."""
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """What tells this question from others."""
+        return (self.page, self.page_size, self.sort_by, self.order, self.name, self.selector)
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -44,6 +53,38 @@ class Selection(msgspec.Struct, frozen=True):
 
     items: Sequence[Any]
     total: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page whose rows are encoded and joined by commas, and of how many it is."""
+
+    rows: bytes
+    total: int
+
+
+PAGES = 256
+"""Pages kept for each owner, of up to some 100 KiB; the longest unused go first."""
+
+_pages: WeakKeyDictionary[Any, OrderedDict[Hashable, tuple[Hashable, Page]]] = WeakKeyDictionary()
+
+
+def kept_page(owner: Any, key: Hashable, generation: Hashable, make: Callable[[], Page]) -> Page:
+    """A page that was made before, if nothing has changed since; otherwise a new one.
+
+    Args:
+        owner: whose pages these are, such as a cluster.
+        key: the question.
+        generation: of all that a page is made from.
+        make: makes it anew.
+    """
+    pages = _pages.setdefault(owner, OrderedDict())
+    known = pages.get(key)
+    if known is None or known[0] != generation:
+        known = pages[key] = (generation, make())
+        if len(pages) > PAGES:
+            pages.popitem(last=False)
+    pages.move_to_end(key)
+    return known[1]
 
 
 def provide_query(  # noqa: PLR0917  the parameters of the query string, which Litestar passes by name
@@ -70,6 +111,7 @@ def provide_query(  # noqa: PLR0917  the parameters of the query string, which L
         sort_by=sort_by,
         order=order,
         name=name,
+        selector=selector,
         labels=label_selector(selector) if selector else None,
         fresh="no-cache" in request.headers.get("cache-control", ""),
     )
@@ -185,16 +227,23 @@ def listed(
         headers: more of the answer's headers.
         root: the reference has a root array here.
     """
-    joined = b",".join(bytes(row) for row in rows)
+    page = Page(b",".join(bytes(row) for row in rows), selection.total)
+    return listed_page(key, page, query, headers=headers, root=root)
+
+
+def listed_page(
+    key: str, page: Page, query: ListQuery, *, headers: Mapping[str, str] | None = None, root: bool = False
+) -> Response[Any]:
+    """As `listed`, of rows that are joined already."""
     if root:
-        body = b"[" + joined + b"]"
+        body = b"[" + page.rows + b"]"
     else:
-        page = query.page or 1
-        size = query.page_size if query.page is not None else selection.total
-        numbers = b',"total":%d,"page":%d,"page_size":%d}' % (selection.total, page, size)
-        body = b'{"' + key.encode() + b'":[' + joined + b"]" + numbers
+        number = query.page or 1
+        size = query.page_size if query.page is not None else page.total
+        numbers = b',"total":%d,"page":%d,"page_size":%d}' % (page.total, number, size)
+        body = b'{"' + key.encode() + b'":[' + page.rows + b"]" + numbers
     return Response(
         body,
         media_type="application/json",
-        headers={"X-Total-Count": str(selection.total), **(headers or {})},
+        headers={"X-Total-Count": str(page.total), **(headers or {})},
     )

@@ -96,6 +96,8 @@ class Objects:
 
     async def caches(self, *kinds: Kind[Any], fresh: bool = False) -> list[Cache[Any]]:
         """As `cache`, for several kinds at once."""
+        if all(self._cache(kind).filled for kind in kinds):
+            return [await self.cache(kind, fresh=fresh) for kind in kinds]  # nothing to wait for together
         return list(await asyncio.gather(*(self.cache(kind, fresh=fresh) for kind in kinds)))
 
     async def whole(self, kind: Kind[Any], name: str) -> JsonObject:

@@ -7,19 +7,19 @@ from typing import Annotated, Any
 from litestar import Response, get
 from litestar.params import Parameter
 
-from ecns.api.common.lists import ListQuery, listed
+from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import Objects
 from ecns.api.common.operations import CONTAINERS, operation
 from ecns.api.pods.service import Pods
 from ecns.api.pods.types import PodDetail
-from ecns.identity.place import Place, Places
+from ecns.identity.place import Place
 
 TAGS = ["1.16 Pods"]
 
 
-def provide_pods(place: Place, places: Places, registry_domain: str) -> Pods:
+def provide_pods(place: Place, registry_domain: str) -> Pods:
     """Litestar's dependency `pods`."""
-    return Pods(Objects(place, places), registry_domain)
+    return Pods(Objects(place, place.places), registry_domain)
 
 
 @get("/pods", opt=operation("pod.list", CONTAINERS), tags=TAGS)
@@ -31,8 +31,8 @@ async def list_pods(
     ] = None,
 ) -> Response[Any]:
     """The pods of the namespace, newest first, as a root array."""
-    selection, rows = await pods.page(listing, status=status)
-    return listed("", rows, selection, listing, headers=pods.objects.freshness(), root=True)
+    page = await pods.page(listing, status=status)
+    return listed_page("", page, listing, headers=pods.objects.freshness(), root=True)
 
 
 @get("/pods/pod/{pod_name:str}", opt=operation("pod.show", CONTAINERS), tags=TAGS)

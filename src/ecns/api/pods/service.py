@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from ecns.api.common.lists import ListQuery, Selection, select
+from ecns.api.common.lists import ListQuery, Page, Selection, kept_page, select
 from ecns.api.pods import manifests
 from ecns.api.pods.types import PodDetail
 from ecns.api.workloads.manifests import events
@@ -18,6 +18,7 @@ from ecns.backends.kubernetes.kinds.pods import POD, POD_ROW, PodRow
 
 if TYPE_CHECKING:
     from ecns.api.common.objects import Objects
+    from ecns.backends.kubernetes.cache import Cache
     from ecns.backends.kubernetes.clusters import Cluster
 
 ROWS = 60_000
@@ -35,17 +36,27 @@ class Pods:
         self.registry_domain = registry_domain
         self.rows = _rows.setdefault(objects.place.cluster, OrderedDict())
 
-    async def page(self, query: ListQuery, *, status: str | None) -> tuple[Selection, list[bytes]]:
-        """The rows of a page, encoded."""
+    async def page(self, query: ListQuery, *, status: str | None) -> Page:
+        """A page of pods."""
         cache = await self.objects.cache(POD_ROW, fresh=query.fresh)
-        selection = select(
+        where = self.objects.namespace
+
+        def make() -> Page:
+            selection = self._select(cache, query, status)
+            return Page(b",".join([self._row(pod)[1] for pod in selection.items]), selection.total)
+
+        return kept_page(
+            self.objects.place.cluster, ("pods", where, status, query.key), cache.generation(where), make
+        )
+
+    def _select(self, cache: Cache[PodRow], query: ListQuery, status: str | None) -> Selection:
+        return select(
             cache.namespace(self.objects.namespace),
             query,
             metadata=lambda pod: pod.metadata,
             sorts={"status": lambda pod: self._row(pod)[0], "node": lambda pod: pod.spec.node_name},
             filters=[] if status is None else [lambda pod: self._row(pod)[0] == status],
         )
-        return selection, [self._row(pod)[1] for pod in selection.items]
 
     async def show(self, name: str) -> PodDetail:
         """A pod with its conditions and events."""

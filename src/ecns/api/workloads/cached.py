@@ -17,6 +17,7 @@ from ecns.backends.kubernetes import indexes
 from ecns.backends.kubernetes.kinds.apps import REPLICA_SET, Controller, Deployment
 from ecns.backends.kubernetes.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
 from ecns.backends.kubernetes.kinds.core import NODE, PERSISTENT_VOLUME_CLAIM, SERVICE
+from ecns.backends.kubernetes.kinds.meta import Kind
 from ecns.backends.kubernetes.kinds.networking import INGRESS
 from ecns.backends.kubernetes.kinds.pods import POD_ROW, PodRow
 
@@ -42,8 +43,20 @@ class Row(NamedTuple):
 _rows: WeakKeyDictionary[Cluster, OrderedDict[str, Row]] = WeakKeyDictionary()
 
 
+AROUND: tuple[Kind[Any], ...] = (
+    REPLICA_SET,
+    POD_ROW,
+    SERVICE,
+    INGRESS,
+    HORIZONTAL_POD_AUTOSCALER,
+    PERSISTENT_VOLUME_CLAIM,
+    NODE,
+)
+"""What stands around workloads."""
+
+
 class Surroundings:
-    """The caches that tell what stands around workloads; made by `Surroundings.of`."""
+    """What stands around workloads, from the caches of `AROUND` in that order."""
 
     def __init__(self, cluster: Cluster, caches: list[Cache[Any]], registry_domain: str) -> None:
         (
@@ -61,16 +74,7 @@ class Surroundings:
     @classmethod
     async def of(cls, objects: Objects, registry_domain: str, *, fresh: bool = False) -> Surroundings:
         """The surroundings of the workloads of a place."""
-        kinds = (
-            REPLICA_SET,
-            POD_ROW,
-            SERVICE,
-            INGRESS,
-            HORIZONTAL_POD_AUTOSCALER,
-            PERSISTENT_VOLUME_CLAIM,
-            NODE,
-        )
-        caches = await objects.caches(*kinds, fresh=fresh)
+        caches = await objects.caches(*AROUND, fresh=fresh)
         return cls(objects.place.cluster, caches, registry_domain)
 
     def pods_of(self, controller: Controller) -> list[PodRow]:
@@ -117,6 +121,8 @@ class Surroundings:
         companions = self.companions(controller)
         uid = controller.metadata.uid
         versions = (controller.metadata.resource_version, *_versions(companions))
+        if companions.nodes:
+            versions += (str(self.nodes.generation("")),)
         known = self.rows.get(uid)
         if known is not None and known.versions == versions:
             self.rows.move_to_end(uid)

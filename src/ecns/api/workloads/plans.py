@@ -134,17 +134,22 @@ def _own(plan: Plan, controller: Controller, kind: str, namespace: str) -> None:
 
 
 def _names(controller: Controller, modes: Sequence[AccessMode], services: Sequence[JsonObject]) -> list[str]:
-    """The Service of each mode: the one named, else one of the same type that no other mode names."""
-    free: dict[str, list[str]] = {}
+    """The Service of each mode: the one named, else one of the same type that no other mode names, else any."""
     asked = {mode.name for mode in modes}
-    for one in services:
-        name = one["metadata"]["name"]
-        if name not in asked:
-            free.setdefault(find(one, ("spec", "type")), []).append(name)
-    chosen = []
-    for mode in modes:
-        same = free.get(mode.type)
-        chosen.append(replace(mode, name=mode.name or (same.pop(0) if same else None)))
+    free = {
+        one["metadata"]["name"]: find(one, ("spec", "type"))
+        for one in services
+        if one["metadata"]["name"] not in asked
+    }
+    chosen = list(modes)
+    for same in (True, False):
+        for place, mode in enumerate(chosen):
+            found = (
+                [] if mode.name else [name for name, type_ in free.items() if not same or type_ == mode.type]
+            )
+            if found:
+                chosen[place] = replace(mode, name=found[0])
+                free.pop(found[0])
     taken = [one["metadata"]["name"] for one in services]
     return access.service_names(controller.metadata.name, chosen, taken)
 

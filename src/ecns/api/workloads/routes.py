@@ -12,7 +12,7 @@ from litestar.params import Parameter
 from ecns.api.common import batches
 from ecns.api.common.applications import find_application
 from ecns.api.common.bodies import decoded
-from ecns.api.common.lists import ListQuery, listed
+from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, actions, operation
 from ecns.api.workloads import types
@@ -20,7 +20,7 @@ from ecns.api.workloads.changes import Changes
 from ecns.api.workloads.service import Workloads
 from ecns.api.workloads.types import OneWorkload, Workload, WorkloadBase
 from ecns.errors import BadRequestError, NotFoundError
-from ecns.identity.place import Place, Places
+from ecns.identity.place import Place
 
 TAGS = ["1.21 Workloads"]
 ONE = "/workloads/workload/{workload_name:str}"
@@ -55,11 +55,9 @@ class Created(msgspec.Struct):
     failed: list[batches.Failed]
 
 
-def provide_workloads(
-    place: Place, places: Places, registry_domain: str, *, dry_run: DryRunFlag = False
-) -> Workloads:
+def provide_workloads(place: Place, registry_domain: str, *, dry_run: DryRunFlag = False) -> Workloads:
     """Litestar's dependency `workloads`."""
-    return Workloads(Objects(place, places, dry_run=dry_run), registry_domain)
+    return Workloads(Objects(place, place.places, dry_run=dry_run), registry_domain)
 
 
 @get("/workloads", opt=operation("workload.list", CONTAINERS), tags=TAGS)
@@ -71,10 +69,8 @@ async def list_workloads(
     application: Annotated[str | None, Parameter(description="Only members of this application.")] = None,
 ) -> Response[types.Workloads]:
     """The workloads of the namespace, newest first, all three types together."""
-    selection, rows = await workloads.page(
-        listing, workload_type=workload_type, status=status, application=application
-    )
-    return listed("workloads", rows, selection, listing, headers=workloads.objects.freshness())
+    page = await workloads.page(listing, workload_type=workload_type, status=status, application=application)
+    return listed_page("workloads", page, listing, headers=workloads.objects.freshness())
 
 
 @post("/workloads", opt=operation("workload.create", CONTAINERS), tags=TAGS, status_code=200)

@@ -13,17 +13,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ecns.api.common.applications import find_application
-from ecns.api.common.lists import ListQuery, Selection, merged, select
+from ecns.api.common.lists import ListQuery, Page, Selection, kept_page, merged, select
 from ecns.api.common.objects import Objects, Operations
 from ecns.api.common.waiting import all_of
 from ecns.api.workloads import aspects, checks, manifests
-from ecns.api.workloads.cached import Surroundings
+from ecns.api.workloads.cached import AROUND, Surroundings
 from ecns.api.workloads.types import (
     Workload,
     WorkloadBase,
     WorkloadDetail,
 )
 from ecns.backends.kubernetes import indexes
+from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.client import Propagation
 from ecns.backends.kubernetes.kinds.apps import (
     CONTROLLER_REVISION,
@@ -61,27 +62,45 @@ class Workloads:
 
     async def page(
         self, query: ListQuery, *, workload_type: str | None, status: str | None, application: str | None
-    ) -> tuple[Selection, list[bytes]]:
-        """The rows of a page, encoded, of all three kinds or of one."""
+    ) -> Page:
+        """A page of all three kinds or of one."""
         kinds = [KINDS[workload_type]] if workload_type else list(KINDS.values())
-        caches, around = await asyncio.gather(
-            self.objects.caches(*kinds, fresh=query.fresh),
-            Surroundings.of(self.objects, self.registry_domain, fresh=query.fresh),
+        caches = await self.objects.caches(*kinds, *AROUND, fresh=query.fresh)
+        around = Surroundings(self.objects.place.cluster, caches[len(kinds) :], self.registry_domain)
+        where = self.objects.namespace
+
+        def make() -> Page:
+            selection = self._select(caches[: len(kinds)], around, query, status, application)
+            return Page(b",".join([around.row(one).encoded for one in selection.items]), selection.total)
+
+        return kept_page(
+            self.objects.place.cluster,
+            ("workloads", where, workload_type, status, application, query.key),
+            tuple(cache.generation(where if cache.kind.namespaced else "") for cache in caches),
+            make,
         )
+
+    def _select(
+        self,
+        caches: Sequence[Cache[Any]],
+        around: Surroundings,
+        query: ListQuery,
+        status: str | None,
+        application: str | None,
+    ) -> Selection:
         views = [cache.namespace(self.objects.namespace) for cache in caches]
         filters: list[Callable[[Controller], bool]] = []
         if application is not None:
             filters.append(lambda one: (one.metadata.labels or {}).get(manifests.PART_OF) == application)
         if status is not None:
             filters.append(lambda one: around.row(one).status == status)
-        selection = select(
+        return select(
             merged(views, lambda one: one.metadata),
             query,
             metadata=lambda one: one.metadata,
             sorts={"status": lambda one: around.row(one).status, "type": lambda one: type(one).__name__},
             filters=filters,
         )
-        return selection, [around.row(one).encoded for one in selection.items]
 
     async def show(self, name: str, workload_type: str | None) -> WorkloadDetail:
         """A workload with its conditions, events and revisions."""

@@ -149,7 +149,7 @@ class Cache(Generic[R]):
             UpstreamError: the cluster does not answer, not in time, or not sensibly.
         """
         self.used_at = time.monotonic()
-        if self._filled and self._epoch == self._client.epoch:
+        if self.filled:
             return
         if self._task is None or self._task.done() or self._began_in != self._client.epoch:
             await self._restart()
@@ -170,6 +170,15 @@ class Cache(Generic[R]):
             ) from error
         if self._error is not None and not self._filled:
             raise self._error.with_traceback(None)
+
+    @property
+    def filled(self) -> bool:
+        """Whether `ready` would return at once."""
+        return self._filled and self._epoch == self._client.epoch
+
+    def generation(self, namespace: str) -> tuple[int, int]:
+        """Another value whenever something in a namespace has changed: what is made of it holds till then."""
+        return self._objects.generation(namespace)
 
     def __len__(self) -> int:
         return len(self._objects)

@@ -47,6 +47,12 @@ class Objects(Generic[R]):
         self._indexers = dict(indexes)
         self._indexes: dict[str, dict[Hashable, dict[tuple[str, str], R]]] = {name: {} for name in indexes}
         self._graves: OrderedDict[str, None] = OrderedDict()
+        self._changes: dict[str, int] = {}
+        self._merges = 0
+
+    def generation(self, namespace: str) -> tuple[int, int]:
+        """Another value whenever something in a namespace has changed."""
+        return self._merges, self._changes.get(namespace, 0)
 
     def __len__(self) -> int:
         return sum(map(len, self._by_name.values()))
@@ -141,6 +147,7 @@ class Objects(Generic[R]):
                     kept.setdefault(namespace, {}).setdefault(name, current)
         self._by_name = kept
         self._sorted = {}
+        self._merges += 1
         self._indexes = {name: {} for name in self._indexers}
         for obj in self:
             for name, indexer in self._indexers.items():
@@ -152,8 +159,12 @@ class Objects(Generic[R]):
         self._graves.clear()
         self.merge((), 0)
 
+    def _changed(self, namespace: str) -> None:
+        self._changes[namespace] = self._changes.get(namespace, 0) + 1
+
     def _put_in(self, obj: R) -> None:
         metadata = obj.metadata
+        self._changed(metadata.namespace)
         self._by_name.setdefault(metadata.namespace, {})[metadata.name] = obj
         order = self._sorted.get(metadata.namespace)
         if order is not None:
@@ -164,6 +175,7 @@ class Objects(Generic[R]):
     def _exchange(self, old: R, new: R) -> None:
         """Put a newer state in the very place of an older one."""
         metadata = new.metadata
+        self._changed(metadata.namespace)
         self._by_name[metadata.namespace][metadata.name] = new
         order = self._sorted.get(metadata.namespace)
         if order is not None:
@@ -174,6 +186,7 @@ class Objects(Generic[R]):
 
     def _take_out(self, obj: R) -> None:
         metadata = obj.metadata
+        self._changed(metadata.namespace)
         there = self._by_name[metadata.namespace]
         del there[metadata.name]
         order = self._sorted.get(metadata.namespace)

@@ -1,0 +1,481 @@
+"""What changes in a list, found out once for all who listen to it.
+
+A feed follows the watch caches that the items of one namespace are made of. It notes which items each change
+touches, makes those anew at most once in `INTERVAL`, and tells its listeners what has become of them. What an
+item looks like is encoded once, however many listen.
+
+A listener's place is an id that names the version of each cache up to which everything was told; whoever comes
+back with one is told what was touched since, or to start over when that is not known any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
+
+import msgspec
+import structlog
+
+from ecns.api.common.streams import Ended, encode, event
+from ecns.backends.kubernetes.cache import Cache, Change, Subscription
+from ecns.backends.kubernetes.clusters import Cluster
+from ecns.backends.kubernetes.kinds.meta import ObjectMeta, Resource
+
+INTERVAL = 0.05
+"""Seconds between two rounds: an item is told at most so often."""
+ROUND = 50
+"""Items that are made in one go; then others have their turn."""
+LINGER = 60.0
+"""Seconds that a feed goes on without listeners: they may come back."""
+LOG = 10_000
+"""Changes that a feed remembers for those who come back."""
+QUEUE = 1000
+"""Events that wait for one listener (or as many as there are items); one who is slower is cut."""
+PIECE = 64 * 1024
+"""Bytes of the present items that are sent in one piece, about."""
+
+Name = Literal["added", "changed", "removed"]
+Versions = tuple[int, ...]
+
+log = structlog.get_logger(__name__)
+
+
+class Item(NamedTuple):
+    """An item of a list as it was at one time."""
+
+    kind: str
+    metadata: ObjectMeta
+    status: str
+    encoded: bytes
+    """The list's row."""
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which items a listener wants."""
+
+    name: str = ""
+    """Part of the name."""
+    kind: str | None = None
+    tests: tuple[Callable[[Item], bool], ...] = ()
+    """What can change while an item lives."""
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left out."""
+        return not (self.name or self.kind or self.tests)
+
+    def ever(self, item: Item) -> bool:
+        """Whether the item can pass at some time."""
+        return self.name in item.metadata.name and self.kind in {None, item.kind}
+
+    def now(self, item: Item | None) -> bool:
+        """Whether the item is there and passes."""
+        return item is not None and self.ever(item) and all(test(item) for test in self.tests)
+
+
+class Source(Protocol):
+    """How the items of a namespace are made."""
+
+    namespace: str
+    caches: Sequence[Cache[Any]]
+    """All that items are made of."""
+    own: int
+    """So many of them, from the first, hold one object for each item."""
+
+    def keys(self) -> Iterable[Hashable]:
+        """The keys of all items, newest first."""
+
+    def find(self, key: Hashable) -> Resource | None:
+        """The object that an item stands for."""
+
+    def item(self, obj: Any) -> Item:
+        """The item that stands for an object."""
+
+    def touched(self, index: int, obj: Any) -> Iterable[Hashable]:
+        """The keys of the items that an object of the cache `index` belongs to, before or after its change."""
+
+
+class Event:
+    """What has become of an item."""
+
+    __slots__ = ("_frames", "after", "before")
+
+    def __init__(self, before: Item | None, after: Item | None) -> None:
+        self.before = before
+        self.after = after
+        self._frames: dict[Name, bytes] = {}
+
+    def seen(self, wanted: Filter) -> Name | None:
+        """What it means to a listener."""
+        if wanted.now(self.after):
+            return "changed" if wanted.now(self.before) else "added"
+        return "removed" if wanted.now(self.before) else None
+
+    def frame(self, name: Name) -> bytes:
+        """The event without an id and an end; a removed item is as it was last shown."""
+        known = self._frames.get(name)
+        if known is None:
+            item = self.before if name == "removed" and self.before else self.after
+            assert item is not None, "one of them is"  # noqa: S101  a fault of ours
+            known = self._frames[name] = b"event: " + name.encode() + b"\ndata: " + item.encoded + b"\nid: "
+        return known
+
+
+class Batch:
+    """What one round brought."""
+
+    def __init__(self, events: list[Event], touched: set[Hashable], before: str, after: str) -> None:
+        self.events = events
+        self.touched = touched
+        self._before = before.encode() + b"\n\n"
+        """Up to where everything had been told before; the id of all events but the last."""
+        self._after = after.encode() + b"\n\n"
+        self._whole: tuple[bytes, int] | None = None
+
+    def told(self, wanted: Filter) -> tuple[bytes, int]:
+        """The events for a listener in one piece, and how many they are."""
+        if not wanted.everything:
+            return self._told(wanted)
+        if self._whole is None:
+            self._whole = self._told(wanted)
+        return self._whole
+
+    def _told(self, wanted: Filter) -> tuple[bytes, int]:
+        frames = [each.frame(name) for each in self.events if (name := each.seen(wanted))]
+        return (self._before.join(frames) + self._after if frames else b""), len(frames)
+
+
+class Listener:
+    """One who listens, to a list or to a single item.
+
+    Args:
+        feed: to what.
+        wanted: which items of it.
+        key: the single item; what it looks like is not told then, only that it was touched.
+    """
+
+    def __init__(self, feed: Feed, wanted: Filter, key: Hashable = None) -> None:
+        self.wanted = wanted
+        self.key = key
+        self._feed = feed
+        self._pieces: deque[bytes] = deque()
+        self._waiting = 0
+        self._arrived = asyncio.Event()
+        self._end: Ended | None = None
+
+    async def next(self) -> bytes:
+        """The events that have come since, waiting for the first; nothing for a single item.
+
+        Raises:
+            Ended: the listener was cut or the feed ended.
+        """
+        while not self._pieces:
+            if self._end is not None:
+                raise self._end
+            self._arrived.clear()
+            await self._arrived.wait()
+        pieces = b"".join(self._pieces)
+        self._pieces.clear()
+        self._waiting = 0
+        return pieces
+
+    def take(self, batch: Batch) -> None:
+        """Queue what a round brought."""
+        if self.key is not None:
+            if self.key in batch.touched and not self._pieces:
+                self._pieces.append(b"")
+                self._arrived.set()
+            return
+        piece, events = batch.told(self.wanted)
+        if not events:
+            return
+        self._waiting += events
+        if self._waiting > max(QUEUE, len(self._feed.items)):
+            self._pieces.clear()
+            self.end(Ended("slow", f"more than {self._waiting - 1} events wait to be read; connect again"))
+            return
+        self._pieces.append(piece)
+        self._arrived.set()
+
+    def end(self, why: Ended) -> None:
+        """Tell nothing more."""
+        self._end = why
+        self._feed.listeners.discard(self)
+        self._arrived.set()
+
+
+class Feed:
+    """Follows what the items of one list in one namespace are made of; made by `feed`.
+
+    Args:
+        source: how items are made.
+        scope: what tells the ids of this feed from others.
+        since: the versions that somebody has seen, to begin there if the caches still know.
+    """
+
+    def __init__(self, source: Source, scope: str, since: Versions | None = None) -> None:
+        self.source = source
+        self.items: dict[Hashable, Item] = {}
+        """As they were told last."""
+        self.listeners: set[Listener] = set()
+        self.over = False
+        self.idle_since = time.monotonic()
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._scope = scope
+        self._versions = [cache.resource_version for cache in source.caches]
+        """Up to here changes are noted."""
+        self._complete = list(self._versions)
+        """From here on they are in the log."""
+        self._log: deque[tuple[int, Change[Any], tuple[Hashable, ...]]] = deque()
+        self._gone: OrderedDict[Hashable, Any] = OrderedDict()
+        """The last states of objects that were deleted."""
+        self._dirty: dict[Hashable, None] = dict.fromkeys(source.keys())
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._position = tuple(self._versions)
+        """Up to here everything was told."""
+        self._tasks = []
+        for index, cache in enumerate(source.caches):
+            seen = since[index] if since and since[index] < self._versions[index] else None
+            if seen is not None:
+                self._complete[index] = seen
+            following = self._follow(index, cache, cache.subscribe(seen))
+            self._tasks.append(asyncio.create_task(following))
+        # The last to begin: by then the others have noted what their caches remember.
+        self._tasks.append(asyncio.create_task(self._run()))
+
+    @property
+    def id(self) -> str:
+        """Where a listener is who was told everything."""
+        return self._id(self._position)
+
+    @contextlib.contextmanager
+    def listen(self, wanted: Filter, key: Hashable = None) -> Iterator[Listener]:
+        """Listen from now on."""
+        listener = Listener(self, wanted, key)
+        self.listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self.listeners.discard(listener)
+            self.idle_since = time.monotonic()
+
+    def since(self, id_: str, wanted: Filter) -> list[bytes] | None:
+        """What a listener who has seen an id has missed, as events without ids.
+
+        Returns:
+            None when that is not known: everything is to be told.
+        """
+        seen = versions(id_, self._scope, len(self.source.caches))
+        if seen is None:
+            return None
+        for version, complete, cache in zip(seen, self._complete, self.source.caches, strict=True):
+            if not complete <= version <= max(complete, cache.resource_version):
+                return None
+        touched: dict[Hashable, str] = {}
+        for index, change, keys in self._log:
+            if change.resource_version > seen[index]:
+                for key in keys:
+                    first = touched.setdefault(key, change.type if index < self.source.own else "MODIFIED")
+                    touched[key] = first
+        return [piece for key, first in touched.items() if (piece := self._missed(key, first, wanted))]
+
+    def _missed(self, key: Hashable, first: str, wanted: Filter) -> bytes:
+        item = self.items.get(key)
+        if item is not None and wanted.now(item):
+            return event("added" if first == "ADDED" else "changed", item.encoded)
+        if first == "ADDED":
+            return b""
+        if item is None and key in self._gone:
+            item = self.source.item(self._gone[key])
+        if item is None or not wanted.ever(item):
+            return b""
+        return event("removed", item.encoded)
+
+    def close(self, why: Ended) -> None:
+        """Follow no longer."""
+        self.over = True
+        for task in self._tasks:
+            task.cancel()
+        for listener in list(self.listeners):
+            listener.end(why)
+        if not self.ready.done():
+            self.ready.set_exception(why)
+            self.ready.exception()
+
+    def _id(self, position: Sequence[int]) -> str:
+        return "-".join([self._scope, *(f"{version:x}" for version in position)])
+
+    # Noting changes
+
+    async def _follow(self, index: int, cache: Cache[Any], subscription: Subscription[Any]) -> None:
+        while True:
+            lost = False
+            with subscription:
+                async for change in subscription:
+                    lost = change.type == "LOST"
+                    self._note(index, change)
+            if not lost:
+                self.close(Ended("stopping", "the cluster is no longer watched here; connect again", 503))
+                return
+            # We were too slow, and let go; everything up to now is in the cache.
+            subscription = cache.subscribe()
+            self._versions[index] = self._complete[index] = cache.resource_version
+
+    def _note(self, index: int, change: Change[Any]) -> None:
+        if change.type == "LOST":
+            self._complete[index] = change.resource_version
+            self._dirty.update(dict.fromkeys([*self.items, *self.source.keys()]))
+            self._wake.set()
+        elif change.object is not None and change.object.metadata.namespace == self.source.namespace:
+            if keys := tuple(self.source.touched(index, change.object)):
+                self._remember(index, change, keys)
+                self._dirty.update(dict.fromkeys(keys))
+                self._wake.set()
+        self._versions[index] = max(self._versions[index], change.resource_version)
+
+    def _remember(self, index: int, change: Change[Any], keys: tuple[Hashable, ...]) -> None:
+        self._log.append((index, change, keys))
+        if len(self._log) > LOG:
+            first, forgotten, _ = self._log.popleft()
+            self._complete[first] = max(self._complete[first], forgotten.resource_version)
+        if index < self.source.own and change.type == "DELETED":
+            for key in keys:
+                self._gone[key] = change.object
+            while len(self._gone) > QUEUE:
+                self._gone.popitem(last=False)
+
+    # Telling them
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                await self._wake.wait()
+                began = loop.time()
+                await self._round()
+                if not self.ready.done():
+                    self.ready.set_result(None)
+                await asyncio.sleep(max(0.0, began + INTERVAL - loop.time()))
+        except Exception:
+            log.exception("a feed has a fault")
+            self.close(Ended("failed", "ECNS failed; the reason is in its log", 500))
+
+    async def _round(self) -> None:
+        self._wake.clear()
+        position = tuple(self._versions)
+        dirty, self._dirty = self._dirty, {}
+        made: list[tuple[Hashable, Item | None]] = []
+        for number, key in enumerate(dirty, 1):
+            obj = self.source.find(key)
+            made.append((key, None if obj is None else self.source.item(obj)))
+            if number % ROUND == 0:
+                await asyncio.sleep(0)
+        events = []
+        for key, after in made:
+            before = self.items.get(key)
+            if after is not None:
+                self.items[key] = after
+            elif before is not None:
+                del self.items[key]
+            if not _same(before, after):
+                events.append(Event(before, after))
+        batch = Batch(events, set(dirty), self._id(self._position), self._id(position))
+        self._position = position
+        for listener in list(self.listeners):
+            listener.take(batch)
+
+
+def _same(before: Item | None, after: Item | None) -> bool:
+    """Whether no listener can tell two states apart."""
+    if before is None or after is None:
+        return before is after
+    return before.encoded == after.encoded and before.metadata.labels == after.metadata.labels
+
+
+def versions(id_: str, scope: str, count: int) -> Versions | None:
+    """The versions that an id names; None when it is not one of this scope."""
+    first, *numbers = id_.split("-")
+    if first != scope or len(numbers) != count:
+        return None
+    try:
+        return tuple(int(number, 16) for number in numbers)
+    except ValueError:
+        return None
+
+
+_feeds: WeakKeyDictionary[Cluster, dict[Hashable, Feed]] = WeakKeyDictionary()
+
+
+async def feed(cluster: Cluster, name: tuple[str, ...], make: Callable[[], Source], last_id: str = "") -> Feed:
+    """The feed of a list, which all its listeners share.
+
+    Args:
+        cluster: where.
+        name: which list of which namespace.
+        make: how its items are made, if nobody listens yet.
+        last_id: what the listener has seen.
+
+    Raises:
+        Ended: it could not be made.
+    """
+    feeds = _feeds.setdefault(cluster, {})
+    _forget(feeds)
+    found = feeds.get(name)
+    if found is None:
+        scope = hashlib.sha256("\n".join((cluster.name, *name)).encode()).hexdigest()[:8]
+        source = make()
+        found = feeds[name] = Feed(source, scope, versions(last_id, scope, len(source.caches)))
+        asyncio.get_running_loop().call_later(LINGER + 1, _forget, feeds)
+    await asyncio.shield(found.ready)
+    return found
+
+
+def _forget(feeds: dict[Hashable, Feed]) -> None:
+    """Close the feeds that nobody has listened to for a while."""
+    now = time.monotonic()
+    for name, found in list(feeds.items()):
+        if not found.over and not found.listeners and now - found.idle_since > LINGER and found.ready.done():
+            found.close(Ended("stopping", "nobody listens"))
+        if found.over:
+            del feeds[name]
+
+
+async def watch(followed: Feed, wanted: Filter, last_id: str = "") -> Any:
+    """The events of one who listens to a list.
+
+    Without an id the present items come first, each as `added`; with one, what was missed, or `reset` and then
+    the present items. `synced` says that this is over; what happens comes after it.
+
+    Args:
+        followed: the list.
+        wanted: which items.
+        last_id: what the listener has seen.
+    """
+    with followed.listen(wanted) as listener:
+        missed = followed.since(last_id, wanted) if last_id else None
+        if missed is None:
+            present = [item for item in followed.items.values() if wanted.now(item)]
+            begin = [event("reset", b'{"message":"what you missed is not known; here is all"}')] if last_id else []
+            pieces: Iterator[bytes] = (event("added", item.encoded) for item in present)
+        else:
+            present, begin, pieces = [], [], iter(missed)
+        synced = event("synced", encode({"items": len(present) if missed is None else len(missed)}), followed.id)
+        piece: list[bytes] = begin
+        size = 0
+        for each in pieces:
+            piece.append(each)
+            size += len(each)
+            if size > PIECE:
+                yield b"".join(piece)
+                piece, size = [], 0
+        yield b"".join((*piece, synced))
+        del present, pieces
+        while True:
+            yield await listener.next()
