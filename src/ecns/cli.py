@@ -27,6 +27,9 @@ _CONFIG = click.option(
     type=click.Path(path_type=Path),
     help="TOML; what it does not name is embedded.",
 )
+EMBEDDED_CLUSTERS = ("eks", "eos")
+"""A business cluster and the cloud's own, so that there are several to choose from."""
+
 _DATA = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -90,17 +93,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None:
-    keystone = kubernetes = None
+    keystone = None
     if settings.identity is None:
         keystone = stand_ins.start("embedded Keystone", "ecns.embedded.keystone", data_dir / "keystone")
-    if not settings.clusters:
-        kubernetes = stand_ins.start(
-            "embedded Kubernetes",
-            "ecns.embedded.kubernetes",
-            data_dir / "kubernetes" / "eks",
-            "--name",
-            "eks",
-        )
+    kubernetes = {}
+    for name in () if settings.clusters else EMBEDDED_CLUSTERS:
+        folder = data_dir / "kubernetes" / name
+        title = f"embedded Kubernetes {name}"
+        kubernetes[name] = stand_ins.start(title, "ecns.embedded.kubernetes", folder, "--name", name)
     from ecns.server import logs, run  # noqa: PLC0415  half a second, spent while the stand-ins start
 
     logs.configure(settings.server.log_level)
@@ -110,11 +110,11 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
         users = said["users"]
         settings = msgspec.structs.replace(settings, identity=config.Identity(auth_url=said["url"]))
     kubeconfig = ""
-    if kubernetes is not None:
-        kubeconfig = kubernetes.ready()["kubeconfig"]
-        cluster = config.Cluster(name="eks", kubeconfig=Path(kubeconfig))
-        settings = msgspec.structs.replace(settings, clusters=(cluster,))
-        asyncio.run(_seed(cluster, users))
+    if kubernetes:
+        files = {name: started.ready()["kubeconfig"] for name, started in kubernetes.items()}
+        kubeconfig = files["eks"]
+        settings = msgspec.structs.replace(settings, clusters=_embedded_clusters(files, users))
+        asyncio.run(_seed(settings.clusters, users))
     sock = run.listen(settings.server.host, settings.server.port)
     scheme = "https" if settings.server.tls_certificate else "http"
     bound_host, bound_port = sock.getsockname()[:2]
@@ -168,15 +168,32 @@ def _greet(url: str, settings: config.Config, kubeconfig: str, data_dir: Path | 
         click.echo(f"  a token        ecns token --user developer{option}")
 
 
-async def _seed(cluster: config.Cluster, users: list[dict[str, Any]]) -> None:
-    """Give each project its namespace on the embedded cluster's first start."""
+def _embedded_clusters(
+    kubeconfigs: dict[str, str], users: list[dict[str, Any]]
+) -> tuple[config.Cluster, ...]:
+    """The business cluster is everybody's; the cloud's own is its administrators' (if they are embedded)."""
+    administrators = tuple({user["project_id"] for user in users if "admin" in user["roles"]})
+    return (
+        config.Cluster(name="eks", kubeconfig=Path(kubeconfigs["eks"])),
+        config.Cluster(name="eos", type="EOS", kubeconfig=Path(kubeconfigs["eos"]), projects=administrators),
+    )
+
+
+async def _seed(entries: tuple[config.Cluster, ...], users: list[dict[str, Any]]) -> None:
+    """Give each project its namespace on the embedded clusters' first start."""
     from ecns.backends.kubernetes.clusters import Clusters  # noqa: PLC0415  as in `_serve`
     from ecns.identity.place import seed  # noqa: PLC0415  as in `_serve`
 
-    projects = {user["project"]: user["project_id"] for user in users if "admin" not in user["roles"]}
-    clusters = Clusters((cluster,))
+    wanted: dict[str, dict[str, tuple[str, str]]] = {"eks": {}, "eos": {}}
+    for user in users:
+        project = (user["project_id"], user["project"])
+        if "admin" in user["roles"]:
+            wanted["eos"]["platform"] = project
+        else:
+            wanted["eks"][user["project"]] = project
+    clusters = Clusters(entries)
     try:
-        await seed(next(iter(clusters)), projects)
+        await asyncio.gather(*(seed(cluster, wanted[cluster.name]) for cluster in clusters))
     finally:
         await clusters.close()
 
