@@ -56,7 +56,7 @@ _RBAC = "rbac.authorization.k8s.io"
 _RULES: dict[str, _Rules] = {
     "pods": _Rules(pods.pod, pods.update),
     "podtemplates": _Rules(pods.pod_template),
-    "replicationcontrollers": _Rules(workloads.replication_controller),
+    "replicationcontrollers": _Rules(workloads.replication_controller, status=workloads.replica_set_status),
     "services": _Rules(
         services.service, services.service_update, names.dns_label, status=services.service_status
     ),
@@ -73,9 +73,18 @@ _RULES: dict[str, _Rules] = {
     "persistentvolumeclaims": _Rules(storage.claim, storage.claim_update),
     "resourcequotas": _Rules(limits.resource_quota, limits.resource_quota_update),
     "limitranges": _Rules(limits.limit_range, limits.limit_range_update),
-    "deployments.apps": _Rules(workloads.deployment, workloads.deployment_update),
-    "replicasets.apps": _Rules(workloads.replica_set, workloads.replica_set_update),
-    "statefulsets.apps": _Rules(workloads.stateful_set, workloads.stateful_set_update, names.dns_label),
+    "deployments.apps": _Rules(
+        workloads.deployment, workloads.deployment_update, status=workloads.deployment_status
+    ),
+    "replicasets.apps": _Rules(
+        workloads.replica_set, workloads.replica_set_update, status=workloads.replica_set_status
+    ),
+    "statefulsets.apps": _Rules(
+        workloads.stateful_set,
+        workloads.stateful_set_update,
+        names.dns_label,
+        status=workloads.stateful_set_status,
+    ),
     "daemonsets.apps": _Rules(workloads.daemon_set, workloads.daemon_set_update),
     "controllerrevisions.apps": _Rules(others.nothing, workloads.controller_revision_update),
     "jobs.batch": _Rules(batch.job, batch.job_update),

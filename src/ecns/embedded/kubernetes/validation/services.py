@@ -116,6 +116,9 @@ def _policies(causes: Causes, spec: Object) -> None:
             causes.required(at)
         else:
             causes.one_of(at, inside, _POLICIES)
+    near = spec.get("trafficDistribution")
+    if near is not None:
+        causes.one_of("spec.trafficDistribution", near, ("PreferClose", "PreferSameNode", "PreferSameZone"))
 
 
 def _ports(causes: Causes, spec: Object) -> None:
@@ -208,6 +211,14 @@ def service_update(causes: Causes, new: Object, old: Object) -> None:
         had, have = before.get("clusterIPs", []), spec.get("clusterIPs", [])
         if had and had[:1] != have[:1]:
             causes.invalid("spec.clusterIPs[0]", have, "may not change once set")
+    if new["spec"].get("type") == old["spec"].get("type") == "LoadBalancer":
+        name = spec.get("loadBalancerClass")
+        if name != before.get("loadBalancerClass"):
+            causes.invalid("spec.loadBalancerClass", name, "may not change once set")
+    if service_fields.needs_health_check_port(spec) and service_fields.needs_health_check_port(before):
+        had = before.get("healthCheckNodePort")
+        if had and spec.get("healthCheckNodePort") != had:
+            causes.forbidden("spec.healthCheckNodePort", "field is immutable")
     service(causes, new)
 
 

@@ -309,3 +309,57 @@ def controller_revision_update(causes: Causes, new: Object, old: Object) -> None
     """Checks what may change of a ControllerRevision: nothing but its number."""
     causes.not_negative("revision", new.get("revision"))
     causes.immutable("data", new.get("data"), old.get("data"))
+
+
+_DEPLOYMENT_COUNTS = (
+    "observedGeneration",
+    "replicas",
+    "updatedReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "unavailableReplicas",
+)
+_STATEFUL_COUNTS = (
+    "replicas",
+    "readyReplicas",
+    "currentReplicas",
+    "updatedReplicas",
+    "availableReplicas",
+    "observedGeneration",
+)
+_REPLICA_COUNTS = (
+    "replicas",
+    "fullyLabeledReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "observedGeneration",
+)
+
+
+def _counts(causes: Causes, status: Object, names_: tuple[str, ...]) -> None:
+    for name in names_:
+        causes.not_negative(f"status.{name}", status.get(name))
+    replicas, ready, available = (status.get(f"{name}eplicas", 0) for name in ("r", "readyR", "availableR"))
+    for name in names_:
+        if name.endswith("Replicas") and name != "unavailableReplicas" and status.get(name, 0) > replicas:
+            causes.invalid(f"status.{name}", status[name], "cannot be greater than status.replicas")
+    if available > ready:
+        causes.invalid("status.availableReplicas", available, "cannot be greater than readyReplicas")
+
+
+def deployment_status(causes: Causes, new: Object, old: Object) -> None:
+    """Checks the numbers of a Deployment's status."""
+    del old
+    _counts(causes, new.get("status", {}), _DEPLOYMENT_COUNTS)
+
+
+def stateful_set_status(causes: Causes, new: Object, old: Object) -> None:
+    """Checks the numbers of a StatefulSet's status."""
+    del old
+    _counts(causes, new.get("status", {}), _STATEFUL_COUNTS)
+
+
+def replica_set_status(causes: Causes, new: Object, old: Object) -> None:
+    """Checks the numbers of a ReplicaSet's or ReplicationController's status."""
+    del old
+    _counts(causes, new.get("status", {}), _REPLICA_COUNTS)
