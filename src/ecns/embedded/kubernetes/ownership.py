@@ -5,6 +5,7 @@ Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -121,10 +122,17 @@ def _cap(shares: _Shares) -> None:
 
 
 def _blank(kind: Resource, version: str) -> Object:
-    """What an object of the kind is before anything is set."""
-    obj: Object = {"kind": kind.kind, "apiVersion": kind.api_version(version)}
-    if not kind.definition:
-        schemas.decode(kind.name, obj)
+    """What an object of the kind is before anything is set, but for its status."""
+    if kind.definition:
+        return {}
+    return dict(_blank_built_in(kind.name, kind.kind, kind.api_version(version)))
+
+
+@cache
+def _blank_built_in(resource: str, kind: str, api_version: str) -> Object:
+    obj: Object = {"kind": kind, "apiVersion": api_version}
+    schemas.decode(resource, obj)
+    obj.pop("status", None)
     return obj
 
 
@@ -159,7 +167,6 @@ def update(  # noqa: PLR0917  each is a fact of the write
     if old is None:
         shares = _load(metadata)
         before = _blank(kind, owner.version.rpartition("/")[2])
-        before.pop("status", None)
     else:
         before = old
         kept = old["metadata"].get("managedFields")
@@ -254,7 +261,6 @@ def apply(  # noqa: PLR0917  each is a fact of the write
     shares = _load(live["metadata"]) if live is not None else {}
     if live is not None and not shares:
         before = _blank(kind, version)
-        before.pop("status", None)
         found = _compare(
             kind, version, before, {key: value for key, value in live.items() if key != "status"}
         )

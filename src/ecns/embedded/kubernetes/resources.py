@@ -86,6 +86,7 @@ class Resources:
         self._by_path: dict[tuple[str, str, str], Resource] = {}
         self._by_kind: dict[tuple[str, str], Resource] = {}
         self.revision = 0
+        self._groups: dict[str, tuple[str, ...]] | None = None
         for resource in _builtins():
             self.add(resource)
 
@@ -100,6 +101,7 @@ class Resources:
         for version in resource.versions:
             self._by_path[resource.group, version, resource.plural] = resource
         self.revision += 1
+        self._groups = None
 
     def remove(self, name: str) -> None:
         """Serves it no longer."""
@@ -110,6 +112,7 @@ class Resources:
         for version in resource.versions:
             self._by_path.pop((resource.group, version, resource.plural), None)
         self.revision += 1
+        self._groups = None
 
     def by_name(self, name: str) -> Resource | None:
         """By `deployments.apps`."""
@@ -133,15 +136,18 @@ class Resources:
 
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Group → its served versions, preferred first; the core group "" comes first."""
+        if self._groups is not None:
+            return self._groups
         found: dict[str, tuple[str, ...]] = {}
         for resource in self:
             have = found.get(resource.group, ())
             found[resource.group] = have + tuple(
                 version for version in resource.versions if version not in have
             )
-        return {
+        self._groups = {
             group: tuple(sorted(versions, key=_priority, reverse=True)) for group, versions in found.items()
         }
+        return self._groups
 
     def in_version(self, group: str, version: str) -> list[Resource]:
         """The resources of a group's version, sorted by plural."""
