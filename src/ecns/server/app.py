@@ -153,6 +153,7 @@ def _openapi() -> OpenAPIConfig:
         license=License(name="Apache-2.0"),
         path="/openapi",
         render_plugins=[],
+        use_handler_docstrings=True,
         components=Components(
             security_schemes={
                 "token": SecurityScheme(type="apiKey", name="X-Auth-Token", security_scheme_in="header")

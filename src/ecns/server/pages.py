@@ -5,9 +5,13 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from litestar import Request, Response, get
 from litestar.response import Redirect
 from litestar.serialization import encode_json
+
+from ecns.api.common.operations import PRODUCT_TYPES
+from ecns.server.errors import Envelope
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -18,9 +22,28 @@ _DOCUMENT = "ecns.openapi"
 def document(app: Litestar) -> bytes:
     """The OpenAPI document as JSON; made once for each application."""
     if _DOCUMENT not in app.state:
-        app.state[_DOCUMENT] = encode_json(app.openapi_schema.to_schema())
+        app.state[_DOCUMENT] = encode_json(_completed(app.openapi_schema.to_schema()))
     made: bytes = app.state[_DOCUMENT]
     return made
+
+
+def _completed(schema: dict[str, Any]) -> dict[str, Any]:
+    """The document with what is so for every operation: how errors look, and that reading tries nothing."""
+    _, components = msgspec.json.schema_components([Envelope], ref_template="#/components/schemas/{name}")
+    schema["components"]["schemas"] |= components
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Envelope"}}}
+    for path in schema["paths"].values():
+        for method, operation in path.items():
+            operation["responses"].pop("400", None)
+            operation["responses"]["default"] = {"description": "An error", "content": content}
+            operation["summary"] = operation.get("description", "").split("\n")[0].rstrip(".")
+            parameters = operation.get("parameters", [])
+            for one in parameters:
+                if one["name"] == "product_type":
+                    one["schema"]["enum"] = list(PRODUCT_TYPES)
+            if method == "get":
+                operation["parameters"] = [one for one in parameters if one["name"] != "dry_run"]
+    return schema
 
 
 @get("/openapi.json", include_in_schema=False, media_type="application/json")

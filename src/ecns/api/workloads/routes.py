@@ -76,7 +76,7 @@ async def list_workloads(
 @post("/workloads", opt=operation("workload.create", CONTAINERS), tags=TAGS, status_code=200)
 async def create_workloads(
     workloads: Workloads, data: types.CreateWorkloads, product_type: str
-) -> Response[Created] | Response[DryRun]:
+) -> Response[Created | DryRun]:
     """Make workloads, each with everything that belongs to it, or nothing of it."""
     results = await batches.run(
         list(enumerate(data.workloads)),
@@ -220,7 +220,7 @@ async def change_workload(
     action: Aspect,
     data: dict[str, Any],
     workload_type: WorkloadType = None,
-) -> Response[OneWorkload] | Response[DryRun]:
+) -> Response[OneWorkload | DryRun]:
     """Change one aspect of a workload; the others are left alone."""
     changes = Changes(workloads, workload_name, workload_type)
     shown = await _change(changes, action, data)
@@ -311,7 +311,7 @@ async def act_on_workload(
     workload_name: str,
     action: Literal["start", "stop", "recreate"],
     workload_type: WorkloadType = None,
-) -> Response[OneWorkload] | Response[DryRun]:
+) -> Response[OneWorkload | DryRun]:
     """Start, stop or redeploy a workload; what is so already is left so."""
     do = {"start": workloads.start, "stop": workloads.stop, "recreate": workloads.recreate}
     shown = await do[action](workload_name, workload_type)
