@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.embedded.kubernetes.simulation import World, deployment
 
 from ecns.embedded.kubernetes.errors import ApiError
-from tests.embedded.kubernetes.simulation import World, deployment
 
 SLICES = "endpointslices.discovery.k8s.io"
 
@@ -53,8 +53,8 @@ def test_services_get_addresses_and_no_two_the_same(world: World) -> None:
         world.cluster.create(
             "services", _service("c", clusterIP=plain["spec"]["clusterIP"]), namespace="shop"
         )
+    ports = [{"port": 80, "nodePort": taken}]
     with pytest.raises(ApiError, match=f"{taken}: provided port is already allocated"):
-        ports = [{"port": 80, "nodePort": taken}]
         world.cluster.create("services", _service("d", type="NodePort", ports=ports), namespace="shop")
     world.cluster.delete("services", "a", "shop")
     again = world.cluster.create(

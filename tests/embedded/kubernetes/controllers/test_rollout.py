@@ -29,7 +29,7 @@ def _set(name: str, replicas: int, available: int) -> dict[str, Any]:
 
 @settings(max_examples=60)
 @given(sizes, amounts, amounts, sizes, sizes, sizes, sizes)
-def test_a_step_never_exceeds_the_surge_nor_goes_below_what_must_be_available(
+def test_a_step_never_exceeds_the_surge_nor_goes_below_what_must_be_available(  # noqa: PLR0917  all drawn
     replicas: int, surge: Any, unavailable: Any, old: int, old_up: int, new: int, new_up: int
 ) -> None:
     deployment = _deployment(replicas, surge, unavailable)

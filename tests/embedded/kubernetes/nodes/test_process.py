@@ -45,7 +45,7 @@ class Run:
         ("i=0; while [ $i -lt 3 ]; do i=$((i+1)); done; echo $i", "3\n", 0),
         ("echo one > /tmp/f; echo two >> /tmp/f; cat < /tmp/f; ls /tmp", "one\ntwo\nf\n", 0),
         ("if test -f /nosuch; then echo a; elif [ -d /tmp ]; then echo b; else echo c; fi", "b\n", 0),
-        ("cd /tmp && pwd; (cd /; pwd); pwd", "/tmp\n/\n/tmp\n", 0),
+        ("cd /home && pwd; (cd /; pwd); pwd", "/home\n/\n/home\n", 0),
         ("cat /etc/config/color; hostname; nosuch; echo $?", "blue\npod-1\n127\n", 0),
         ("seq 3 | grep -v 2 | wc -l; printf '%s-%d\\n' a 7", "2\na-7\n", 0),
         ("exec echo done; echo never", "done\n", 0),

@@ -3,10 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.embedded.kubernetes.simulation import World, pod
 
-HELPLESS = "no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+HELPLESS = (
+    "no new claims to deallocate, preemption: "
+    "0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+)
 
 
 def _pending(world: World, one: dict[str, Any]) -> str:

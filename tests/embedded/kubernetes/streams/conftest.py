@@ -7,11 +7,11 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from tests.embedded.kubernetes.simulation import pod
 
 from ecns.embedded.kubernetes import bootstrap, controllers, requests, streams
 from ecns.embedded.kubernetes.cluster import Cluster
 from ecns.embedded.kubernetes.errors import ApiError
-from tests.embedded.kubernetes.simulation import pod
 
 
 class Served:
@@ -30,7 +30,7 @@ class Served:
 
     async def until(self, name: str, phase: str) -> None:
         async with asyncio.timeout(5):
-            while self.cluster.get("pods", name, "default")["status"]["phase"] != phase:
+            while self.cluster.get("pods", name, "default")["status"]["phase"] != phase:  # noqa: ASYNC110  no Event
                 await asyncio.sleep(0.005)
 
     def get(self, path: str, **query: Any) -> Any:
@@ -61,7 +61,7 @@ async def served() -> AsyncIterator[Served]:
     await site.start()
     port = runner.addresses[0][1]
     async with asyncio.timeout(5):
-        while cluster.find("serviceaccounts", "default", "default") is None:
+        while cluster.find("serviceaccounts", "default", "default") is None:  # noqa: ASYNC110  no Event
             await asyncio.sleep(0.005)
     async with aiohttp.ClientSession() as session:
         yield Served(cluster, session, f"http://127.0.0.1:{port}")

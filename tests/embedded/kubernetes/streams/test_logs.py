@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 
 import pytest
-
 from tests.embedded.kubernetes.streams.conftest import Served
 
 TALK = (

@@ -6,7 +6,6 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-
 from tests.embedded.kubernetes.streams.conftest import Served
 
 V5, V4, PLAIN, BASE64 = "v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io", "base64.channel.k8s.io"
@@ -108,7 +107,7 @@ async def test_control_c_interrupts(served: Served) -> None:
 
 async def test_what_one_command_writes_another_reads(served: Served) -> None:
     await served.pod("box", STAY)
-    for command, output in ((["touch", "/tmp/here"], b""), (["ls", "/tmp"], b"here\n")):
+    for command, output in ((["touch", "/home/here"], b""), (["ls", "/home"], b"here\n")):
         async with served.connect("box/exec", _query(*command), V5) as socket:
             assert _joined(await _frames(socket), 1) == output
 

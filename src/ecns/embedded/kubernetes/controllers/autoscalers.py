@@ -1,4 +1,4 @@
-"""HorizontalPodAutoscalers of a cluster without a metrics API: bounds are kept, and conditions say why no more.
+"""HorizontalPodAutoscalers of a cluster without a metrics API: bounds are kept, conditions say why no more.
 
 Source: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/
 """
@@ -82,7 +82,8 @@ class Autoscalers(Controller):
         if current > most or current < least:
             above = current > most
             size = most if above else least
-            why = f"Current number of replicas {'above Spec.MaxReplicas' if above else 'below Spec.MinReplicas'}"
+            bound = "above Spec.MaxReplicas" if above else "below Spec.MinReplicas"
+            why = f"Current number of replicas {bound}"
             self.cluster.update(resource, {**target, "spec": {**target["spec"], "replicas": size}})
             self.event(scaler, "Normal", "SuccessfulRescale", f"New size: {size}; reason: {why}")
             message = f"the HPA controller was able to update the target scale to {size}"

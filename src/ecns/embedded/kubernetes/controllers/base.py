@@ -161,7 +161,7 @@ class Controller:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             _log.debug("%s: %s: %s", self.name, "/".join(key), error)
             self.after(min(_FIRST_RETRY * 2 ** (failures - 1), _LAST_RETRY), key)
-        except Exception:
+        except Exception:  # noqa: BLE001  one broken object must not stop the others
             _log.exception("%s failed on %s", self.name, "/".join(key))
         else:
             self._failures.pop(key, None)

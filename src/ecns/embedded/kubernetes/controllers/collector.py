@@ -48,9 +48,8 @@ class Collector(Controller):
         }
         for resource in self.cluster.store.resources():
             for record in self.cluster.store.all(resource):
-                if any(uid not in uids for uid in record.owners):
-                    self.enqueue((resource, record.namespace, record.name))
-                elif b'"deletionTimestamp"' in record.data[:2000] and b'"finalizers"' in record.data:
+                lost = any(uid not in uids for uid in record.owners)
+                if lost or (b'"deletionTimestamp"' in record.data[:2000] and b'"finalizers"' in record.data):
                     self.enqueue((resource, record.namespace, record.name))
 
     def _listen(self, resource: str) -> None:
@@ -84,8 +83,8 @@ class Collector(Controller):
         """Works on one object, or on all dependants of an owner that is gone."""
         if key[0] == "owner":
             self._foreground.pop(key[1], None)
-            for resource, obj in self.cluster.owned(key[1]):
-                metadata = obj["metadata"]
+            for resource, dependant in self.cluster.owned(key[1]):
+                metadata = dependant["metadata"]
                 self.enqueue((resource, metadata.get("namespace", ""), metadata["name"]))
             return
         resource, namespace, name = key

@@ -36,7 +36,7 @@ class _OfServices(Controller):
         self._seen: dict[str, dict[str, str]] = {}
 
     def trigger(self, service: Object) -> str:
-        """The time of the earliest change since the last look: of the Service's creation, or a pod's readiness."""
+        """The time of the earliest change since the last look: a Service's creation, a pod's readiness."""
         uid, namespace = service["metadata"]["uid"], service["metadata"]["namespace"]
         times = {uid: str(service["metadata"]["creationTimestamp"])}
         for record in self.cluster.store.all("pods", namespace):

@@ -73,17 +73,8 @@ class Events:
         """
         involved = reference(about, field_path)
         namespace = involved.get("namespace", "default")
-        key = (
-            namespace,
-            involved["kind"],
-            involved["name"],
-            involved["uid"],
-            field_path,
-            kind,
-            reason,
-            message,
-        )
-        key = (*key, component, host)
+        place = (namespace, involved["kind"], involved["name"], involved["uid"], field_path)
+        key = (*place, kind, reason, message, component, host)
         try:
             if not self._count(key, modern=bool(action)):
                 name = self._create(namespace, involved, kind, reason, message, component, host, action)
@@ -112,7 +103,7 @@ class Events:
         self._known.move_to_end(key)
         return True
 
-    def _create(
+    def _create(  # noqa: PLR0917  the fields of an Event
         self,
         namespace: str,
         involved: Object,

@@ -290,8 +290,7 @@ class _Turn:
             return active
         made = list(active)
         if self._indexes.used:
-            for index in self._indexes.next(missing, active):
-                made.append(self._create(index))
+            made += [self._create(index) for index in self._indexes.next(missing, active)]
         else:
             made += [self._create(None) for _ in range(missing)]
         return made

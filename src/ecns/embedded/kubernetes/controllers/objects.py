@@ -109,7 +109,7 @@ def available_in(pods: list[Object], min_ready: int, now: datetime) -> float | N
 
 
 def from_template(template: Object, owner: Object, *, name: str = "") -> Object:
-    """A pod of a template, controlled by `owner`; without a `name` it gets one that begins with the owner's."""
+    """A pod of a template, controlled by `owner`; without a `name` one is made from the owner's."""
     meta = template.get("metadata") or {}
     metadata: Object = {"name": name} if name else {"generateName": prefix(owner["metadata"]["name"])}
     metadata["namespace"] = owner["metadata"]["namespace"]
@@ -121,7 +121,7 @@ def from_template(template: Object, owner: Object, *, name: str = "") -> Object:
 
 
 def prefix(owner: str) -> str:
-    """`<owner>-`, or the owner's name alone when that would be too long."""
+    """The beginning of the names of an owner's pods."""
     return f"{owner}-"
 
 

@@ -110,11 +110,9 @@ def size_annotations(deployment: Object) -> dict[str, str]:
 def annotate(
     deployment: Object, annotations: dict[str, str], revision: int, *, exists: bool
 ) -> dict[str, str]:
-    """A ReplicaSet's annotations, with the Deployment's copied and the revision set; a used revision goes to history."""
-    found = dict(annotations)
-    for key, value in (deployment["metadata"].get("annotations") or {}).items():
-        if key not in _NOT_COPIED:
-            found[key] = value
+    """A ReplicaSet's annotations: the Deployment's copied, the revision set, the last one in its history."""
+    copied = deployment["metadata"].get("annotations") or {}
+    found = {**annotations, **{key: value for key, value in copied.items() if key not in _NOT_COPIED}}
     before = found.get(REVISION)
     if int(before or 0) < revision:
         found[REVISION] = str(revision)
@@ -258,7 +256,7 @@ def status_of(deployment: Object, sets: list[Object], new: Object | None, at: st
 def is_complete(deployment: Object, status: Object) -> bool:
     """Whether all is updated and available, and nothing old is left."""
     wanted = replicas(deployment)
-    return (
+    return bool(
         status.get("updatedReplicas", 0) == wanted
         and status.get("replicas", 0) == wanted
         and status.get("availableReplicas", 0) == wanted

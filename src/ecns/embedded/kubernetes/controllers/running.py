@@ -54,7 +54,7 @@ _KINDS: tuple[type[Controller], ...] = (
     scheduler.Scheduler,
     collector.Collector,
 )
-_kubelets: "WeakKeyDictionary[Cluster, kubelet.Kubelets]" = WeakKeyDictionary()
+_kubelets: WeakKeyDictionary[Cluster, kubelet.Kubelets] = WeakKeyDictionary()
 
 
 def start_all(cluster: Cluster) -> list[Controller]:

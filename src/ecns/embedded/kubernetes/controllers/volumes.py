@@ -136,9 +136,9 @@ class Binder(Controller):
         if provisioner == "kubernetes.io/no-provisioner":
             return
         message = (
-            f"Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the "
-            "system administrator. If volume creation is delayed, please verify that the provisioner is running and "
-            "correctly registered."
+            "Waiting for a volume to be created either by the external provisioner "
+            f"'{provisioner}' or manually by the system administrator. If volume creation is delayed, "
+            "please verify that the provisioner is running and correctly registered."
         )
         if annotations.get(_ASKED[1]) != provisioner:
             asked = {**annotations, **dict.fromkeys(_ASKED, provisioner)}
@@ -378,9 +378,9 @@ class EphemeralClaims(Controller):
         """Watches pods that come."""
 
         def changed(event: str, new: Object | None, _old: Object | None) -> None:
-            if event == "ADDED" and new is not None:
-                if any("ephemeral" in volume for volume in new["spec"].get("volumes") or ()):
-                    self.enqueue((new["metadata"]["namespace"], new["metadata"]["name"]))
+            volumes = (new or {"spec": {}})["spec"].get("volumes") or ()
+            if event == "ADDED" and new is not None and any("ephemeral" in volume for volume in volumes):
+                self.enqueue((new["metadata"]["namespace"], new["metadata"]["name"]))
 
         self.watch("pods", changed)
 

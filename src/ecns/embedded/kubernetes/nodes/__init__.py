@@ -1,8 +1,8 @@
-"""The nodes of the embedded cluster: a scheduler, kubelets, and processes that are simulated.
+"""The nodes of the embedded cluster: a scheduler, kubelets, and simulated processes.
 
 No program runs. A container's command is interpreted by a small shell (`shell`, `programs`) in simulated
-time, so that `sh -c "echo hi; sleep 2; exit 3"` logs, waits and ends as it says; an image without a command is
-taken for a server that runs until it is told to stop, unless its name is that of a plain system image.
+time, so that `sh -c "echo hi; sleep 2; exit 3"` logs, waits and ends as it says; an image without a command
+is taken for a server that runs until it is told to stop, unless its name is that of a plain system image.
 
 What a container does can be told by annotations on the pod (or its template):
 

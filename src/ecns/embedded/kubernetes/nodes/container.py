@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ecns.embedded.kubernetes import clock
+from ecns.embedded.kubernetes.errors import Object
 from ecns.embedded.kubernetes.nodes.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
-    from ecns.embedded.kubernetes.errors import Object
     from ecns.embedded.kubernetes.nodes.machine import Machine
 
 _LINES = 20_000

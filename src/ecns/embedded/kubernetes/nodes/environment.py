@@ -150,7 +150,8 @@ class Environment:
                 return f'{kind} "{name}" not found'
             for item in reference.get("items") or ():
                 if item["key"] not in data:
-                    return f"references non-existent {'config' if kind == 'configmap' else 'secret'} key: {item['key']}"
+                    what = "config" if kind == "configmap" else "secret"
+                    return f"references non-existent {what} key: {item['key']}"
         return ""
 
     def files(self, container: Object) -> dict[str, bytes]:

@@ -74,7 +74,8 @@ def failure(image: Image) -> str:
         address = f'Head "https://{image.registry}/v2/{image.repository}/manifests/{image.tag}"'
         port = random.randrange(32768, 61000)  # noqa: S311  a port is no secret
         why = f"read udp 10.88.0.2:{port}->10.96.0.10:53: i/o timeout"
-        return f"{start}failed to do request: {address}: dial tcp: lookup {image.registry} on 10.96.0.10:53: {why}"
+        lookup = f"dial tcp: lookup {image.registry} on 10.96.0.10:53: {why}"
+        return f"{start}failed to do request: {address}: {lookup}"
     return (
         f"{start}pull access denied, repository does not exist or may require authorization: "
         "server message: insufficient_scope: authorization failed"

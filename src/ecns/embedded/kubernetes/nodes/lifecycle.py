@@ -1,4 +1,4 @@
-"""What befalls nodes and the pods on them: cordons become taints, NoExecute taints evict, lost nodes' pods go.
+"""What befalls nodes and the pods on them: cordons become taints, taints evict, lost nodes' pods go.
 
 Source: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
 """

@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DIRECTORIES = (
-    "/", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/sys", "/tmp", "/usr", "/usr/bin", "/var", "/var/log",  # noqa: S108  the simulated one
-    "/var/run",
-)  # fmt: skip
+    *("/", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/sys", "/usr", "/usr/bin"),
+    *("/tmp", "/var", "/var/log", "/var/run"),  # noqa: S108  those of the simulated machine
+)
+_RESOLV = b"search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\n"
 
 
 class Machine:
@@ -49,7 +50,7 @@ class Machine:
         self._files: dict[str, bytes] = {
             "/etc/hostname": f"{hostname}\n".encode(),
             "/etc/hosts": f"127.0.0.1\tlocalhost\n{address}\t{hostname}\n".encode(),
-            "/etc/resolv.conf": b"search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\n",
+            "/etc/resolv.conf": _RESOLV,
             "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
             "/dev/termination-log": b"",
         }

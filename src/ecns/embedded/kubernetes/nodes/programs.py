@@ -9,7 +9,7 @@ import posixpath
 import re
 import tarfile
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.kubernetes.nodes import network, syntax
 from ecns.embedded.kubernetes.nodes.effects import (
@@ -19,17 +19,17 @@ from ecns.embedded.kubernetes.nodes.effects import (
     Signalled,
     Sleep,
     Source,
-    Stop,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from ecns.embedded.kubernetes.nodes.machine import Machine
     from ecns.embedded.kubernetes.nodes.shell import Shell
 
     Program = Callable[[Shell, list[str], Source, Output, Output], Effects]
 
+_TAR_FAILED = "tar: error exit delayed from previous errors"
 _MOST = 64 * 1024 * 1024
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -136,23 +136,22 @@ def _printf(_shell: Shell, arguments: list[str], _source: Source, out: Output, e
         err(b"printf: missing operand\n")
         return 1
     values = arguments[1:]
-    form = arguments[0]
+    taken = 0
+
+    def fill(match: re.Match[str]) -> str:
+        nonlocal taken
+        if match[2] == "%":
+            return "%"
+        value = values[taken] if taken < len(values) else ""
+        taken += 1
+        if match[2] in "di":
+            return f"%{match[1]}d" % (int(value) if value.lstrip("+-").isdigit() else 0)
+        return f"%{match[1]}s" % value
+
     while True:
-        used = 0
-
-        def fill(match: re.Match[str]) -> str:
-            nonlocal used
-            if match[2] == "%":
-                return "%"
-            value = values[used] if used < len(values) else ""
-            used += 1
-            if match[2] in "di":
-                return f"%{match[1]}d" % (int(value) if value.lstrip("+-").isdigit() else 0)
-            return f"%{match[1]}s" % value
-
-        out(unescape(_DIRECTIVE.sub(fill, form)))
-        values = values[used:]
-        if not used or not values:
+        before = taken
+        out(unescape(_DIRECTIVE.sub(fill, arguments[0])))
+        if taken == before or taken >= len(values):
             return 0
 
 
@@ -234,13 +233,25 @@ def _printenv(shell: Shell, arguments: list[str], source: Source, out: Output, e
     return missing
 
 
-def _says(text: Callable[[Shell], str]) -> Program:
-    def program(shell: Shell, _arguments: list[str], _source: Source, out: Output, _err: Output) -> Effects:
+def _says(text: str) -> Program:
+    def program(_shell: Shell, _arguments: list[str], _source: Source, out: Output, _err: Output) -> Effects:
         yield from ()
-        out(f"{text(shell)}\n".encode())
+        out(f"{text}\n".encode())
         return 0
 
     return program
+
+
+def _hostname(shell: Shell, _arguments: list[str], _source: Source, out: Output, _err: Output) -> Effects:
+    yield from ()
+    out(f"{shell.machine.hostname}\n".encode())
+    return 0
+
+
+def _pwd(shell: Shell, _arguments: list[str], _source: Source, out: Output, _err: Output) -> Effects:
+    yield from ()
+    out(f"{shell.working}\n".encode())
+    return 0
 
 
 def _ends(status: int) -> Program:
@@ -331,7 +342,7 @@ def _test(shell: Shell, arguments: list[str], _source: Source, _out: Output, _er
     return int(not _holds(shell, [item for item in arguments if item != "]"]))
 
 
-def _holds(shell: Shell, words: list[str]) -> bool:
+def _holds(shell: Shell, words: list[str]) -> bool:  # noqa: PLR0911  one for each form of a test
     machine = shell.machine
     match words:
         case []:
@@ -364,8 +375,10 @@ def _holds(shell: Shell, words: list[str]) -> bool:
     return False
 
 
-def _input(shell: Shell, names: list[str], source: Source, err: Output, program: str) -> Effects:
-    """Reads files, or standard input; the bytes are left in the shell's `gathered`."""
+def _input(
+    shell: Shell, names: list[str], source: Source, err: Output, program: str
+) -> Generator[Any, Any, tuple[int, bytes]]:
+    """Reads files, or standard input; returns the exit code so far, and the bytes."""
     gathered = bytearray()
     status = 0
     for name in names:
@@ -377,11 +390,7 @@ def _input(shell: Shell, names: list[str], source: Source, err: Output, program:
             gathered += data
     if not names:
         gathered += yield from source.rest()
-    _read_last[0] = bytes(gathered)
-    return status
-
-
-_read_last = [b""]
+    return status, bytes(gathered)
 
 
 def _options(arguments: list[str], valued: str) -> tuple[dict[str, str], list[str]]:
@@ -409,8 +418,7 @@ def _head(shell: Shell, arguments: list[str], source: Source, out: Output, err: 
             raise OutOfMemory
         out(bytes(size))
         return 0
-    status = yield from _input(shell, names, source, err, "head")
-    data = _read_last[0]
+    status, data = yield from _input(shell, names, source, err, "head")
     out(
         data[: int(options["c"])]
         if "c" in options
@@ -421,14 +429,7 @@ def _head(shell: Shell, arguments: list[str], source: Source, out: Output, err: 
 
 def _tail(shell: Shell, arguments: list[str], source: Source, out: Output, err: Output) -> Effects:
     options, names = _options(arguments, "nc")
-    status = yield from _input(
-        shell,
-        [name for name in names if name != "/dev/null"] if "f" not in options else names,
-        source,
-        err,
-        "tail",
-    )
-    data = _read_last[0]
+    status, data = yield from _input(shell, names, source, err, "tail")
     if "c" in options:
         out(data[-int(options["c"]) :])
     else:
@@ -441,8 +442,7 @@ def _tail(shell: Shell, arguments: list[str], source: Source, out: Output, err: 
 
 def _wc(shell: Shell, arguments: list[str], source: Source, out: Output, err: Output) -> Effects:
     options, names = _options(arguments, "")
-    status = yield from _input(shell, names, source, err, "wc")
-    data = _read_last[0]
+    status, data = yield from _input(shell, names, source, err, "wc")
     counts = {"l": data.count(b"\n"), "w": len(data.split()), "c": len(data)}
     shown = [str(counts[key]) for key in "lwc" if not options or key in options]
     out((" ".join(shown + names) + "\n").encode())
@@ -452,12 +452,12 @@ def _wc(shell: Shell, arguments: list[str], source: Source, out: Output, err: Ou
 def _grep(shell: Shell, arguments: list[str], source: Source, out: Output, err: Output) -> Effects:
     options, rest = _options(arguments, "e")
     pattern = options.get("e") or (rest.pop(0) if rest else "")
-    status = yield from _input(shell, rest, source, err, "grep")
+    status, data = yield from _input(shell, rest, source, err, "grep")
     try:
         wanted = re.compile(pattern.encode(), re.IGNORECASE if "i" in options else 0)
     except re.error:
         wanted = re.compile(re.escape(pattern).encode())
-    lines = [line for line in _read_last[0].splitlines() if bool(wanted.search(line)) != ("v" in options)]
+    lines = [line for line in data.splitlines() if bool(wanted.search(line)) != ("v" in options)]
     if "c" in options:
         out(f"{len(lines)}\n".encode())
     elif "q" not in options:
@@ -558,8 +558,8 @@ def _tee(shell: Shell, arguments: list[str], source: Source, out: Output, _err: 
 
 def _sort(shell: Shell, arguments: list[str], source: Source, out: Output, err: Output) -> Effects:
     options, names = _options(arguments, "k")
-    status = yield from _input(shell, names, source, err, "sort")
-    lines = sorted(_read_last[0].splitlines(), reverse="r" in options)
+    status, data = yield from _input(shell, names, source, err, "sort")
+    lines = sorted(data.splitlines(), reverse="r" in options)
     out(b"".join(line + b"\n" for line in (dict.fromkeys(lines) if "u" in options else lines)))
     return status
 
@@ -591,9 +591,7 @@ def _tar(shell: Shell, arguments: list[str], source: Source, out: Output, err: O
         for name in names:
             path = shell.machine.resolve(name, working)
             if not shell.machine.exists(path):
-                err(
-                    f"tar: {name}: No such file or directory\ntar: error exit delayed from previous errors\n".encode()
-                )
+                err(f"tar: {name}: No such file or directory\n{_TAR_FAILED}\n".encode())
                 return 1
             _pack(shell, archive, path, name.lstrip("/"))
     out(packed.getvalue())
@@ -667,15 +665,15 @@ _PROGRAMS: dict[str, Program] = {
     "false": _ends(1),
     "grep": _grep,
     "head": _head,
-    "hostname": _says(lambda shell: shell.machine.hostname),
-    "id": _says(lambda _shell: "uid=0(root) gid=0(root) groups=0(root),10(wheel)"),
+    "hostname": _hostname,
+    "id": _says("uid=0(root) gid=0(root) groups=0(root),10(wheel)"),
     "ls": _ls,
     "mkdir": _mkdir,
     "mv": _mv,
     "nginx": _nginx,
     "printenv": _printenv,
     "printf": _printf,
-    "pwd": _says(lambda shell: shell.working),
+    "pwd": _pwd,
     "rm": _rm,
     "seq": _seq,
     "sh": _sh,
@@ -690,7 +688,7 @@ _PROGRAMS: dict[str, Program] = {
     "timeout": _timeout,
     "touch": _touch,
     "true": _ends(0),
-    "uname": _says(lambda _shell: "Linux"),
+    "uname": _says("Linux"),
     "wc": _wc,
-    "whoami": _says(lambda _shell: "root"),
+    "whoami": _says("root"),
 }

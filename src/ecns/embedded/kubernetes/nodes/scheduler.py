@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes import clock
-from ecns.embedded.kubernetes.cluster import clone
 from ecns.embedded.kubernetes.controllers import objects
 from ecns.embedded.kubernetes.controllers.base import Controller, Key
+from ecns.embedded.kubernetes.metadata import clone
 from ecns.embedded.kubernetes.nodes import affinity
 from ecns.embedded.kubernetes.quantities import parse
 
@@ -230,7 +230,8 @@ class Scheduler(Controller):
             )
             helps = [f"{count - curable} {_HELPLESS}"] if count > curable else []
             helps += [f"{curable} {_NO_VICTIMS}"] if curable else []
-            message = f"{start}{listed}. no new claims to deallocate, preemption: {start}{', '.join(sorted(helps))}."
+            preemption = f"{start}{', '.join(sorted(helps))}."
+            message = f"{start}{listed}. no new claims to deallocate, preemption: {preemption}"
         condition = {
             "type": "PodScheduled",
             "observedGeneration": pod["metadata"].get("generation", 1),

@@ -13,8 +13,8 @@ from ecns.embedded.kubernetes.nodes import programs, syntax
 from ecns.embedded.kubernetes.nodes.effects import (
     Effects,
     Ended,
-    Join,
     Job,
+    Join,
     Output,
     Signalled,
     Sleep,
@@ -216,7 +216,8 @@ class Shell:
         if name in {":", "."}:
             return 0
         if builtin is not None:
-            return (yield from builtin(arguments[1:], source, out, err))
+            status: int = yield from builtin(arguments[1:], source, out, err)
+            return status
         program = programs.find(name) or (programs.find("nginx") if self.machine.lenient else None)
         if program is None:
             err(f"sh: {name}: not found\n".encode())

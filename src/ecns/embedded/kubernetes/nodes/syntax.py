@@ -119,7 +119,7 @@ class _Reader:
         return self._at >= len(self._tokens)
 
     def peek(self) -> str:
-        """The next operator or bare word, "" at the end, "\0" for a word with quotes or expansions."""
+        """The next operator or bare word, "" at the end, NUL for a word with quotes or expansions."""
         if self.at_end():
             return ""
         token = self._tokens[self._at]

@@ -30,8 +30,8 @@ _PROBE_TIME = 1.0
 _START_ERROR = 128
 _DEADLINE = "Pod was active on the node longer than the specified deadline"
 _RUNC = (
-    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
-    'unable to start container process: exec: "{}": {}: unknown'
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+    'runc create failed: unable to start container process: exec: "{}": {}: unknown'
 )
 
 

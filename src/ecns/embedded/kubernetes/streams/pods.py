@@ -51,7 +51,8 @@ def choose(pod: Object, asked: str) -> str:
     if len(listed["containers"]) == 1:
         only: str = listed["containers"][0]
         return only
-    message = f"a container name must be specified for pod {name}, choose one of: [{' '.join(listed['containers'])}]"
+    main = " ".join(listed["containers"])
+    message = f"a container name must be specified for pod {name}, choose one of: [{main}]"
     for key, text in (("initContainers", "init containers"), ("ephemeralContainers", "ephemeral containers")):
         if listed[key]:
             message += f" or one of the {text}: [{' '.join(listed[key])}]"

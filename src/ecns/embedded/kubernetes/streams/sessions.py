@@ -264,9 +264,10 @@ class _Execution:
         self._channels.put(_STDOUT, b"")
         machine = container.machine
         size = [24, 80]
+        if not command or machine is None:
+            self._cannot_start(command)
+            return
         try:
-            if not command or machine is None:
-                raise NotFound("")
             self._process = Process(
                 machine,
                 command,
@@ -290,12 +291,13 @@ class _Execution:
         exec_id = secrets.token_hex(32)
         text = (
             "error executing command in container: failed to exec in container: failed to start exec "
-            f'"{exec_id}": OCI runtime exec failed: exec failed: unable to start container process: {why}: unknown'
+            f'"{exec_id}": OCI runtime exec failed: exec failed: '
+            f"unable to start container process: {why}: unknown"
         )
         if not command:
             text = (
                 "error executing command in container: failed to exec in container: failed to start exec "
-                f'"{exec_id}": OCI runtime exec failed: exec failed: cannot specify an empty command: unknown'
+                f'"{exec_id}": OCI runtime exec failed: exec failed: args must not be empty: unknown'
             )
         _write_status(self._channels, _internal(text))
         self._finish()
@@ -366,8 +368,9 @@ class _Execution:
                 process.feed(data, now)
         elif channel == _CLOSE and self._channels.protocol == V5 and data[:1] == b"\x00":
             process.close(now)
-        elif channel == _RESIZE and self._terminal is not None and self._terminal.resized(data):
-            if self._command and self._command[0].rpartition("/")[2] in {"sh", "ash", "bash"}:
+        elif channel == _RESIZE and self._terminal is not None:
+            prompts = self._command[0].rpartition("/")[2] in {"sh", "ash", "bash"}
+            if self._terminal.resized(data) and prompts:
                 self._channels.put(_STDOUT, f"\r{process.shell.working} # \x1b[J".encode())
         self._continue()
 
