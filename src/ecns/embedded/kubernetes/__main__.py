@@ -15,6 +15,8 @@ import ssl
 import sys
 from pathlib import Path
 
+import uvloop
+
 from ecns.embedded.kubernetes import bootstrap, certificates, controllers
 from ecns.embedded.kubernetes.auth import Authenticator
 from ecns.embedded.kubernetes.cluster import Cluster
@@ -162,7 +164,7 @@ def main() -> None:
     gc.set_threshold(
         200_000, 20, 100
     )  # objects are trees without cycles: looking for them costs most of the time
-    asyncio.run(_serve(options.data_dir, options.name, options.port, options.ready_fd))
+    uvloop.run(_serve(options.data_dir, options.name, options.port, options.ready_fd))
 
 
 if __name__ == "__main__":
