@@ -131,6 +131,10 @@ class Replay:
                 schemas={
                     version["name"]: version["schema"]["openAPIV3Schema"] for version in spec["versions"]
                 },
+                scales={
+                    version["name"]: version.get("subresources", {}).get("scale", {})
+                    for version in spec["versions"]
+                },
             )
         )
 
@@ -211,7 +215,7 @@ class Replay:
         admission.mutate(self, request)
         causes = self._prepared(resource.name, body, old, sub)
         if schema is not None:
-            causes += structural.validate(schema, body, old)
+            causes += structural.validate(schema, body, old, resource.scales.get(asked.version))
         if causes:
             raise errors.invalid(resource.kind, resource.group, metadata.get("name", ""), causes)
         admission.check(self, request)

@@ -62,9 +62,7 @@ def pod(container: Object | None = None, **spec: Any) -> Object:
         ),
         (
             pod({"readinessProbe": {"exec": {"command": ["a"]}, "terminationGracePeriodSeconds": 1}}),
-            [
-                "readinessProbe.terminationGracePeriodSeconds: Invalid value: 1: must not be set for readinessProbes"
-            ],
+            ["terminationGracePeriodSeconds: Invalid value: 1: must not be set for readinessProbes"],
         ),
         (
             pod({"lifecycle": {"preStop": {"httpGet": {"port": "a b", "httpHeaders": [{"name": "x y"}]}}}}),

@@ -25,7 +25,6 @@ KNOWN = {
         "err-storage/20": STATE,
         "err-storage/21": STATE,
         "err-rbac/12": STATE,
-        "err-crd/11": "the accessor of the scale subresource complains as well",
         "err-crd/19": "the order of causes varies",
         "err-crd/24": SERVER,
         "err-crd/27": SERVER,

@@ -199,3 +199,23 @@ def test_rules() -> None:
     assert [str(cause) for cause in missing] == [
         "spec: Invalid value: rule evaluation error: no such key: low"
     ]
+
+
+def test_what_the_scale_reads() -> None:
+    scale = {
+        "specReplicasPath": ".spec.n",
+        "statusReplicasPath": ".status.n",
+        "labelSelectorPath": ".status.s",
+    }
+    free = {"type": "object"}
+
+    def said(spec: object, status: object, selector: object) -> list[str]:
+        obj = {"spec": {"n": spec}, "status": {"n": status, "s": selector}}
+        return [str(cause) for cause in schema.validate(free, obj, None, scale)]
+
+    assert said(1, 0, "a=b") == []
+    assert said("big", -1, 1) == [
+        ".spec.n: Invalid value: 0: .spec.n accessor error: big is of the type string, expected int64",
+        ".status.n: Invalid value: -1: should be a non-negative integer",
+        '.status.s: Invalid value: "": .status.s accessor error: 1 is of the type int64, expected string',
+    ]

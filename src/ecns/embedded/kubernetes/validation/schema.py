@@ -387,16 +387,42 @@ def _counterpart(old: Any, item: Any, keys: list[str] | None) -> Any:
     )
 
 
-def validate(schema: Object, obj: Object, old: Object | None = None) -> list[Cause]:
+def _scale(causes: Causes, path: str, obj: Object, expected: str) -> None:
+    """Checks a number or text that the scale subresource reads."""
+    value: Any = obj
+    for step in path.removeprefix(".").split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    if value is None:
+        return
+    if expected == "int64" and type(value) is int:
+        if value < 0:
+            causes.invalid(path, value, "should be a non-negative integer")
+    elif expected == "int64" or not isinstance(value, str):
+        kinds = {"boolean": "bool", "number": "float64", "array": "[]interface {}", "integer": "int64"}
+        kind = kinds.get(_type_name(value), "string" if isinstance(value, str) else "map[string]interface {}")
+        zero = 0 if expected == "int64" else ""
+        detail = f"{path} accessor error: {value} is of the type {kind}, expected {expected}"
+        causes.invalid(path, zero, detail)
+
+
+def validate(
+    schema: Object, obj: Object, old: Object | None = None, scale: Object | None = None
+) -> list[Cause]:
     """Everything in which a custom resource breaks its schema; [] when it is fine.
 
     Args:
         schema: `openAPIV3Schema` of the version.
         obj: the object.
         old: the stored object, for rules about changes.
+        scale: the version's `subresources.scale`, with the paths of the numbers that it reads.
     """
     causes = Causes()
     _check(causes, "", {**schema, "type": "object"}, obj, _NOTHING if old is None else old)
+    for name in ("specReplicasPath", "statusReplicasPath"):
+        if scale and scale.get(name):
+            _scale(causes, scale[name], obj, "int64")
+    if scale and scale.get("labelSelectorPath"):
+        _scale(causes, scale["labelSelectorPath"], obj, "string")
     if not _has_rules(schema):
         return causes
     if any(cause.reason in _BLOCKING for cause in causes):
