@@ -188,7 +188,9 @@ class Bench:
 
         async def by_ecns(*, services: int) -> None:
             body = workload(f"bench-{next(numbers)}", services)
-            async with gateway.post(f"{self.api}/workloads/", json={"workloads": [body]}) as answer:
+            async with gateway.post(
+                f"{self.api}/workloads/", json={"workloads": [body]}, headers={"X-Ecns-Namespace": "demo"}
+            ) as answer:
                 assert answer.status == 200, await answer.text()
 
         async def by_kubernetes(*, services: int) -> None:
@@ -256,7 +258,7 @@ def objects(name: str, services: int) -> list[tuple[str, dict[str, Any]]]:
             },
         },
     }
-    made = [("/apis/apps/v1/namespaces/load-0/deployments", deployment)]
+    made = [("/apis/apps/v1/namespaces/demo/deployments", deployment)]
     for number in range(services):
         service = {
             "apiVersion": "v1",
@@ -264,7 +266,7 @@ def objects(name: str, services: int) -> list[tuple[str, dict[str, Any]]]:
             "metadata": {"name": f"{name}-{number}"},
             "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 80}]},
         }
-        made.append(("/api/v1/namespaces/load-0/services", service))
+        made.append(("/api/v1/namespaces/demo/services", service))
     return made
 
 
