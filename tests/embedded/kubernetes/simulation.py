@@ -6,6 +6,7 @@ import asyncio
 import selectors
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,9 +44,10 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 class World:
     """Drives the loop by hand: `until` runs it until something holds, or simulated time is up."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         self.loop = SimulatedLoop()
-        self.cluster = Cluster(now=self.loop.now)
+        self._path = path
+        self.cluster = Cluster(path, now=self.loop.now)
         bootstrap.ensure(self.cluster, "(certificate)")
         self.running: list[Any] = []
         self.history: list[tuple[str, str, dict[str, Any]]] = []
@@ -90,6 +92,19 @@ class World:
             (item["involvedObject"]["name"], item["reason"], item["message"])
             for item in self.cluster.list("events", namespace)
         ]
+
+    def stop(self) -> None:
+        """Ends the controllers, as when the program stops."""
+        for controller in self.running:
+            controller.stop()
+        self.running.clear()
+
+    def restart(self) -> None:
+        """Begins again with what is on disk."""
+        self.stop()
+        self.cluster.close()
+        self.cluster = Cluster(self._path, now=self.loop.now)
+        self.run(self._start())
 
     def close(self) -> None:
         for controller in self.running:

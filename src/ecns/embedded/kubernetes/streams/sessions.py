@@ -436,6 +436,7 @@ class _Attachment:
         self._container.followers.append(self._output)
         log = self._container.log
         log.listeners.append(self._ended)
+        self._ended()
         sender = asyncio.ensure_future(self._channels.pump())
         reader = asyncio.ensure_future(self._read())
         try:
