@@ -90,7 +90,9 @@ class Surroundings:
         namespace = controller.metadata.namespace
         template = controller.spec.template
         services = []
-        for pair in (template.metadata.labels or {}).items():
+        pairs = dict.fromkeys((template.metadata.labels or {}).items())
+        pairs[indexes.WORKLOAD_LABEL, controller.metadata.name] = None
+        for pair in pairs:
             candidates = self.services.index(indexes.SELECTOR, (namespace, *pair))
             services += [service for service in candidates if manifests.service_belongs(service, controller)]
         names = {service.metadata.name for service in services}

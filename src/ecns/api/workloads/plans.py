@@ -28,6 +28,9 @@ ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "interna
 OUTSIDE = ("externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts")
 """What only Services that are reached from outside have."""
 
+HEADLESS = "None"
+"""The cluster IP of a Service that has none."""
+
 
 class Plan(Struct, kw_only=True):
     """Changes to the objects around a workload; empty when all is as asked for."""
@@ -134,24 +137,30 @@ def _own(plan: Plan, controller: Controller, kind: str, namespace: str) -> None:
 
 
 def _names(controller: Controller, modes: Sequence[AccessMode], services: Sequence[JsonObject]) -> list[str]:
-    """The Service of each mode: the one named, else one of the same type that no other mode names, else any."""
+    """The Service of each mode: the one named, else a free one of the same type, else any free one.
+
+    Kubernetes makes no Service headless, or not so any more.
+    """
     asked = {mode.name for mode in modes}
-    free = {
-        one["metadata"]["name"]: find(one, ("spec", "type"))
-        for one in services
-        if one["metadata"]["name"] not in asked
-    }
+    free = {name: one["spec"] for one in services if (name := one["metadata"]["name"]) not in asked}
     chosen = list(modes)
-    for same in (True, False):
+    for same_type in (True, False):
         for place, mode in enumerate(chosen):
-            found = (
-                [] if mode.name else [name for name, type_ in free.items() if not same or type_ == mode.type]
+            found = next(
+                (name for name, spec in free.items() if _may_become(spec, mode, same_type=same_type)), None
             )
-            if found:
-                chosen[place] = replace(mode, name=found[0])
-                free.pop(found[0])
+            if not mode.name and found:
+                chosen[place] = replace(mode, name=found)
+                del free[found]
     taken = [one["metadata"]["name"] for one in services]
     return access.service_names(controller.metadata.name, chosen, taken)
+
+
+def _may_become(spec: JsonObject, mode: AccessMode, *, same_type: bool) -> bool:
+    headless = spec.get("clusterIP") == HEADLESS
+    if spec.get("type") == mode.type:
+        return not mode.cluster_ip or headless == (mode.cluster_ip == HEADLESS)
+    return not same_type and not headless and mode.cluster_ip != HEADLESS
 
 
 def _changed_service(

@@ -15,9 +15,12 @@ Index = Callable[[Any], Iterable[Hashable]]
 OWNER = "owner"
 """Every kind, by the uids of its owners."""
 SELECTOR = "selector"
-"""Services by (namespace, key, value) of one label that they select by: the least."""
+"""Services by (namespace, key, value) of one label that they select by: the least; without a selector, by the
+label that says which workload they were made for."""
 BACKEND = "backend"
 """Ingresses by (namespace, service)."""
+WORKLOAD_LABEL = "ecns.easystack.com/workload"
+"""On all that goes with a workload that ECNS made: its name."""
 TARGET = "target"
 """Autoscalers by (namespace, kind, name)."""
 
@@ -25,6 +28,8 @@ TARGET = "target"
 def _selector(service: Service) -> Iterable[tuple[str, str, str]]:
     if selector := service.spec.selector:
         yield (service.metadata.namespace, *min(selector.items()))
+    elif workload := (service.metadata.labels or {}).get(WORKLOAD_LABEL):
+        yield (service.metadata.namespace, WORKLOAD_LABEL, workload)
 
 
 def _backends(ingress: Ingress) -> Iterable[tuple[str, str]]:

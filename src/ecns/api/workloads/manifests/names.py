@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-WORKLOAD = "ecns.easystack.com/workload"
+from ecns.backends.kubernetes.indexes import WORKLOAD_LABEL
+
+WORKLOAD = WORKLOAD_LABEL
 """Selector label of workloads that we make, and label of all that goes with one."""
 PART_OF = "app.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
