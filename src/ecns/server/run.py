@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from ecns.api.common.streams import end_all
 from ecns.config import ConfigError
 from ecns.server.app import create_app
 
@@ -51,8 +52,9 @@ class Server(uvicorn.Server):
             self._tell_started(self)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell that it is over, then end."""
+        """Tell that it is over, then end; streams at once, for their clients to go elsewhere."""
         self._tell_stopping()
+        end_all()
         await super().shutdown(sockets)
 
 

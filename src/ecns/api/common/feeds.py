@@ -4,8 +4,8 @@ A feed follows the watch caches that the items of one namespace are made of. It 
 touches, makes those anew at most once in `INTERVAL`, and tells its listeners what has become of them. What an
 item looks like is encoded once, however many listen.
 
-A listener's place is an id that names the version of each cache up to which everything was told; whoever comes
-back with one is told what was touched since, or to start over when that is not known any more.
+A listener's place is an id that names the version of each cache up to which everything was told; whoever
+comes back with one is told what was touched since, or to start over when that is not known any more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
@@ -26,6 +26,7 @@ from ecns.api.common.streams import Ended, encode, event
 from ecns.backends.kubernetes.cache import Cache, Change, Subscription
 from ecns.backends.kubernetes.clusters import Cluster
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta, Resource
+from ecns.errors import UpstreamUnavailableError
 
 INTERVAL = 0.05
 """Seconds between two rounds: an item is told at most so often."""
@@ -82,11 +83,17 @@ class Filter(msgspec.Struct, frozen=True):
 class Source(Protocol):
     """How the items of a namespace are made."""
 
-    namespace: str
-    caches: Sequence[Cache[Any]]
-    """All that items are made of."""
-    own: int
-    """So many of them, from the first, hold one object for each item."""
+    @property
+    def namespace(self) -> str:
+        """Where the items are."""
+
+    @property
+    def caches(self) -> Sequence[Cache[Any]]:
+        """All that items are made of."""
+
+    @property
+    def own(self) -> int:
+        """So many caches, from the first, hold one object for each item."""
 
     def keys(self) -> Iterable[Hashable]:
         """The keys of all items, newest first."""
@@ -98,7 +105,7 @@ class Source(Protocol):
         """The item that stands for an object."""
 
     def touched(self, index: int, obj: Any) -> Iterable[Hashable]:
-        """The keys of the items that an object of the cache `index` belongs to, before or after its change."""
+        """The keys of the items that an object of the cache `index` belongs to, or did before."""
 
 
 class Event:
@@ -217,15 +224,23 @@ class Feed:
         source: how items are made.
         scope: what tells the ids of this feed from others.
         since: the versions that somebody has seen, to begin there if the caches still know.
+        forget: called when the feed is over.
     """
 
-    def __init__(self, source: Source, scope: str, since: Versions | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        scope: str,
+        since: Versions | None = None,
+        forget: Callable[[], object] = lambda: None,
+    ) -> None:
         self.source = source
         self.items: dict[Hashable, Item] = {}
         """As they were told last."""
         self.listeners: set[Listener] = set()
         self.over = False
-        self.idle_since = time.monotonic()
+        self._idle_since = time.monotonic()
+        self._forget = forget
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._scope = scope
         self._versions = [cache.resource_version for cache in source.caches]
@@ -264,7 +279,7 @@ class Feed:
             yield listener
         finally:
             self.listeners.discard(listener)
-            self.idle_since = time.monotonic()
+            self._idle_since = time.monotonic()
 
     def since(self, id_: str, wanted: Filter) -> list[bytes] | None:
         """What a listener who has seen an id has missed, as events without ids.
@@ -278,19 +293,22 @@ class Feed:
         for version, complete, cache in zip(seen, self._complete, self.source.caches, strict=True):
             if not complete <= version <= max(complete, cache.resource_version):
                 return None
-        touched: dict[Hashable, str] = {}
+        touched: dict[Hashable, None] = {}
+        first: dict[Hashable, str] = {}
         for index, change, keys in self._log:
             if change.resource_version > seen[index]:
-                for key in keys:
-                    first = touched.setdefault(key, change.type if index < self.source.own else "MODIFIED")
-                    touched[key] = first
-        return [piece for key, first in touched.items() if (piece := self._missed(key, first, wanted))]
+                touched.update(dict.fromkeys(keys))
+                if index < self.source.own:
+                    first.update((key, change.type) for key in keys if key not in first)
+        new = {key for key, type_ in first.items() if type_ == "ADDED"}
+        missed = (self._missed(key, wanted, new=key in new) for key in touched)
+        return [piece for piece in missed if piece]
 
-    def _missed(self, key: Hashable, first: str, wanted: Filter) -> bytes:
+    def _missed(self, key: Hashable, wanted: Filter, *, new: bool) -> bytes:
         item = self.items.get(key)
         if item is not None and wanted.now(item):
-            return event("added" if first == "ADDED" else "changed", item.encoded)
-        if first == "ADDED":
+            return event("added" if new else "changed", item.encoded)
+        if new:
             return b""
         if item is None and key in self._gone:
             item = self.source.item(self._gone[key])
@@ -300,7 +318,10 @@ class Feed:
 
     def close(self, why: Ended) -> None:
         """Follow no longer."""
+        if self.over:
+            return
         self.over = True
+        self._forget()
         for task in self._tasks:
             task.cancel()
         for listener in list(self.listeners):
@@ -333,12 +354,16 @@ class Feed:
             self._complete[index] = change.resource_version
             self._dirty.update(dict.fromkeys([*self.items, *self.source.keys()]))
             self._wake.set()
-        elif change.object is not None and change.object.metadata.namespace == self.source.namespace:
-            if keys := tuple(self.source.touched(index, change.object)):
-                self._remember(index, change, keys)
-                self._dirty.update(dict.fromkeys(keys))
-                self._wake.set()
+        elif keys := self._touched(index, change.object):
+            self._remember(index, change, keys)
+            self._dirty.update(dict.fromkeys(keys))
+            self._wake.set()
         self._versions[index] = max(self._versions[index], change.resource_version)
+
+    def _touched(self, index: int, obj: Any) -> tuple[Hashable, ...]:
+        if obj.metadata.namespace not in {"", self.source.namespace}:
+            return ()
+        return tuple(self.source.touched(index, obj))
 
     def _remember(self, index: int, change: Change[Any], keys: tuple[Hashable, ...]) -> None:
         self._log.append((index, change, keys))
@@ -356,13 +381,16 @@ class Feed:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while True:
-                await self._wake.wait()
+            while self.listeners or time.monotonic() - self._idle_since < LINGER:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LINGER):
+                        await self._wake.wait()
                 began = loop.time()
                 await self._round()
                 if not self.ready.done():
                     self.ready.set_result(None)
                 await asyncio.sleep(max(0.0, began + INTERVAL - loop.time()))
+            self.close(Ended("stopping", "nobody listens"))
         except Exception:
             log.exception("a feed has a fault")
             self.close(Ended("failed", "ECNS failed; the reason is in its log", 500))
@@ -413,7 +441,9 @@ def versions(id_: str, scope: str, count: int) -> Versions | None:
 _feeds: WeakKeyDictionary[Cluster, dict[Hashable, Feed]] = WeakKeyDictionary()
 
 
-async def feed(cluster: Cluster, name: tuple[str, ...], make: Callable[[], Source], last_id: str = "") -> Feed:
+async def feed(
+    cluster: Cluster, name: tuple[str, ...], make: Callable[[], Source], last_id: str = ""
+) -> Feed:
     """The feed of a list, which all its listeners share.
 
     Args:
@@ -423,35 +453,27 @@ async def feed(cluster: Cluster, name: tuple[str, ...], make: Callable[[], Sourc
         last_id: what the listener has seen.
 
     Raises:
-        Ended: it could not be made.
+        UpstreamError: it could not be made.
     """
     feeds = _feeds.setdefault(cluster, {})
-    _forget(feeds)
     found = feeds.get(name)
     if found is None:
         scope = hashlib.sha256("\n".join((cluster.name, *name)).encode()).hexdigest()[:8]
         source = make()
-        found = feeds[name] = Feed(source, scope, versions(last_id, scope, len(source.caches)))
-        asyncio.get_running_loop().call_later(LINGER + 1, _forget, feeds)
-    await asyncio.shield(found.ready)
+        seen = versions(last_id, scope, len(source.caches))
+        found = feeds[name] = Feed(source, scope, seen, lambda: feeds.pop(name, None))
+    try:
+        await asyncio.shield(found.ready)
+    except Ended as end:
+        raise UpstreamUnavailableError(end.message, upstream=f"cluster {cluster.name}") from None
     return found
 
 
-def _forget(feeds: dict[Hashable, Feed]) -> None:
-    """Close the feeds that nobody has listened to for a while."""
-    now = time.monotonic()
-    for name, found in list(feeds.items()):
-        if not found.over and not found.listeners and now - found.idle_since > LINGER and found.ready.done():
-            found.close(Ended("stopping", "nobody listens"))
-        if found.over:
-            del feeds[name]
-
-
-async def watch(followed: Feed, wanted: Filter, last_id: str = "") -> Any:
+async def watch(followed: Feed, wanted: Filter, last_id: str = "") -> AsyncGenerator[bytes]:
     """The events of one who listens to a list.
 
-    Without an id the present items come first, each as `added`; with one, what was missed, or `reset` and then
-    the present items. `synced` says that this is over; what happens comes after it.
+    Without an id the present items come first, each as `added`; with one, what was missed, or `reset` and
+    then the present items. `synced` says that this is over; what happens comes after it.
 
     Args:
         followed: the list.
@@ -462,11 +484,17 @@ async def watch(followed: Feed, wanted: Filter, last_id: str = "") -> Any:
         missed = followed.since(last_id, wanted) if last_id else None
         if missed is None:
             present = [item for item in followed.items.values() if wanted.now(item)]
-            begin = [event("reset", b'{"message":"what you missed is not known; here is all"}')] if last_id else []
+            begin = (
+                [event("reset", b'{"message":"what you missed is not known; here is all"}')]
+                if last_id
+                else []
+            )
             pieces: Iterator[bytes] = (event("added", item.encoded) for item in present)
         else:
             present, begin, pieces = [], [], iter(missed)
-        synced = event("synced", encode({"items": len(present) if missed is None else len(missed)}), followed.id)
+        synced = event(
+            "synced", encode({"items": len(present) if missed is None else len(missed)}), followed.id
+        )
         piece: list[bytes] = begin
         size = 0
         for each in pieces:

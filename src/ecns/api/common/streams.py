@@ -13,17 +13,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 from weakref import WeakSet
 
 import msgspec
 import structlog
-from litestar import Request
-from litestar.response import Stream as Answer
+from litestar import Request, Response
+from litestar.params import Parameter
+from litestar.response import Stream as Streaming
 
 from ecns.errors import EcnsError, TooManyRequestsError, UpstreamError
 from ecns.identity.caller import Caller
-from ecns.identity.place import Place, Places
+from ecns.identity.place import Place
 
 PER_CALLER = 128
 """Streams that one user may have open at a time."""
@@ -36,6 +37,13 @@ CHECK = 30.0
 STUCK = 60.0
 """Seconds after which a reader who takes nothing at all is cut."""
 
+WatchFlag = Annotated[
+    bool,
+    Parameter(
+        description="Server-sent events instead of a list: `added`, `changed` and `removed` rows as they "
+        "come, after the present ones and `synced`, or after what `Last-Event-ID` has seen."
+    ),
+]
 COMMENT = b": keep-alive\n\n"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -119,7 +127,7 @@ class Stream:
         _open.add(self)
 
     @classmethod
-    def of(cls, request: Request[Any, Any, Any], place: Place, places: Places) -> Stream:
+    def of(cls, request: Request[Any, Any, Any], place: Place) -> Stream:
         """The stream that a request asks for.
 
         Raises:
@@ -131,14 +139,14 @@ class Stream:
             handler: Any = request.route_handler
             for guard in handler.resolve_guards():
                 await guard(request, handler)
-            cluster = places.cluster(seen.caller, place.cluster.name)
-            await places.namespace(seen.caller, cluster, place.namespace)
+            cluster = place.places.cluster(seen.caller, place.cluster.name)
+            await place.places.namespace(seen.caller, cluster, place.namespace)
 
         return cls(place.caller, still, deadline=seen.deadline)
 
-    def answer(self, source: AsyncGenerator[bytes]) -> Answer:
+    def answer(self, source: AsyncGenerator[bytes]) -> Response[Any]:
         """The HTTP answer that carries what `source` yields, whole events in each piece."""
-        return Answer(self.carry(source), media_type="text/event-stream", headers=HEADERS)
+        return Streaming(self.carry(source), media_type="text/event-stream", headers=HEADERS)
 
     def end(self, why: Ended) -> None:
         """End it now; what was not sent yet is not sent any more."""
@@ -153,9 +161,8 @@ class Stream:
             while True:
                 if pending is None:
                     pending = asyncio.create_task(_next(source))
-                await asyncio.wait(
-                    {pending, self._ended}, timeout=self._keep_alive, return_when=asyncio.FIRST_COMPLETED
-                )
+                both: set[asyncio.Future[Any]] = {pending, self._ended}
+                await asyncio.wait(both, timeout=self._keep_alive, return_when=asyncio.FIRST_COMPLETED)
                 if self._ended.done():
                     piece, last = _closed(self._ended.result()), True
                 elif pending.done():

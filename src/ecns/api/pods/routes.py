@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.params import Parameter
 
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import Objects
 from ecns.api.common.operations import CONTAINERS, operation
+from ecns.api.common.streams import WatchFlag
+from ecns.api.pods.live import watch_pods
 from ecns.api.pods.service import Pods
 from ecns.api.pods.types import PodDetail
 from ecns.identity.place import Place
@@ -24,13 +26,17 @@ def provide_pods(place: Place, registry_domain: str) -> Pods:
 
 @get("/pods", opt=operation("pod.list", CONTAINERS), tags=TAGS)
 async def list_pods(
+    request: Request[Any, Any, Any],
     pods: Pods,
     listing: ListQuery,
     status: Annotated[
         str | None, Parameter(description="Only pods in this state, such as `Running`.")
     ] = None,
+    watch: WatchFlag = False,  # noqa: FBT002  a parameter of the query string
 ) -> Response[Any]:
     """The pods of the namespace, newest first, as a root array."""
+    if watch:
+        return await watch_pods(request, pods, listing, status=status)
     page = await pods.page(listing, status=status)
     return listed_page("", page, listing, headers=pods.objects.freshness(), root=True)
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Response, delete, get, patch, post, put
+from litestar import Request, Response, delete, get, patch, post, put
 from litestar.params import Parameter
 
 from ecns.api.common import batches
@@ -15,8 +15,11 @@ from ecns.api.common.bodies import decoded
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, actions, operation
+from ecns.api.common.streams import WatchFlag
 from ecns.api.workloads import types
 from ecns.api.workloads.changes import Changes
+from ecns.api.workloads.live import watch_workloads
+from ecns.api.workloads.rollout import watch_rollout
 from ecns.api.workloads.service import Workloads
 from ecns.api.workloads.types import OneWorkload, Workload, WorkloadBase
 from ecns.errors import BadRequestError, NotFoundError
@@ -61,14 +64,25 @@ def provide_workloads(place: Place, registry_domain: str, *, dry_run: DryRunFlag
 
 
 @get("/workloads", opt=operation("workload.list", CONTAINERS), tags=TAGS)
-async def list_workloads(
+async def list_workloads(  # noqa: PLR0917  the query string's parameters, which Litestar passes by name
+    request: Request[Any, Any, Any],
     workloads: Workloads,
     listing: ListQuery,
     workload_type: WorkloadType = None,
     status: Status = None,
     application: Annotated[str | None, Parameter(description="Only members of this application.")] = None,
+    watch: WatchFlag = False,  # noqa: FBT002  a parameter of the query string
 ) -> Response[types.Workloads]:
     """The workloads of the namespace, newest first, all three types together."""
+    if watch:
+        return await watch_workloads(
+            request,
+            workloads,
+            listing,
+            workload_type=workload_type,
+            status=status,
+            application=application,
+        )
     page = await workloads.page(listing, workload_type=workload_type, status=status, application=application)
     return listed_page("workloads", page, listing, headers=workloads.objects.freshness())
 
@@ -149,6 +163,17 @@ async def show_workload(
 ) -> types.WorkloadDetail:
     """A workload with its conditions, events and revisions, and why it is not ready."""
     return await workloads.show(workload_name, workload_type)
+
+
+@get(f"{ONE}/rollout", opt=operation("workload.show", CONTAINERS, stream=True), tags=TAGS)
+async def follow_rollout(
+    request: Request[Any, Any, Any],
+    workloads: Workloads,
+    workload_name: str,
+    workload_type: WorkloadType = None,
+) -> Response[Any]:
+    """The progress of a rollout as server-sent events, until it is `done` or has `failed`."""
+    return await watch_rollout(request, workloads, workload_name, workload_type)
 
 
 @get(f"{ONE}/access", opt=operation("workload.access", CONTAINERS), tags=TAGS)
@@ -334,6 +359,7 @@ ROUTES = [
     act_on_workloads,
     delete_workloads,
     show_workload,
+    follow_rollout,
     show_access,
     show_containers,
     show_scale_strategy,
