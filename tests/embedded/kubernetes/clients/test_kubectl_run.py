@@ -140,20 +140,6 @@ def test_cordon_drain_and_uncordon(kubectl: Kubectl) -> None:
         kubectl("uncordon", node)
 
 
-def test_a_drain_respects_a_budget(kubectl: Kubectl) -> None:
-    deploy(kubectl, replicas=1)
-    kubectl("create", "pdb", "b", "--selector=app=web", "--min-available=1")
-    kubectl("wait", "--for=jsonpath={.status.currentHealthy}=1", "pdb/b", "--timeout=20s")
-    node = kubectl("get", "pods", "-o", "jsonpath={.items[0].spec.nodeName}")
-    try:
-        refused = kubectl.fails(
-            "drain", node, "--ignore-daemonsets", "--pod-selector=app=web", "--timeout=1s"
-        )
-        assert "Cannot evict pod as it would violate the pod's disruption budget." in refused
-    finally:
-        kubectl("uncordon", node)
-
-
 def test_taints(kubectl: Kubectl) -> None:
     node = kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
     assert kubectl("taint", "node", node, "k=v:NoSchedule") == f"node/{node} tainted\n"
@@ -201,10 +187,14 @@ def test_manifests_that_projects_publish(kubectl: Kubectl, name: str) -> None:
     # Claim templates are an atomic list whose defaults kubectl does not know.
     assert {line.split()[-1] for line in again if not line.startswith("statefulset")} == {"unchanged"}
     assert kubectl("diff", "-f", str(path)) == ""
-    for item in objects:
-        # An init container of the samples asks the network, which containers do not have here.
-        if item["kind"] == "Deployment" and "initContainers" not in item["spec"]["template"]["spec"]:
-            kubectl("rollout", "status", f"deployment/{item['metadata']['name']}", "--timeout=30s")
+    # An init container of the samples asks the network, which containers do not have here.
+    waited = [
+        f"deployment/{item['metadata']['name']}"
+        for item in objects
+        if item["kind"] == "Deployment" and "initContainers" not in item["spec"]["template"]["spec"]
+    ]
+    if waited:
+        kubectl("wait", "--for=condition=Available", "--timeout=30s", *waited)
     listed = json.loads(kubectl("get", "-f", str(path), "-o", "json"))
     assert len(listed.get("items", [listed])) == len(objects)
     kubectl("delete", "-f", str(path), "--wait=false")

@@ -186,7 +186,7 @@ def plain(cell: Any) -> Any:
 
 
 def rows(table: dict[str, Any]) -> list[list[Any]]:
-    """Sorted, without the cluster's own Service, ports in the order of their hashes and what a scaler has seen."""
+    """Sorted; without the cluster's own Service, ports ordered by hash, and what a scaler has seen so far."""
     found = [[plain(cell) for cell in row["cells"]] for row in table["rows"]]
     for row in found:
         row[:] = ["<ports>" if "more..." in str(cell) else cell for cell in row]
