@@ -25,9 +25,20 @@ def test_files_are_relative_to_the_configuration(tmp_path: Path) -> None:
     assert loaded.clusters[0].type == "EHOS"
 
 
+def test_a_directory_of_kubeconfigs_has_no_name_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "clusters").mkdir()
+    loaded = load(tmp_path, '[[clusters]]\nkubeconfig = "clusters/"\nauth = "keystone-token"\n')
+    assert loaded.clusters[0].kubeconfig == tmp_path / "clusters"
+    assert loaded.clusters[0].auth == "keystone-token"
+    with pytest.raises(config.ConfigError, match="named by its files"):
+        load(tmp_path, '[[clusters]]\nname = "a"\nkubeconfig = "clusters"\n')
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
+        ('[[clusters]]\ntype = "EKS"\n', "`name` is needed"),
+        ('[[clusters]]\nname = "a"\nauth = "magic"\n', "$.clusters[0].auth"),
         ("[server]\nprot = 1\n", "prot"),
         ('[server]\nport = "x"\n', "$.server.port"),
         ("[server]\nlog_level = 'loud'\n", "$.server.log_level"),

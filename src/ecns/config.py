@@ -58,14 +58,20 @@ class Identity(_Group):
 class Cluster(_Group):
     """`[[clusters]]`: one Kubernetes cluster."""
 
-    name: str
+    name: str = ""
+    """What callers call it; those of a directory are called as their files, without the suffix."""
     type: ClusterType = "EKS"
     kubeconfig: Path | None = None
-    """A kubeconfig file; missing: the service account of the pod that ECNS runs in."""
+    """A kubeconfig, or a directory with one for each cluster, looked at again and again while ECNS serves.
+
+    Missing: the service account of the pod that ECNS runs in.
+    """
     context: str = ""
     """The kubeconfig's context; empty: its current one."""
     projects: tuple[str, ...] = ("*",)
     """Ids of the projects that may use the cluster; `*` is all."""
+    auth: Literal["kubeconfig", "keystone-token"] = "kubeconfig"
+    """By whose credentials changes are made: ECNS's own, or the caller's token if the cluster trusts it."""
     impersonate: bool = True
     """Write as the caller so that the cluster's own RBAC stands behind ECNS's policy."""
     timeout: float = 20.0
@@ -132,7 +138,7 @@ def load(path: Path) -> Config:
 
 
 def _checked(config: Config, path: Path) -> Config:
-    names = [cluster.name for cluster in config.clusters]
+    names = [cluster.name for cluster in config.clusters if cluster.name]
     if len(names) != len(set(names)):
         raise ConfigError(f"{path}: two [[clusters]] have the same name")
     if bool(config.server.tls_certificate) != bool(config.server.tls_key):
@@ -146,6 +152,19 @@ def _checked(config: Config, path: Path) -> Config:
         if not file.is_file():
             raise ConfigError(f"{path}: {key}: no file {file}")
         return file
+
+    def cluster(entry: Cluster) -> Cluster:
+        kubeconfig = entry.kubeconfig and base / entry.kubeconfig
+        if kubeconfig and kubeconfig.is_dir():
+            if entry.name:
+                raise ConfigError(
+                    f"{path}: clusters.{entry.name}: clusters of a directory are named by its files"
+                )
+        elif not entry.name:
+            raise ConfigError(f"{path}: clusters: `name` is needed unless `kubeconfig` is a directory")
+        else:
+            kubeconfig = found(f"clusters.{entry.name}.kubeconfig", kubeconfig)
+        return replace(entry, kubeconfig=kubeconfig)
 
     replace = msgspec.structs.replace
     return replace(
@@ -161,10 +180,7 @@ def _checked(config: Config, path: Path) -> Config:
             ca_file=found("identity.ca_file", config.identity.ca_file),
             policy_file=found("identity.policy_file", config.identity.policy_file),
         ),
-        clusters=tuple(
-            replace(cluster, kubeconfig=found(f"clusters.{cluster.name}.kubeconfig", cluster.kubeconfig))
-            for cluster in config.clusters
-        ),
+        clusters=tuple(cluster(entry) for entry in config.clusters),
         harbor=config.harbor
         and replace(config.harbor, password_file=found("harbor.password_file", config.harbor.password_file)),
     )

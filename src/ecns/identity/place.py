@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ecns.backends.kubernetes.access import CLOUD_ADMIN_GROUP, bind, project_group, user_group
-from ecns.backends.kubernetes.client import Impersonation
+from ecns.backends.kubernetes.client import Actor, Bearer, Impersonation
 from ecns.backends.kubernetes.clusters import Cluster, Clusters
 from ecns.backends.kubernetes.kinds.core import NAMESPACE, Namespace
 from ecns.errors import BadRequestError, ConflictError, EcnsError, ForbiddenError, NotFoundError
@@ -42,7 +42,7 @@ class Place(msgspec.Struct, frozen=True):
     caller: Caller
     cluster: Cluster
     namespace: str
-    actor: Impersonation | None
+    actor: Actor | None
     """As whom changes are made; None where the cluster does not allow impersonation."""
     places: Places
     """Who made it, and remembers what is written in it."""
@@ -140,7 +140,7 @@ class Places:
             caller=caller,
             cluster=found,
             namespace=namespace,
-            actor=self.actor(caller) if found.impersonate else None,
+            actor=self.actor(caller, found),
             places=self,
             written=session.written.get(found.name, {}),
         )
@@ -192,8 +192,6 @@ class Places:
         """
         if place.namespace in SYSTEM_NAMESPACES:
             raise ForbiddenError(f"namespace {place.namespace!r} is the system's")
-        if place.actor is None:
-            return
         if (namespace := place.cluster.cache(NAMESPACE).get(place.namespace)) is not None:
             await bind_project(place.cluster, namespace)
 
@@ -208,8 +206,12 @@ class Places:
             written[resource] = place.written[resource] = version
             await self._remember(place.caller, session)
 
-    def actor(self, caller: Caller) -> Impersonation:
+    def actor(self, caller: Caller, cluster: Cluster) -> Actor | None:
         """Whom the cluster sees: the user by id, and the group of their right in their project."""
+        if cluster.auth == "keystone-token":
+            return Bearer(caller.token)
+        if not cluster.impersonate:
+            return None
         if self.policy.is_cloud_admin(caller):
             groups: tuple[str, ...] = (CLOUD_ADMIN_GROUP,)
         else:
@@ -293,9 +295,13 @@ def _listed(annotations: dict[str, str] | None, key: str) -> list[str]:
 async def bind_project(cluster: Cluster, namespace: Namespace) -> None:
     """Give the people of a namespace's project their rights in it; a namespace of no project has none.
 
+    Only where changes are made as the caller by impersonation: elsewhere nobody is in these groups.
+
     Raises:
         UpstreamError: the cluster refuses or does not answer.
     """
+    if not cluster.impersonate:
+        return
     metadata = namespace.metadata
     if project_id := (metadata.labels or {}).get(PROJECT_LABEL):
         await bind(cluster, namespace, project_id, _listed(metadata.annotations, USERS_ANNOTATION))

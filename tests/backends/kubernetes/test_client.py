@@ -9,13 +9,14 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from ecns.backends.kubernetes.client import Client, Impersonation, Patch
+from ecns.backends.kubernetes.client import Bearer, Client, Impersonation, Patch
 from ecns.backends.kubernetes.credentials import Credentials
 from ecns.backends.kubernetes.errors import ExpiredError
 from ecns.errors import (
     BadRequestError,
     ConflictError,
     EcnsError,
+    ForbiddenError,
     NotFoundError,
     TooManyRequestsError,
     UpstreamError,
@@ -378,6 +379,24 @@ async def test_streams(api: Api, client: Client) -> None:
     with pytest.raises(BadRequestError, match="waiting to start"):
         async with client.stream("GET", "/logs"):
             pass
+
+
+async def test_a_callers_own_token_goes_alone(api: Api, tmp_path: Path) -> None:
+    own = {"token": "ecns-own", "as": "somebody"}
+    async with connected(tmp_path, api.url, user=own) as client:
+        api.say(web.json_response(thing("a", 3), status=201))
+        await client.create(THING, thing("a", 0), actor=Bearer("callers"))
+        sent = api.requests[0].headers
+        assert sent.getall("Authorization") == ["Bearer callers"]
+        assert not [name for name in sent if name.startswith("Impersonate")]
+        api.say(status(401, "Unauthorized", "Unauthorized"))
+        with pytest.raises(ForbiddenError, match="does not accept the token of this request"):
+            await client.create(THING, thing("a", 0), actor=Bearer("callers"))
+        assert len(api.requests) == 2
+        assert "callers" not in repr(Bearer("callers"))
+        api.say(web.json_response(thing("a", 3)))
+        await client.get(THING, "a", "default")
+        assert api.requests[2].headers["Authorization"] == "Bearer ecns-own"
 
 
 async def test_websockets(api: Api, client: Client) -> None:

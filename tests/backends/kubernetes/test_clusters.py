@@ -132,3 +132,32 @@ async def test_a_cluster_that_moves_is_listed_anew(tmp_path: Path, monkeypatch: 
 def test_credentials_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"clusters.east: kubeconfig: .*: No such file"):
         Clusters((config.Cluster(name="east", kubeconfig=tmp_path / "nowhere"),))
+
+
+async def test_a_directory_has_a_cluster_for_each_file_at_every_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    api = Cluster()
+    async with api.serving() as url:
+        kubeconfig(folder / "west.kubeconfig", url)
+        (folder / "broken.yaml").write_text("{")
+        (folder / ".hidden").write_text("{")
+        kubeconfig(folder / "fixed.yaml", url)
+        template = config.Cluster(type="EOS", kubeconfig=folder, projects=("p1",), impersonate=False)
+        async with registered(entry(tmp_path, "fixed", url), template) as clusters:
+            assert [cluster.name for cluster in clusters] == ["fixed", "west"]
+            west = clusters["west"]
+            assert (west.type, west.projects, west.impersonate) == ("EOS", ("p1",), False)
+            kubeconfig(folder / "broken.yaml", url)
+            assert [cluster.name for cluster in clusters] == ["fixed", "broken", "west"]
+            assert clusters["west"] is west
+            await clusters["broken"].ping()
+            (folder / "broken.yaml").unlink()
+            assert [cluster.name for cluster in clusters] == ["fixed", "west"]
+            with pytest.raises(NotFoundError):
+                clusters["broken"]
+            folder.rename(tmp_path / "away")
+            assert len(clusters) == 2

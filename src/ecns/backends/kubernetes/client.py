@@ -14,10 +14,10 @@ import structlog
 
 from ecns.backends.kubernetes.errors import ExpiredError, transport_error
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, ListMeta, Resource
-from ecns.backends.kubernetes.transport import Impersonation, Query, Stream, Transport
+from ecns.backends.kubernetes.transport import Actor, Bearer, Impersonation, Query, Stream, Transport
 from ecns.errors import BadRequestError, EcnsError
 
-__all__ = ["Client", "Impersonation", "Listing", "Patch", "Query", "Stream"]
+__all__ = ["Actor", "Bearer", "Client", "Impersonation", "Listing", "Patch", "Query", "Stream"]
 
 _log = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ class Client(Transport):
         namespace: str = "",
         *,
         subresource: str = "",
-        actor: Impersonation | None = None,
+        actor: Actor | None = None,
     ) -> T:
         """Read one object.
 
@@ -106,7 +106,7 @@ class Client(Transport):
         labels: str = "",
         fields: str = "",
         page_size: int = PAGE_SIZE,
-        actor: Impersonation | None = None,
+        actor: Actor | None = None,
     ) -> Listing[T]:
         """Read a collection, of all namespaces when `namespace` is empty; what makes no sense is left out.
 
@@ -141,7 +141,7 @@ class Client(Transport):
         labels: str = "",
         fields: str = "",
         page_size: int = PAGE_SIZE,
-        actor: Impersonation | None = None,
+        actor: Actor | None = None,
         background: bool = False,
     ) -> AsyncIterator[Listing[T]]:
         """Read a collection page by page, all of one moment.
@@ -173,7 +173,7 @@ class Client(Transport):
         name: str = "",
         subresource: str = "",
         dry_run: bool = False,
-        actor: Impersonation | None = None,
+        actor: Actor | None = None,
         field_validation: FieldValidation = "Strict",
     ) -> T:
         """Make an object; with `name` and `subresource` one of an object (an eviction, a token).
@@ -195,7 +195,7 @@ class Client(Transport):
         *,
         subresource: str = "",
         dry_run: bool = False,
-        actor: Impersonation | None = None,
+        actor: Actor | None = None,
         field_validation: FieldValidation = "Strict",
     ) -> T:
         """Replace a whole object, which is why only a JSON object with all fields is taken.
@@ -219,7 +219,7 @@ class Client(Transport):
         *,
         subresource: str = "",
         dry_run: bool = False,
-        actor: Impersonation | None = None,
+        actor: Actor | None = None,
         field_validation: FieldValidation = "Strict",
     ) -> T:
         """Change some fields of an object.
@@ -247,7 +247,7 @@ class Client(Transport):
         uid: str | None = None,
         resource_version: str | None = None,
         dry_run: bool = False,
-        actor: Impersonation | None = None,
+        actor: Actor | None = None,
     ) -> T | None:
         """Delete an object.
 
@@ -290,7 +290,7 @@ class Client(Transport):
         propagation: Propagation | None = None,
         grace_seconds: int | None = None,
         dry_run: bool = False,
-        actor: Impersonation | None = None,
+        actor: Actor | None = None,
     ) -> None:
         """Delete all objects of a kind in a namespace that match the selectors."""
         query = [

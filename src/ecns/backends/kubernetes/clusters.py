@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+import structlog
 
 from ecns import config
+from ecns.backends.kubernetes import rights
 from ecns.backends.kubernetes.breaker import State
 from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.client import Client
@@ -22,6 +26,10 @@ from ecns.errors import NotFoundError, UpstreamError
 IDLE_SECONDS = 30 * 60.0
 """A cache that nobody has read for so long is given up; the next reader fills it again."""
 TEND_SECONDS = 60.0
+LOOK_SECONDS = 1.0
+"""How often a directory of kubeconfigs is looked at, at most."""
+
+_log = structlog.get_logger(__name__)
 
 _REVIEW = Kind(
     "authorization.k8s.io",
@@ -31,17 +39,6 @@ _REVIEW = Kind(
     JsonObject,
     namespaced=False,
 )
-_RIGHTS = (
-    ("", "namespaces", "watch"),
-    ("", "namespaces", "create"),
-    ("", "pods", "watch"),
-    ("", "nodes", "list"),
-    ("", "secrets", "create"),
-    ("apps", "deployments", "watch"),
-    ("apps", "deployments", "create"),
-    ("rbac.authorization.k8s.io", "rolebindings", "create"),
-)
-_IMPERSONATION = (("", "users", "impersonate"), ("", "groups", "impersonate"))
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -71,7 +68,8 @@ class Cluster:
         self.name = entry.name
         self.type: config.ClusterType = entry.type
         self.projects = entry.projects
-        self.impersonate = entry.impersonate
+        self.auth = entry.auth
+        self.impersonate = entry.impersonate and entry.auth == "kubeconfig"
         credentials = Credentials(entry.name, entry.kubeconfig, entry.context)
         self.client = Client(entry.name, credentials, timeout=entry.timeout)
         self._caches: dict[Kind[Any], Cache[Any]] = {}
@@ -124,13 +122,9 @@ class Cluster:
             version = msgspec.json.decode(body, type=_Version).git_version
         except msgspec.MsgspecError as error:
             raise transport_error(self.name, error) from error
-        rights = _RIGHTS + (_IMPERSONATION if self.impersonate else ())
-        allowed = await asyncio.gather(*(self._may(*right) for right in rights))
-        missing = tuple(
-            f"{verb} {resource}{f'.{group}' if group else ''}"
-            for (group, resource, verb), may in zip(rights, allowed, strict=True)
-            if not may
-        )
+        needed = rights.needed(impersonate=self.impersonate, keystone_token=self.auth == "keystone-token")
+        allowed = await asyncio.gather(*(self._may(right) for right in needed))
+        missing = tuple(str(right) for right, may in zip(needed, allowed, strict=True) if not may)
         return Check(version, missing)
 
     async def close(self) -> None:
@@ -140,8 +134,10 @@ class Cluster:
         await asyncio.gather(*(cache.close() for cache in caches), *self._closing)
         await self.client.close()
 
-    async def _may(self, group: str, resource: str, verb: str) -> bool:
-        attributes = {"group": group, "resource": resource, "verb": verb}
+    async def _may(self, right: rights.Right) -> bool:
+        attributes = {"group": right.group, "resource": right.resource, "verb": right.verb}
+        if right.name:
+            attributes["name"] = right.name
         answer = await self.client.create(_REVIEW, {"spec": {"resourceAttributes": attributes}})
         return bool((answer.get("status") or {}).get("allowed"))
 
@@ -159,24 +155,81 @@ class Cluster:
                 task.add_done_callback(self._closing.discard)
 
 
+class _Folder:
+    """A directory with a kubeconfig for each cluster."""
+
+    def __init__(self, entry: config.Cluster, path: Path) -> None:
+        self.entry = entry
+        self.path = path
+        self.clusters: dict[str, Cluster] = {}
+        self._seen: dict[str, tuple[int, int]] | None = None
+
+    def changed(self) -> bool:
+        """Whether there are other files than before, or other content in them."""
+        try:
+            with os.scandir(self.path) as files:
+                stats = {
+                    file.name: file.stat()
+                    for file in files
+                    if not file.name.startswith(".") and file.is_file()
+                }
+        except OSError as error:
+            _log.warning("a directory of kubeconfigs cannot be read", path=str(self.path), reason=str(error))
+            return False
+        seen = {name: (stat.st_mtime_ns, stat.st_size) for name, stat in stats.items()}
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        return True
+
+    def read(self, taken: Collection[str]) -> list[Cluster]:
+        """Make the clusters of new files; those whose files are gone, to be closed."""
+        files = {Path(name).stem: self.path / name for name in sorted(self._seen or ())}
+        gone = [cluster for name, cluster in self.clusters.items() if name not in files]
+        kept = {name: cluster for name, cluster in self.clusters.items() if name in files}
+        for name, file in files.items():
+            if name in kept:
+                continue  # its credentials look at the file themselves
+            if name in taken:
+                _log.warning("a cluster is left out", file=str(file), reason=f"there is another {name!r}")
+                continue
+            try:
+                kept[name] = Cluster(msgspec.structs.replace(self.entry, name=name, kubeconfig=file))
+            except config.ConfigError as error:
+                _log.warning("a cluster is left out", file=str(file), reason=str(error))
+        self.clusters = dict(sorted(kept.items()))
+        return gone
+
+
 class Clusters:
     """All registered clusters, in the order of the configuration.
 
     Args:
-        entries: their configuration.
+        entries: their configuration; a `kubeconfig` that is a directory stands for one cluster a file, which
+            come and go with the files.
 
     Raises:
-        ConfigError: the credentials of one cannot be read. (One that cannot be reached stops nobody.)
+        ConfigError: the credentials of one cannot be read. (One that cannot be reached stops nobody, nor does
+            one of a directory.)
     """
 
     def __init__(self, entries: Iterable[config.Cluster]) -> None:
-        self._clusters = {entry.name: Cluster(entry) for entry in entries}
+        self._named: dict[str, Cluster] = {}
+        self._folders: list[_Folder] = []
+        for entry in entries:
+            if entry.kubeconfig is not None and entry.kubeconfig.is_dir():
+                self._folders.append(_Folder(entry, entry.kubeconfig))
+            else:
+                self._named[entry.name] = Cluster(entry)
+        self._all = self._named
+        self._look_at = 0.0
+        self._closing: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Cluster]:
-        return iter(self._clusters.values())
+        return iter(list(self._present().values()))
 
     def __len__(self) -> int:
-        return len(self._clusters)
+        return len(self._present())
 
     def __getitem__(self, name: str) -> Cluster:
         """The cluster of a name.
@@ -185,7 +238,7 @@ class Clusters:
             NotFoundError: there is none.
         """
         try:
-            return self._clusters[name]
+            return self._present()[name]
         except KeyError:
             raise NotFoundError(f"cluster {name!r} is not there") from None
 
@@ -198,9 +251,28 @@ class Clusters:
             except UpstreamError as error:
                 return error
 
-        answers = await asyncio.gather(*(asked(cluster) for cluster in self))
-        return dict(zip(self._clusters, answers, strict=True))
+        clusters = list(self)
+        answers = await asyncio.gather(*(asked(cluster) for cluster in clusters))
+        return {cluster.name: answer for cluster, answer in zip(clusters, answers, strict=True)}
 
     async def close(self) -> None:
         """Close all."""
-        await asyncio.gather(*(cluster.close() for cluster in self))
+        await asyncio.gather(*(cluster.close() for cluster in self._all.values()), *self._closing)
+
+    def _present(self) -> dict[str, Cluster]:
+        """By name, the clusters that there are now; directories are looked at once in `LOOK_SECONDS`."""
+        now = time.monotonic()
+        if not self._folders or now < self._look_at:
+            return self._all
+        self._look_at = now + LOOK_SECONDS
+        changed = [folder.changed() for folder in self._folders]  # all are asked: each remembers what it saw
+        if any(changed):
+            found = dict(self._named)
+            for folder in self._folders:
+                for gone in folder.read(found):
+                    task = asyncio.ensure_future(gone.close())
+                    self._closing.add(task)
+                    task.add_done_callback(self._closing.discard)
+                found |= folder.clusters
+            self._all = found
+        return self._all

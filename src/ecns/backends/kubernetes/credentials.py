@@ -210,6 +210,17 @@ class Credentials:
             self._access, self._issued = await asyncio.to_thread(self._with, loaded, issued), issued
         return self._access
 
+    def without(self, access: Access) -> Access:
+        """The same cluster, without ECNS's own name: a certificate would go before a token."""
+        loaded = self._loaded
+        plain = msgspec.structs.replace(loaded.tls, certificate=b"", key=b"")
+        return Access(
+            server=access.server,
+            ssl=self._tls(plain) if access.ssl else False,
+            server_hostname=access.server_hostname,
+            proxy=access.proxy,
+        )
+
     async def renew(self, refused: Access) -> bool:
         """After a 401: look for newer credentials; whether there are any."""
         if refused is not self._access:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,7 +19,13 @@ from yarl import URL
 from ecns.backends.kubernetes.breaker import Breaker
 from ecns.backends.kubernetes.credentials import Access, Credentials
 from ecns.backends.kubernetes.errors import status_error, transport_error
-from ecns.errors import BadRequestError, EcnsError, TooManyRequestsError, UpstreamUnavailableError
+from ecns.errors import (
+    BadRequestError,
+    EcnsError,
+    ForbiddenError,
+    TooManyRequestsError,
+    UpstreamUnavailableError,
+)
 
 CONCURRENCY = 64
 """Requests at a time to one cluster, streams aside: an API server's own limit is about 600 for everybody."""
@@ -63,6 +69,23 @@ class Impersonation(msgspec.Struct, frozen=True):
         if not self.user or not all(value.isprintable() for _, value in pairs):
             raise BadRequestError("the caller's name or groups cannot be told to a cluster")
         return pairs
+
+
+class Bearer(msgspec.Struct, frozen=True):
+    """A request made with the caller's own token, for clusters that trust whoever issued it."""
+
+    token: str
+
+    def headers(self) -> list[tuple[str, str]]:
+        """As HTTP headers."""
+        return [("Authorization", f"Bearer {self.token}")]
+
+    def __repr__(self) -> str:
+        return "Bearer(…)"
+
+
+Actor = Impersonation | Bearer
+"""As whom a change is made."""
 
 
 class Stream:
@@ -129,7 +152,7 @@ class Transport:
         body: bytes | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
-        actor: Impersonation | None = None,
+        actor: Actor | None = None,
         background: bool = False,
     ) -> bytes:
         """One call and its whole answer.
@@ -180,7 +203,7 @@ class Transport:
         *,
         query: Query = (),
         accept: str = "application/json, */*",
-        actor: Impersonation | None = None,
+        actor: Actor | None = None,
         silence: float | None = None,
         background: bool = False,
     ) -> AsyncIterator[Stream]:
@@ -219,7 +242,7 @@ class Transport:
         path: str,
         *,
         query: Query = (),
-        actor: Impersonation | None = None,
+        actor: Actor | None = None,
         protocols: tuple[str, ...] = EXEC_PROTOCOLS,
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """A WebSocket, such as of exec or attach; its `protocol` is what the cluster chose.
@@ -231,17 +254,15 @@ class Transport:
         target = _target(path, query)
         try:
             async with asyncio.timeout(self.timeout):
-                access = await self._access()
+                access = await self._access(actor)
                 try:
                     socket = await self._upgraded(access, target, protocols, actor)
                 except _RefusedError as refused:
-                    if refused.status != 401 or not await self.credentials.renew(access):  # noqa: PLR2004  HTTP's
+                    if refused.status != 401 or not await self._renew(access, actor):  # noqa: PLR2004  HTTP's
                         raise
-                    socket = await self._upgraded(await self._access(), target, protocols, actor)
+                    socket = await self._upgraded(await self._access(actor), target, protocols, actor)
         except _RefusedError as refused:
-            raise status_error(
-                self.name, refused.status, refused.body, impersonated=actor is not None
-            ) from None
+            raise self._refusal(refused.status, refused.body, None, actor) from None
         except _CAUGHT as error:
             raise self._failed(error) from error
         try:
@@ -252,7 +273,7 @@ class Transport:
     # The way there
 
     async def _upgraded(
-        self, access: Access, target: str, protocols: tuple[str, ...], actor: Impersonation | None
+        self, access: Access, target: str, protocols: tuple[str, ...], actor: Actor | None
     ) -> aiohttp.ClientWebSocketResponse:
         return await self._session()[1].ws_connect(
             URL(access.server + target, encoded=True),
@@ -270,7 +291,7 @@ class Transport:
         target: str,
         headers: list[tuple[str, str]],
         body: bytes | None,
-        actor: Impersonation | None,
+        actor: Actor | None,
         *,
         wait: bool,
         limits: aiohttp.ClientTimeout | None = None,
@@ -280,7 +301,7 @@ class Transport:
         reconnect = renew = True
         waits = WAITS if wait else 0
         while True:
-            access = await self._access()
+            access = await self._access(actor)
             try:
                 response = await session.request(
                     method,
@@ -304,26 +325,37 @@ class Transport:
                 return response
             async with response:
                 said = await response.read()
-            if response.status == 401 and renew and await self.credentials.renew(access):  # noqa: PLR2004  HTTP's
+            if response.status == 401 and renew and await self._renew(access, actor):  # noqa: PLR2004  HTTP's
                 renew = False
                 continue
-            refusal = status_error(
-                self.name, response.status, said, response.headers, impersonated=actor is not None
-            )
+            refusal = self._refusal(response.status, said, response.headers, actor)
             if not waits or not (delay := _delay(refusal)):
                 raise refusal
             waits -= 1
             await asyncio.sleep(delay)
 
-    async def _access(self) -> Access:
+    async def _access(self, actor: Actor | None) -> Access:
         access = await self.credentials.access()
+        if isinstance(actor, Bearer):
+            access = self.credentials.without(access)
         if access.server != self._server:
             self._server = access.server
             self.epoch += 1
         return access
 
+    async def _renew(self, access: Access, actor: Actor | None) -> bool:
+        """After a 401: whether ECNS has newer credentials. A caller's token is the caller's to renew."""
+        return not isinstance(actor, Bearer) and await self.credentials.renew(access)
+
+    def _refusal(
+        self, status: int, body: bytes, headers: Mapping[str, str] | None, actor: Actor | None
+    ) -> EcnsError:
+        if status == 401 and isinstance(actor, Bearer):  # noqa: PLR2004  HTTP's
+            return ForbiddenError(f"cluster {self.name} does not accept the token of this request")
+        return status_error(self.name, status, body, headers, impersonated=actor is not None)
+
     def _headers(
-        self, access: Access, headers: list[tuple[str, str]], actor: Impersonation | None
+        self, access: Access, headers: list[tuple[str, str]], actor: Actor | None
     ) -> CIMultiDict[str]:
         return CIMultiDict((*headers, *access.headers, *(actor.headers() if actor else access.impersonation)))
 
