@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 import yaml
 
-from ecns.backends.kubernetes.client import Patch
+from ecns.backends.kubernetes.client import Impersonation, Patch
 from ecns.backends.kubernetes.clusters import Cluster
 from ecns.backends.kubernetes.errors import NotServedError
 from ecns.backends.kubernetes.kinds.extensions import (
@@ -113,7 +113,7 @@ def _check(cluster: Cluster, definition: CustomResourceDefinition) -> None:
 async def _allow(place: Place) -> None:
     """Make sure that whom the cluster sees may make applications; by roles that join those it has."""
     actor = place.actor
-    if actor is None:
+    if not isinstance(actor, Impersonation):
         return
     known = _allowed.setdefault(place.cluster, set())
     who = (place.namespace, actor.groups)
