@@ -83,7 +83,13 @@ def body(value: Any, *, managed: bool = False, key: str = "") -> Any:
         return _token(value)
     if key == "generateName":
         return text(value.rstrip("-")) + "-"
-    if key in {"pod-template-hash", "controller.kubernetes.io/hash", "controller-revision-hash", "currentRevision", "updateRevision"}:
+    if key in {
+        "pod-template-hash",
+        "controller.kubernetes.io/hash",
+        "controller-revision-hash",
+        "currentRevision",
+        "updateRevision",
+    }:
         return re.sub(rf"[{_SAFE}0-9]{{6,10}}$", "<hash>", value)
     if key == "storageVersionHash":
         return "<hash>"

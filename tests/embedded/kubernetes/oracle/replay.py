@@ -211,7 +211,7 @@ class Scene:
         request = exchange.request
         self._adopt(request["path"])
         headers = dict(request["headers"])
-        auth = request.get("auth")
+        auth = scenes.AUTH.get(exchange.id, request.get("auth"))
         if auth != "none":
             token = {"invalid": "not-a-token", "serviceaccount": self._token}.get(auth or "", TOKEN)
             headers["authorization"] = f"Bearer {token}"
@@ -321,8 +321,28 @@ class Scene:
                 shown = {"sec-websocket-protocol": socket.protocol} if socket.protocol else {}
                 return {"status": 101, "headers": shown, "body": frames}
         except aiohttp.WSServerHandshakeError as error:
-            kind = error.headers.get("content-type") if error.headers else None
-            return {"status": error.status, "headers": {"content-type": kind} if kind else {}, "body": None}
+            return await self._refusal(exchange, url, query, headers, error)
+
+    async def _refusal(
+        self,
+        exchange: Exchange,
+        url: str,
+        query: list[tuple[str, str]],
+        headers: dict[str, str],
+        error: aiohttp.WSServerHandshakeError,
+    ) -> dict[str, Any]:
+        """Asks once more by hand, since a failed handshake tells no body."""
+        key = base64.b64encode(b"0123456789abcdef").decode()
+        asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        asked |= {
+            **headers,
+            "Sec-WebSocket-Key": key,
+            "Sec-WebSocket-Protocol": exchange.request["headers"]["sec-websocket-protocol"],
+        }
+        async with self._session.get(url, params=query, headers=asked) as response:
+            shown = {key: response.headers[key] for key in ("content-type",) if key in response.headers}
+            text = await response.text()
+        return {"status": error.status, "headers": shown, "body": _decoded(text, shown, exchange)}
 
     async def _talk(self, socket: Any, recorded: list[dict[str, Any]], frames: list[dict[str, Any]]) -> None:
         for frame in recorded:
@@ -351,7 +371,7 @@ class Scene:
                             {
                                 "from": "server",
                                 "op": "text",
-                                "channel": int(message.data[:1]),
+                                "channel": ord(message.data[:1]),
                                 "data": message.data[1:],
                             }
                         )

@@ -156,6 +156,66 @@ for _scene, _replicas in (("deploy-scale", 1), ("hpa-no-metrics", 1), ("eviction
         )
     ]
 
+_STAY = "trap 'exit 0' TERM; sleep 3600 & wait"
+_TICK = "i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.5; done"
+_TALK = f"echo start; echo oops >&2; for i in 1 2 3 4 5 6; do echo line $i; done; {_STAY}"
+
+
+def _container(script: str, name: str = "c", **more: Any) -> Any:
+    return {"name": name, "image": "busybox:1.35", "command": ["sh", "-c", script], **more}
+
+
+def _pod(scene: str, name: str, *containers: Any, **spec: Any) -> tuple[str, str, Any]:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"containers": list(containers), "terminationGracePeriodSeconds": 1, **spec},
+    }
+    return "POST", f"/api/v1/namespaces/{scene}/pods", body
+
+
+def _usual(scene: str) -> list[tuple[str, str, Any]]:
+    return [
+        _pod(scene, "done", _container("true"), restartPolicy="Never"),
+        _pod(scene, "nowhere", _container(_STAY), nodeSelector={"no": "where"}),
+        _pod(scene, "crash", _container("echo run; exit 1")),
+        _pod(
+            scene,
+            "two",
+            _container(f"echo from one; {_STAY}", "one"),
+            _container(f"echo from two; {_STAY}", "two"),
+        ),
+    ]
+
+
+SETUPS["exec-websocket"] = [_pod("exec-websocket", "box", _container(_STAY)), *_usual("exec-websocket")]
+SETUPS["attach-websocket"] = [
+    _pod("attach-websocket", "tick", _container(_TICK)),
+    _pod("attach-websocket", "cat", _container("cat", stdin=True, stdinOnce=True), restartPolicy="Never"),
+    _pod(
+        "attach-websocket",
+        "shell",
+        {"name": "c", "image": "busybox:1.35", "command": ["sh"], "stdin": True, "tty": True},
+    ),
+    *_usual("attach-websocket"),
+]
+SETUPS["logs"] = [
+    _pod("logs", "talk", _container(_TALK)),
+    _pod("logs", "tick", _container(_TICK)),
+    *_usual("logs"),
+    _pod("logs", "init", _container(_STAY), initContainers=[_container("echo from init", "first")]),
+    _pod("logs", "noimg", {"name": "c", "image": "nosuch.invalid/x:1"}),
+    _pod("logs", "noconf", _container(_STAY, envFrom=[{"configMapRef": {"name": "nosuch"}}])),
+    _pod("logs", "slow", _container(_STAY), initContainers=[_container("sleep 3600", "first")]),
+    _pod(
+        "logs",
+        "short",
+        _container("for i in 1 2 3; do sleep 1; echo step $i; done"),
+        restartPolicy="Never",
+    ),
+]
+
 _PATHS = {"Deployment": "apis/apps/v1", "StatefulSet": "apis/apps/v1", "Pod": "api/v1"}
 _ASSIGNED = (
     "nodeName",
@@ -176,7 +236,11 @@ def infer(exchanges: list[Any]) -> list[tuple[str, str, Any]]:
     found: list[tuple[str, str, Any]] = []
     for exchange in exchanges:
         body = exchange.response["body"]
-        if not isinstance(body, dict) or body.get("kind") not in _PATHS or "name" not in body.get("metadata", {}):
+        if (
+            not isinstance(body, dict)
+            or body.get("kind") not in _PATHS
+            or "name" not in body.get("metadata", {})
+        ):
             continue
         kind, metadata = body["kind"], body["metadata"]
         if (kind, metadata["name"]) in made or metadata.get("ownerReferences"):
@@ -216,6 +280,9 @@ BEFORE: dict[str, tuple[str, str, Any]] = {
     ),
 }
 """Exchange → a request that was sent before it and not recorded."""
+
+AUTH = {"exec-websocket/26": "invalid"}
+"""Exchange → whose token it was sent with, where the recording does not say."""
 
 COMPACTED = {"list-expired/02": "configmaps"}
 """Exchange → the resource whose history is forgotten before it."""
