@@ -1,0 +1,180 @@
+"""What holds for every stream, without a server around it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import pytest
+
+from ecns.api.common import streams
+from ecns.api.common.streams import COMMENT, Ended, Stream, end_all, event
+from ecns.errors import NotFoundError, TooManyRequestsError, UnauthorizedError, UpstreamTimeoutError
+from ecns.identity.caller import Caller
+
+WAIT = 5
+
+
+def caller(user: str = "u1", *, lives: float = 3600.0) -> Caller:
+    return Caller(
+        user_id=user,
+        user_name=user,
+        user_domain_id="default",
+        user_domain_name="Default",
+        project_id="p1",
+        project_name="p1",
+        project_domain_id="default",
+        project_domain_name="Default",
+        roles=("member",),
+        token="t",
+        token_digest="d",
+        expires_at=time.time() + lives,
+    )
+
+
+async def allowed() -> None:
+    """Nothing has changed."""
+
+
+async def pieces(*several: bytes, then: Exception | None = None) -> AsyncGenerator[bytes]:
+    for piece in several:
+        yield piece
+    if then is not None:
+        raise then
+
+
+async def silence() -> AsyncGenerator[bytes]:
+    await asyncio.Event().wait()
+    yield b""
+
+
+async def read(carried: AsyncIterator[bytes]) -> list[bytes]:
+    async with asyncio.timeout(WAIT):
+        return [piece async for piece in carried]
+
+
+def last(piece: bytes) -> dict[str, Any]:
+    assert piece.startswith(b"event: closed\ndata: ")
+    told: dict[str, Any] = json.loads(piece.split(b"data: ")[1])
+    return told
+
+
+def test_an_event_is_as_the_standard_has_it() -> None:
+    assert event("added", b"{}") == b"event: added\ndata: {}\n\n"
+    assert event("added", b"{}", "1-2") == b"event: added\ndata: {}\nid: 1-2\n\n"
+
+
+async def test_what_a_source_yields_is_carried_and_its_end_is_the_end() -> None:
+    assert await read(Stream(caller(), allowed).carry(pieces(b"a", b"b"))) == [b"a", b"b"]
+
+
+async def test_silence_is_filled_with_comments() -> None:
+    stream = Stream(caller(), allowed, keep_alive=0.01)
+    carried = stream.carry(silence())
+    async with asyncio.timeout(WAIT):
+        assert [await anext(carried), await anext(carried)] == [COMMENT, COMMENT]
+    stream.end(Ended("slow", "x"))
+    assert last((await read(carried))[-1])["reason"] == "slow"
+
+
+async def test_what_goes_wrong_is_the_last_event() -> None:
+    async def told(error: Exception) -> dict[str, Any]:
+        carried = await read(Stream(caller(), allowed).carry(pieces(b"a", then=error)))
+        assert carried[0] == b"a"
+        return last(carried[1])
+
+    slow = await told(Ended("slow", "too slow"))
+    assert (slow["reason"], slow["message"]) == ("slow", "too slow")
+    assert (await told(NotFoundError("gone")))["code"] == 404
+    fault = await told(ZeroDivisionError("secret"))
+    assert fault["code"] == 500
+    assert "secret" not in fault["message"]
+
+
+async def test_a_stream_ends_when_its_token_expires() -> None:
+    (piece,) = await read(Stream(caller(lives=0.05), allowed).carry(silence()))
+    assert last(piece) == {"reason": "refused", "message": "the token has expired", "code": 401}
+
+
+async def test_a_stream_ends_when_its_request_would_be_refused() -> None:
+    async def revoked() -> None:
+        raise UnauthorizedError("the token was revoked")
+
+    (piece,) = await read(Stream(caller(), revoked, check=0.01).carry(silence()))
+    assert last(piece) == {"reason": "refused", "message": "the token was revoked", "code": 401}
+
+
+async def test_a_stream_goes_on_while_nobody_can_say_whether_its_token_is_good() -> None:
+    asked = asyncio.Event()
+
+    async def unsure() -> None:
+        if asked.is_set():
+            raise NotFoundError("namespace 'x' is not there")
+        asked.set()
+        raise UpstreamTimeoutError("Keystone is slow", upstream="Keystone")
+
+    (piece,) = await read(Stream(caller(), unsure, check=0.01).carry(silence()))
+    assert asked.is_set()
+    assert last(piece)["code"] == 404
+
+
+async def test_all_end_at_once_when_ecns_stops() -> None:
+    several = [Stream(caller(f"u{n}"), allowed) for n in range(3)]
+    reading = [asyncio.create_task(read(stream.carry(silence()))) for stream in several]
+    await asyncio.sleep(0)
+    end_all()
+    assert [last(piece)["reason"] for (piece,) in await asyncio.gather(*reading)] == ["stopping"] * 3
+
+
+async def test_a_user_has_so_many_and_no_more_and_gets_them_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "PER_CALLER", 2)
+    first, forgotten = Stream(caller("many"), allowed), Stream(caller("many"), allowed)
+    with pytest.raises(TooManyRequestsError) as refused:
+        Stream(caller("many"), allowed)
+    assert int(refused.value.headers["Retry-After"]) >= 1
+    Stream(caller("other"), allowed)
+    assert await read(first.carry(pieces(b"a"))) == [b"a"]
+    third = Stream(caller("many"), allowed)
+    del forgotten, refused
+    gc.collect()
+    fourth = Stream(caller("many"), allowed)
+    assert third is not fourth
+
+
+async def test_a_reader_who_takes_nothing_has_a_deadline() -> None:
+    class Deadline:
+        when: float | None = None
+
+        def reschedule(self, when: float | None) -> None:
+            self.when = when
+
+    deadline = Deadline()
+    carried = Stream(caller(), allowed, deadline=deadline).carry(pieces(b"a"))
+    before = asyncio.get_running_loop().time()
+    assert await anext(carried) == b"a"
+    assert deadline.when is not None
+    assert deadline.when >= before + streams.STUCK
+    assert await read(carried) == []
+
+
+async def test_a_source_is_closed_when_its_reader_leaves() -> None:
+    closed = asyncio.Event()
+
+    async def source() -> AsyncGenerator[bytes]:
+        try:
+            yield b"a"
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    carried = Stream(caller(), allowed).carry(source())
+    assert await anext(carried) == b"a"
+    reading = asyncio.create_task(read(carried))
+    await asyncio.sleep(0.01)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    assert closed.is_set()
