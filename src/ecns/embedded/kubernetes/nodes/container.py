@@ -112,6 +112,7 @@ class Container:
         self.backoff = 0.0
         self.due: datetime | None = None
         self.ends: datetime | None = None
+        self.term_at: datetime | None = None
         self.kill_at: datetime | None = None
         self.probes: dict[str, Probe] = {}
         self.followers: list[Callable[[int, bytes], None]] = []
@@ -158,7 +159,7 @@ class Container:
         self.machine = machine
         self.image, self.image_id, self.created = image, image_id, True
         self.id = f"containerd://{secrets.token_hex(32)}"
-        self.kill_at = None
+        self.term_at = self.kill_at = None
         self.run(machine, command, now)
         self.state = {"running": {"startedAt": clock.stamp(now)}}
         self.started = "startupProbe" not in self.spec
@@ -196,6 +197,9 @@ class Container:
         if process is None or not self.running:
             return False
         process.advance(now)
+        if self.term_at is not None and self.term_at <= now:
+            self.term_at = None
+            process.signal("TERM", now)
         if process.exit_code is None and self.ends is not None and self.ends <= now:
             process.time = self.ends
             process.exit_code = self._told_code()
@@ -236,7 +240,7 @@ class Container:
         }
         self.started = False
         self.ready = self.kind == "init" and not self.is_sidecar and code == 0
-        self.process = None
+        self.process = self.term_at = self.kill_at = None
         self.probes = {}
 
     def _message(self, code: int) -> str:
@@ -252,7 +256,7 @@ class Container:
         """When it needs to be looked at next."""
         found = [self.due, *(probe.due for probe in self.probes.values())]
         if self.process is not None and self.running:
-            found += [self.process.next_wake(), self.ends, self.kill_at]
+            found += [self.process.next_wake(), self.ends, self.term_at, self.kill_at]
         return min((moment for moment in found if moment is not None), default=None)
 
     # status

@@ -25,6 +25,7 @@ _MOMENT = timedelta(seconds=1)
 _RESYNC = 15.0
 _FIRST_MOUNT, _LAST_MOUNT = 0.5, 122.0
 _HARD_KILL = 2.0
+_STOPPING = timedelta(milliseconds=100)
 _PULL = 0.05
 _PROBE_TIME = 1.0
 _START_ERROR = 128
@@ -182,9 +183,17 @@ class Worker:
     def _run(self, now: datetime) -> None:
         if self._due is not None:
             return
+        through = False
         for container in self.containers:
             if container.advance(now):
                 self._ended(container, now)
+                through = through or container.kind == "init"
+        if self._stopping and any(container.term_at is not None for container in self.containers):
+            return
+        if through and not self._stopping and status.phase_of(self.pod, self.containers) == "Pending":
+            self._write("Pending", now)
+            self._due = now + _STEP
+            return
         if not self._stopping and self._reason is None:
             self._start_due(now)
         self._probe(now)
@@ -455,7 +464,10 @@ class Worker:
         for container in self.containers:
             container.due = None
             if container.running:
-                self._terminate(container, now, grace, f"Stopping container {container.name}")
+                self._say(container, "Normal", "Killing", f"Stopping container {container.name}")
+                container.probes = {}
+                container.term_at = now + min(_STOPPING, timedelta(seconds=grace))
+                container.kill_at = now + timedelta(seconds=min(grace, _HARD_KILL))
 
     def _stop_sidecars(self, now: datetime) -> None:
         for container in self.containers:
