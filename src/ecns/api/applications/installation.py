@@ -45,8 +45,8 @@ _REVIEW = Kind[JsonObject](
     namespaced=False,
 )
 
-_allowed: WeakKeyDictionary[Cluster, set[tuple[str, tuple[str, ...]]]] = WeakKeyDictionary()
-"""By cluster, namespaces and groups that are known to have the right."""
+_allowed: WeakKeyDictionary[Cluster, set[tuple[str, str]]] = WeakKeyDictionary()
+"""By cluster, namespaces and users that are known to have the right."""
 
 
 @functools.cache
@@ -116,7 +116,7 @@ async def _allow(place: Place) -> None:
     if not isinstance(actor, Impersonation):
         return
     known = _allowed.setdefault(place.cluster, set())
-    who = (place.namespace, actor.groups)
+    who = (place.namespace, place.caller.user_id)
     if who in known:
         return
     client = place.cluster.client

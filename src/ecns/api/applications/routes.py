@@ -22,7 +22,7 @@ ALL = "/applications/app"
 
 ApplicationType = Annotated[
     Literal["Normal", "Hybrid"] | None,
-    Parameter(query="type", description="Normal or Hybrid."),
+    Parameter(description="Normal or Hybrid."),
 ]
 Status = Annotated[
     Literal["No workload", "Stopped", "Unready", "Running", "Processing"] | None,
@@ -43,7 +43,7 @@ async def list_applications(
     applications: Applications,
     listing: ListQuery,
     product_type: str,
-    application_type: ApplicationType = None,
+    type: ApplicationType = None,  # noqa: A002  so is the query parameter called
     status: Status = None,
 ) -> Response[types.Applications]:
     """The applications of the namespace, newest first; without a type those of the product type.
@@ -51,7 +51,7 @@ async def list_applications(
     Workloads stand in `workloads_status`; in full they are shown one application at a time.
     """
     default: Literal["Normal", "Hybrid"] = "Hybrid" if product_type == "hybrid" else "Normal"
-    selection, rows = await applications.page(listing, application_type or default, status)
+    selection, rows = await applications.page(listing, type or default, status)
     headers = applications.objects.freshness()
     return listed("applications_info", rows, selection, listing, headers=headers)
 
@@ -59,7 +59,7 @@ async def list_applications(
 @post("/applications", opt=operation("app.create", APPLICATIONS), tags=TAGS, status_code=200)
 async def create_application(
     applications: Applications, data: types.CreateApplication, product_type: str
-) -> Response[OneApplication] | Response[DryRun]:
+) -> Response[OneApplication | DryRun]:
     """Make an application with its ConfigMaps and workloads, or nothing of it."""
     shown = await applications.create(data, product_type)
     if shown is None:
@@ -70,7 +70,7 @@ async def create_application(
 @put("/applications/{application_name:str}", opt=operation("app.describe", APPLICATIONS), tags=TAGS)
 async def describe_application(
     applications: Applications, application_name: str, data: types.DescribeApplication
-) -> Response[OneApplication] | Response[DryRun]:
+) -> Response[OneApplication | DryRun]:
     """Change what people read about an application."""
     sent = checks.description(data, application_name)
     shown = await applications.describe(application_name, sent)
@@ -81,10 +81,12 @@ async def describe_application(
 
 @get(f"{ALL}/{{application_name:str}}", opt=operation("app.show", APPLICATIONS), tags=TAGS)
 async def show_application(
-    applications: Applications, application_name: str, application_type: ApplicationType = None
+    applications: Applications,
+    application_name: str,
+    type: ApplicationType = None,  # noqa: A002  so is the query parameter called
 ) -> OneApplication:
     """An application with its workloads and ConfigMaps; with a type only if it is of that."""
-    shown = await applications.show(application_name, application_type)
+    shown = await applications.show(application_name, type)
     return OneApplication(application_info=shown)
 
 

@@ -353,23 +353,23 @@ class Applications:
         do = {"start": self.workloads.start, "stop": self.workloads.stop, "recreate": self.workloads.recreate}
         members = await self._labelled(name, CONTROLLERS)
 
-        async def one(kind: Kind[Any], member: Resource) -> EcnsError | None:
+        errors: dict[str, EcnsError] = {}
+
+        async def one(kind: Kind[Any], member: Resource) -> None:
             try:
                 await do[action](member.metadata.name, kind.kind)
             except NotFoundError:
-                return None  # deleted meanwhile
+                pass  # deleted meanwhile
             except EcnsError as error:
-                return error
-            return None
+                errors[member.metadata.name] = error
 
-        results = await self._all(one(kind, member) for kind, member in members)
-        failed = [
-            batches.Failed(name=member.metadata.name, code=error.status, reason=error.message)
-            for (_, member), error in zip(members, results, strict=True)
-            if error is not None
-        ]
-        if failed:
-            first = next(error for error in results if error is not None)
+        await self._all(one(kind, member) for kind, member in members)
+        if errors:
+            failed = [
+                batches.Failed(name=member, code=error.status, reason=error.message)
+                for member, error in sorted(errors.items())
+            ]
+            first = errors[failed[0].name]
             first.message = (
                 f"{len(failed)} of {len(members)} workloads could not be done;"
                 f" {failed[0].name!r}: {first.message}"

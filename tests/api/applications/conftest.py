@@ -1,0 +1,81 @@
+"""Applications without a server before them, on the embedded cluster: for what HTTP cannot bring about."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from litestar.stores.memory import MemoryStore
+
+from ecns import config
+from ecns.api.applications import installation
+from ecns.api.applications.service import Applications
+from ecns.api.common.objects import Objects
+from ecns.backends.kubernetes.clusters import Cluster, Clusters
+from ecns.identity.caller import Caller
+from ecns.identity.place import Place, Places
+from ecns.identity.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.gateway import Gateway
+
+SPACE = "apps-direct"
+
+
+class Direct:
+    """The applications of a namespace, made anew for each request as the server does."""
+
+    def __init__(self, kubeconfig: Path, **entry: Any) -> None:
+        entries = [config.Cluster(name="eks", kubeconfig=kubeconfig, **entry)]
+        self.clusters = Clusters(entries)
+        self.cluster: Cluster = self.clusters["eks"]
+        self.policy = Policy()
+        self.places = Places(self.clusters, MemoryStore(), self.policy)
+        self.caller = Caller(
+            user_id="u",
+            user_name="u",
+            user_domain_id="d",
+            user_domain_name="d",
+            project_id="p",
+            project_name="p",
+            project_domain_id="d",
+            project_domain_name="d",
+            roles=("member",),
+            token="t",
+            token_digest="d",
+            expires_at=0,
+        )
+
+    def applications(self, *, actor: Any = None) -> Applications:
+        """For one request."""
+        place = Place(
+            caller=self.caller,
+            cluster=self.cluster,
+            namespace=SPACE,
+            actor=actor,
+            places=self.places,
+            written={},
+        )
+        return Applications(Objects(place, self.places), "", self.policy)
+
+
+@pytest.fixture(scope="session")
+def space(gateway: Gateway) -> str:
+    """A namespace of no project."""
+    gateway.kubectl("create", "namespace", SPACE)
+    return SPACE
+
+
+@pytest.fixture
+async def direct(gateway: Gateway, space: str) -> AsyncIterator[Direct]:
+    """Applications that write as ECNS itself."""
+    assert space == SPACE
+    made = Direct(config.Path(gateway.kubeconfig), impersonate=False)
+    await installation.ensure(made.applications().objects.place)
+    yield made
+    await made.clusters.close()
+    await asyncio.sleep(0.05)  # TLS connections take leave of their peer
