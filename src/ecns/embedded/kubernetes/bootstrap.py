@@ -47,13 +47,29 @@ _OBJECTS: tuple[tuple[str, Object], ...] = (
 
 
 def ensure(cluster: Cluster, authority: str = "") -> None:
-    """Makes what is missing; `authority` is the CA certificate (PEM) that clients of the cluster trust."""
+    """Makes what is missing, and the API's own Service again whenever it is deleted.
+
+    Args:
+        cluster: the cluster.
+        authority: the CA certificate (PEM) that clients of the cluster trust.
+    """
     cluster.authority = authority
     for name in _NAMESPACES:
         _make(cluster, "namespaces", {"metadata": {"name": name}})
     for resource, obj in (*_OBJECTS, *roles.defaults()):
         _make(cluster, resource, obj)
     cluster.store.begin()
+    cluster.observe("services", lambda event, _new, old: _restore(cluster, event, old))
+
+
+def _restore(cluster: Cluster, event: str, old: Object | None) -> None:
+    if event != "DELETED" or old is None:
+        return
+    gone = old["metadata"]
+    for resource, obj in _OBJECTS:
+        own = obj["metadata"]
+        if resource == "services" and (gone["namespace"], gone["name"]) == (own["namespace"], own["name"]):
+            _make(cluster, resource, obj)
 
 
 def _make(cluster: Cluster, resource: str, obj: Object) -> None:

@@ -186,6 +186,15 @@ async def test_a_dependant_of_nobody_is_collected(kubernetes: Client) -> None:
     await until(kubernetes, f"{maps}/child", gone)
 
 
+async def test_the_service_of_the_api_comes_back(kubernetes: Client) -> None:
+    path = f"{CORE}/services/kubernetes"
+    before = (await kubernetes.get(path)).json
+    await kubernetes.delete(path)
+    after = (await until(kubernetes, path, lambda reply: reply.status == 200)).json
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert after["spec"]["clusterIP"] == before["spec"]["clusterIP"]
+
+
 @pytest.mark.parametrize(
     ("resource", "key", "obj"),
     [
