@@ -23,7 +23,8 @@ async def test_nobody_may_anything_unless_a_role_says_so(api: Client) -> None:
     refused = await api.call("GET", _PODS, headers=_JANE)
     assert refused.status == 403
     assert refused.message == (
-        'pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"'
+        'pods is forbidden: User "jane" cannot list resource "pods" '
+        'in API group "" in the namespace "default"'
     )
     await _grant(api, "view")
     assert (await api.call("GET", _PODS, headers=_JANE)).status == 200

@@ -95,8 +95,8 @@ _EDIT = (
         _WRITE,
         "extensions",
         (
-            "daemonsets deployments deployments/rollback deployments/scale ingresses networkpolicies replicasets "
-            "replicasets/scale replicationcontrollers/scale"
+            "daemonsets deployments deployments/rollback deployments/scale ingresses networkpolicies "
+            "replicasets replicasets/scale replicationcontrollers/scale"
         ),
     ),
     (_WRITE, "policy", "poddisruptionbudgets"),

@@ -25,9 +25,8 @@ async def _main(words: list[str], *, verbose: bool) -> None:
         for item in differences if verbose else ():
             exchange = item.exchange
             print(f"\n{exchange.id} {exchange.note}")  # noqa: T201
-            print(
-                f"  {exchange.request['method']} {exchange.request['path']} {exchange.request['query'] or ''}"
-            )
+            asked = exchange.request
+            print(f"  {asked['method']} {asked['path']} {asked['query'] or ''}")  # noqa: T201
             for line in item.lines():
                 print(f"    {line}")  # noqa: T201
     print(f"{'all':12} {total:5} exchanges {found:5} differ")  # noqa: T201

@@ -200,7 +200,7 @@ class Scene:
             loop.call_later(0.5, lambda: asyncio.ensure_future(self._send(*meanwhile)))
         while True:
             ours = await self._ask(exchange)
-            expected, got = self._normal(exchange, exchange.response, ours)
+            expected, got = self._normal(exchange.response, ours)
             if expected == got or loop.time() >= end:
                 break
             await asyncio.sleep(0.2)
@@ -440,7 +440,7 @@ class Scene:
             ):
                 self._strings[theirs] = ours
 
-    def _normal(self, exchange: Exchange, recorded: dict[str, Any], ours: dict[str, Any]) -> tuple[Any, Any]:
+    def _normal(self, recorded: dict[str, Any], ours: dict[str, Any]) -> tuple[Any, Any]:
         managed = self.file == "apply"
         results = []
         for answer in (recorded, ours):
@@ -495,7 +495,7 @@ def _decoded(text: str, headers: dict[str, str], exchange: Exchange) -> Any:
 
 
 async def replay(file: str, only: str = "") -> tuple[int, list[Difference]]:
-    """Replays a file's scenarios (those that begin with `only`); returns how many exchanges and what differs."""
+    """Replays a file's scenarios (those that begin with `only`): how many exchanges, and what differs."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(name: str, exchanges: list[Exchange]) -> list[Difference]:
