@@ -47,7 +47,7 @@ _BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, aiohttp.Clien
 _CAUGHT = (aiohttp.ClientError, OSError, TimeoutError)
 
 
-class Impersonation(msgspec.Struct, frozen=True):
+class Impersonation(msgspec.Struct, frozen=True, tag=True):
     """As whom a request is made; the cluster's own rules and audit log then know the caller.
 
     Source: https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/
@@ -71,7 +71,7 @@ class Impersonation(msgspec.Struct, frozen=True):
         return pairs
 
 
-class Bearer(msgspec.Struct, frozen=True):
+class Bearer(msgspec.Struct, frozen=True, tag=True):
     """A request made with the caller's own token, for clusters that trust whoever issued it."""
 
     token: str
