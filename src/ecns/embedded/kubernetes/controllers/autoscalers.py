@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
 
 _RESOURCE = "horizontalpodautoscalers.autoscaling"
-_PERIOD = 15.0
+_TARGETS = ("deployments.apps", "statefulsets.apps", "replicasets.apps", "replicationcontrollers")
+_PERIOD, _MOMENT = 15.0, 0.5
 _NO_METRICS = (
     "unable to fetch metrics from resource metrics API: the server could not find the requested resource "
     "(get pods.metrics.k8s.io)"
@@ -38,6 +39,17 @@ class Autoscalers(Controller):
                 self.enqueue((new["metadata"]["namespace"], new["metadata"]["name"]))
 
         self.watch(_RESOURCE, changed)
+        for resource in _TARGETS:
+            self.watch(resource, self._scaled)
+
+    def _scaled(self, _event: str, new: Object | None, old: Object | None) -> None:
+        """A target that is scaled by others is looked at before its turn."""
+        if new is None or (old is not None and old["spec"].get("replicas") == new["spec"].get("replicas")):
+            return
+        for record in self.cluster.store.all(_RESOURCE, new["metadata"]["namespace"]):
+            reference = record.obj["spec"]["scaleTargetRef"]
+            if (reference["kind"], reference["name"]) == (new["kind"], new["metadata"]["name"]):
+                self.after(_MOMENT, (record.namespace, record.name))
 
     def sync(self, key: Key) -> None:
         """Works on one."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
     from ecns.embedded.kubernetes.store import Change
 
+_PAUSE = 0.05
+"""Seconds until a change is acted on: others see an owner that is going before it is gone."""
+
 
 class Collector(Controller):
     """Follows ownerReferences. Its keys are (resource, namespace, name) and ("owner", uid)."""
@@ -62,17 +65,17 @@ class Collector(Controller):
         record = change.new
         if change.type == "DELETED":
             if self.cluster.store.owned(record.uid):
-                self.enqueue(("owner", record.uid))
+                self.after(_PAUSE, ("owner", record.uid))
             for uid in record.owners:
                 self._owner_waits(uid)
             return
         if record.owners and (change.old is None or change.old.owners != record.owners):
-            self.enqueue((record.resource, record.namespace, record.name))
+            self.after(_PAUSE, (record.resource, record.namespace, record.name))
             for uid in change.old.owners if change.old else ():
                 self._owner_waits(uid)
         metadata = record.obj["metadata"]
         if metadata.get("deletionTimestamp") and {ORPHAN, FOREGROUND} & set(metadata.get("finalizers") or ()):
-            self.enqueue((record.resource, record.namespace, record.name))
+            self.after(_PAUSE, (record.resource, record.namespace, record.name))
 
     def _owner_waits(self, uid: str) -> None:
         waiting = self._foreground.get(uid)
