@@ -33,10 +33,13 @@ def references(value: Any) -> set[str]:
 
 def widgets(size: str = "integer") -> Resources:
     resources = Resources()
-    schema = {
-        "type": "object",
-        "properties": {"spec": {"type": "object", "properties": {"size": {"type": size}}}},
+    preserving = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    spec = {
+        "size": {"type": size},
+        "free": {**preserving, "properties": {"a": {"type": "string"}}},
+        "either": {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True},
     }
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": spec}}}
     resources.add(
         Resource(
             group="example.com",
@@ -140,3 +143,15 @@ def test_version_two_is_offered_as_protobuf_too() -> None:
 def test_other_paths_are_left_alone() -> None:
     assert respond("/openapi/v4", {}, "", Resources()) is None
     assert get("/openapi/v3/apis/nosuch/v1").status == 404
+
+
+def test_version_two_leaves_open_what_it_cannot_say() -> None:
+    widget = document("/openapi/v2", widgets())["definitions"]["com.example.v1.Widget"]
+    assert widget["properties"]["spec"]["properties"] == {
+        "size": {"type": "integer"},
+        "free": {"x-kubernetes-preserve-unknown-fields": True},
+        "either": {"x-kubernetes-int-or-string": True},
+    }
+    third = document("/openapi/v3/apis/example.com/v1", widgets())["components"]["schemas"]
+    either = third["com.example.v1.Widget"]["properties"]["spec"]["properties"]["either"]
+    assert either["anyOf"] == [{"type": "integer"}, {"type": "string"}]

@@ -275,8 +275,7 @@ def _aggregate(resource: Resource, version: str) -> Object:
 
 
 def _paths(resources: Resources) -> list[str]:
-    paths = {"/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/apis/", "/metrics"}
-    paths |= {"/openapi/v2", "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/version"}
+    paths = {"/api", "/api/v1", "/apis", "/apis/", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"}
     for group, versions in _ordered(resources):
         paths.add(f"/apis/{group}")
         paths |= {f"/apis/{group}/{version}" for version in versions}

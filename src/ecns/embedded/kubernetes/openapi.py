@@ -29,13 +29,16 @@ _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _COMPONENTS, _DEFINITIONS = "#/components/schemas/", "#/definitions/"
 _CONVENTIONS = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"
 _INFO = {"title": "Kubernetes", "version": VERSION["gitVersion"]}
+_NOT_IN_V2 = frozenset(("oneOf", "anyOf", "allOf", "not", "nullable", "default"))
+_OPEN = ("nullable", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string")
+"""Marks of schemas that take values of more than their type."""
 _KEYED = {
     "type": "apiKey",
     "description": "Bearer Token authentication",
     "name": "authorization",
     "in": "header",
 }
-_PLAIN = (".well-known/openid-configuration", "api", "apis", "openid/v1/jwks", "version")
+_PLAIN = ("api", "apis", "version")
 _ANSWERS = {"200": {"description": "OK"}, "401": {"description": "Unauthorized"}}
 _JSON_TYPES = ("*/*", "application/*", "application/json", "")
 
@@ -271,7 +274,9 @@ def _rewritten(schema: Any, prefix: str) -> Any:
         return _either(schema, prefix)
     made = {}
     for key, value in schema.items():
-        if key == "type" and isinstance(value, list):
+        if key in {"items", "additionalProperties"}:
+            made[key] = _property("", value, prefix)
+        elif key == "type" and isinstance(value, list):
             made[key] = next(item for item in value if item != "null")
         elif key == "properties":
             made[key] = {name: _property(name, about, prefix) for name, about in value.items()}
@@ -286,7 +291,19 @@ def _property(name: str, about: Any, prefix: str) -> Any:
     """A field; kind and apiVersion are not limited to their values, as they are in the schemas at hand."""
     if name in {"apiVersion", "kind"} and isinstance(about, dict) and len(about.get("enum") or ()) == 1:
         about = {key: value for key, value in about.items() if key != "enum"}
+    if prefix == _DEFINITIONS and isinstance(about, dict):
+        about = _simplified(about)
     return _rewritten(about, prefix)
+
+
+def _simplified(schema: Object) -> Object:
+    """A schema within a custom resource's, of which OpenAPI v2 can say less; built-in ones say no more."""
+    if "$ref" in schema:
+        return schema
+    dropped = _NOT_IN_V2
+    if any(schema.get(mark) for mark in _OPEN):
+        dropped |= {"type", "properties", "items", "required", "additionalProperties"}
+    return {key: value for key, value in schema.items() if key not in dropped}
 
 
 def _reference(schema: Object, prefix: str) -> Object:
