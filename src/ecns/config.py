@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -95,6 +95,26 @@ class Sessions(_Group):
     """`valkey://` or `redis://` address, needed with several replicas; empty: this process's memory."""
 
 
+class Audit(_Group):
+    """`[audit]`: who changed what, or tried to."""
+
+    file: Path | None = None
+    """Where the JSON lines go; missing: standard error."""
+    reads: bool = False
+    """Record every request and not only changes."""
+
+
+class Limits(_Group):
+    """`[limits]`: what one caller (a user) may ask of one process; more is 429."""
+
+    requests_per_second: Annotated[float, msgspec.Meta(gt=0)] = 3000.0
+    """In the long run."""
+    burst: Annotated[float, msgspec.Meta(ge=1)] = 6000.0
+    """Requests that may come at once."""
+    streams: Annotated[int, msgspec.Meta(ge=1)] = 200
+    """Logs, terminals and watches at a time."""
+
+
 class Config(_Group):
     """The whole configuration; a group that is None (or no clusters) is served by a stand-in."""
 
@@ -103,6 +123,8 @@ class Config(_Group):
     clusters: tuple[Cluster, ...] = ()
     harbor: Harbor | None = None
     sessions: Sessions = Sessions()
+    audit: Audit = Audit()
+    limits: Limits = Limits()
 
 
 def default_data_dir() -> Path:
@@ -153,6 +175,10 @@ def _checked(config: Config, path: Path) -> Config:
             raise ConfigError(f"{path}: {key}: no file {file}")
         return file
 
+    audit_file = config.audit.file and base / config.audit.file
+    if audit_file is not None and (audit_file.is_dir() or not audit_file.parent.is_dir()):
+        raise ConfigError(f"{path}: audit.file: {audit_file} is not a file in a directory that is there")
+
     def cluster(entry: Cluster) -> Cluster:
         kubeconfig = entry.kubeconfig and base / entry.kubeconfig
         if kubeconfig and kubeconfig.is_dir():
@@ -181,6 +207,7 @@ def _checked(config: Config, path: Path) -> Config:
             policy_file=found("identity.policy_file", config.identity.policy_file),
         ),
         clusters=tuple(cluster(entry) for entry in config.clusters),
+        audit=replace(config.audit, file=audit_file),
         harbor=config.harbor
         and replace(config.harbor, password_file=found("harbor.password_file", config.harbor.password_file)),
     )

@@ -25,8 +25,10 @@ from ecns.identity.place import Place, Places
 from ecns.identity.policy import Policy
 from ecns.identity.tokens import TokenChecker
 from ecns.server import errors, health, pages
+from ecns.server.audit import Audit
 from ecns.server.authentication import Authentication
 from ecns.server.idempotency import Idempotency
+from ecns.server.limits import Limits
 from ecns.server.requests import Requests, context
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def create_app(config: Config) -> Requests:
         timeout=config.server.request_timeout,
         render=errors.render,
         keep=idempotency.after,
+        audit=Audit(config.audit.file, reads=config.audit.reads),
     )
 
 
@@ -96,7 +99,7 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
     operations = Router(
         path="/api/ecns/{product_type:str}",
         route_handlers=ROUTES,
-        guards=[Authentication(tokens, policy)],
+        guards=[Authentication(tokens, policy, Limits(config.limits))],
         before_request=idempotency.before,
         dependencies={
             "caller": Provide(provide_caller),

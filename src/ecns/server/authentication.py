@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
     from ecns.identity.policy import Policy
     from ecns.identity.tokens import TokenChecker
+    from ecns.server.limits import Limits
 
 
 class Authentication:
     """Lets a request through to its route when its caller may do what it asks for."""
 
-    def __init__(self, tokens: TokenChecker, policy: Policy) -> None:
+    def __init__(self, tokens: TokenChecker, policy: Policy, limits: Limits) -> None:
         self.tokens = tokens
         self.policy = policy
+        self.limits = limits
 
     async def __call__(
         self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
@@ -36,18 +38,27 @@ class Authentication:
             BadRequestError: the action is unknown.
             UnauthorizedError: no token, or none that is valid.
             ForbiddenError: another project's id was sent, or policy refuses.
+            TooManyRequestsError: the caller is over a limit.
         """
         operations: Operations | None = handler.opt.get("operations")
         if operations is None:
             return
         seen = context(connection.scope)
         seen.product_type = connection.path_params.get("product_type", "eks")
+        path, headers = connection.path_params, connection.headers
+        seen.cluster = path.get("cluster_name", headers.get("x-ecns-cluster", ""))
+        seen.namespace = path.get("namespace_name", headers.get("x-ecns-namespace", ""))
+        seen.name = next(
+            (name for key, name in path.items() if key.endswith("_name") and key != "cluster_name"), ""
+        )
         seen.operation = operations.select(seen.product_type, connection.query_params.get("action"))
         caller = await self.tokens.check(connection.headers.get("x-auth-token", ""))
         seen.caller = caller
+        self.limits.request(caller.user_id)
         project_id = connection.headers.get("x-project-id", "")
         if project_id and project_id != caller.project_id and not self.policy.is_cloud_admin(caller):
             raise ForbiddenError("X-Project-Id is not the project of the token")
         self.policy.check(seen.operation, caller, {"project_id": caller.project_id})
         if operations.stream:
+            seen.at_end = self.limits.stream(caller.user_id)
             seen.unlimited()

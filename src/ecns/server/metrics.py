@@ -15,6 +15,10 @@ _seconds = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 
+audit_dropped = Counter(
+    "ecns_audit_dropped", "Lines of the audit log that could not be written", registry=REGISTRY
+)
+
 
 def observe(operation: str, status: int, seconds: float) -> None:
     """Count one answer; status 0 is a client that left before there was one."""

@@ -7,9 +7,11 @@ wrapper, so that it holds for paths that no route answers too. Source: reference
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -18,6 +20,7 @@ import structlog
 from ecns.errors import DeadlineError, EcnsError, PayloadTooLargeError, UnsupportedMediaTypeError
 from ecns.identity.caller import Caller
 from ecns.server import metrics
+from ecns.server.audit import BODY_BYTES, Audit, Event
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -28,6 +31,8 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 log = structlog.get_logger("ecns.access")
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+PEEK_SECONDS = 0.1
+"""How long a refusal may wait for the rest of a small body."""
 BODY_TYPES = ("application/json", "application/yaml", "multipart/form-data", "text/plain")
 
 
@@ -42,6 +47,13 @@ class Context(msgspec.Struct):
     cluster: str = ""
     namespace: str = ""
     deadline: asyncio.Timeout | None = None
+    name: str = ""
+    """What the path names."""
+    at_end: Callable[[], None] = lambda: None
+    """To be called when the answer has ended."""
+    body: list[bytes] = msgspec.field(default_factory=list)
+    """What has been read of it, for the audit log."""
+    body_bytes: int = 0
     idempotency: str = ""
     """Under which name the answer is to be kept."""
     idempotency_request: str = ""
@@ -67,7 +79,8 @@ class Requests:
         body_limit: bytes of a body, uploads excepted.
         timeout: seconds for an answer to begin and end, streams excepted.
         render: makes the body of an error that no route could answer.
-        keep: told of each answer that is to be kept.
+        keep: told of each answer that is to be kept, or of status 0 when there was none.
+        audit: records what is changed.
     """
 
     def __init__(
@@ -78,19 +91,19 @@ class Requests:
         timeout: float,
         render: Callable[[EcnsError, str], bytes],
         keep: Callable[[Context, int, bytes], Awaitable[None]] | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self.app = app
         self.body_limit = body_limit
         self.timeout = timeout
         self.render = render
         self.keep = keep
+        self.audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (or pass on what is none)."""
         if scope["type"] != "http":
-            if scope["type"] == "websocket":
-                scope.setdefault("state", {})["ecns"] = Context(f"req-{uuid.uuid4()}", time.monotonic())
-            await self.app(scope, receive, send)
+            await self._other(scope, receive, send)
             return
         seen = Context(request_id=f"req-{uuid.uuid4()}", started=time.monotonic())
         scope.setdefault("state", {})["ecns"] = seen
@@ -106,28 +119,56 @@ class Requests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status == HTTPStatus.FORBIDDEN and not seen.body_bytes:
+                    await self._peek(scope, seen, receive)
                 message["headers"] = [*message.get("headers", ()), *ids]
             elif message["type"] == "http.response.body":
-                if seen.idempotency:
+                if seen.idempotency and self.keep is not None:
                     pieces.append(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        # Before it is sent: who has the answer may repeat the request at once.
+                        await self.keep(seen, status, b"".join(pieces))
                 if head:
                     message["body"] = b""
             await send(message)
 
         try:
-            refusal = self._refusal(scope)
-            if refusal is not None:
+            if (refusal := self._refusal(scope)) is not None:
                 await self._fail(refusal, seen, answer)
                 return
             async with asyncio.timeout(self.timeout) as seen.deadline:
-                await self.app(scope, self._bounded(scope, receive), answer)
+                await self.app(scope, self._bounded(scope, seen, receive), answer)
         except TimeoutError:
             if status == 0:
                 await self._fail(DeadlineError("ECNS did not finish this in time"), seen, answer)
         finally:
+            seen.at_end()
             if seen.idempotency and self.keep is not None:
-                await self.keep(seen, status, b"".join(pieces))
-            self._report(scope, seen, status, head=head)
+                await self.keep(seen, 0, b"")
+            self._report(scope, seen, status, method="HEAD" if head else scope["method"])
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a WebSocket (an accepted one counts as status 101, any other as 403), or the lifespan."""
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            if self.audit is not None:
+                await asyncio.to_thread(self.audit.close)
+            return
+        seen = Context(f"req-{uuid.uuid4()}", time.monotonic())
+        scope.setdefault("state", {})["ecns"] = seen
+        status = int(HTTPStatus.FORBIDDEN)
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "websocket.accept":
+                status = HTTPStatus.SWITCHING_PROTOCOLS
+            await send(message)
+
+        try:
+            await self.app(scope, receive, answer)
+        finally:
+            seen.at_end()
+            self._report(scope, seen, status, method="GET")
 
     def _refusal(self, scope: Scope) -> EcnsError | None:
         """Why a request is not even routed, by its headers."""
@@ -147,20 +188,32 @@ class Requests:
     def _too_large(self) -> EcnsError:
         return PayloadTooLargeError(f"the body is over the limit of {self.body_limit} bytes")
 
-    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+    async def _peek(self, scope: Scope, seen: Context, receive: Receive) -> None:
+        """Read the small body of a refused change, if it is here: the audit log names what was meant."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        length = headers.get(b"content-length", b"")
+        if self.audit is None or b"expect" in headers or not length.isdigit() or int(length) > BODY_BYTES:
+            return
+        bounded = self._bounded(scope, seen, receive)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PEEK_SECONDS):
+                while seen.body_bytes < int(length) and (await bounded())["type"] == "http.request":
+                    pass
+
+    def _bounded(self, scope: Scope, seen: Context, receive: Receive) -> Receive:
         """`receive` that raises when a body without a length grows over the limit."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if headers.get(b"content-type", b"").startswith(b"multipart/form-data"):
             return receive
-        total = 0
 
         async def bounded() -> Message:
-            nonlocal total
             message = await receive()
-            if message["type"] == "http.request":
-                total += len(message.get("body", b""))
-                if total > self.body_limit:
+            if message["type"] == "http.request" and (piece := message.get("body", b"")):
+                seen.body_bytes += len(piece)
+                if seen.body_bytes > self.body_limit:
                     raise self._too_large()
+                if self.audit is not None and seen.body_bytes <= BODY_BYTES:
+                    seen.body.append(piece)
             return message
 
         return bounded
@@ -175,19 +228,39 @@ class Requests:
         await send({"type": "http.response.start", "status": error.status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    def _report(self, scope: Scope, seen: Context, status: int, *, head: bool) -> None:
+    def _report(self, scope: Scope, seen: Context, status: int, *, method: str) -> None:
         seconds = time.monotonic() - seen.started
         metrics.observe(seen.operation or "none", status, seconds)
         client = scope.get("client")
+        address = client[0] if client else ""
+        if self.audit is not None and self.audit.wants(seen.operation, method):
+            self.audit.record(
+                Event(
+                    request_id=seen.request_id,
+                    operation=seen.operation,
+                    product_type=seen.product_type,
+                    method=method,
+                    path=scope["path"],
+                    caller=seen.caller,
+                    address=address,
+                    cluster=seen.cluster,
+                    namespace=seen.namespace,
+                    name=seen.name,
+                    body=b"".join(seen.body) if seen.body_bytes <= BODY_BYTES else b"",
+                    status=status,
+                    finished=time.time(),
+                    seconds=seconds,
+                )
+            )
         log.info(
             "request",
             request_id=seen.request_id,
-            method="HEAD" if head else scope["method"],
+            method=method,
             path=scope["path"],
             status=status,
             milliseconds=round(seconds * 1000, 1),
             operation=seen.operation,
             user=seen.caller.user_id if seen.caller else "",
             project=seen.caller.project_id if seen.caller else "",
-            client=client[0] if client else "",
+            client=address,
         )
