@@ -35,6 +35,9 @@ PATIENCE = 5.0
 RESTARTS = 2
 """Times that a container which crashes is started again before that counts."""
 
+HOPELESS = "InvalidImageName"
+"""The reason of waiting that no patience helps."""
+
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 Outcome = Literal["", "done", "failed"]
@@ -149,6 +152,11 @@ def keeps_failing(pod: PodRow) -> bool:
     return not crashing or bool(others) or any(one.restart_count >= RESTARTS for one in crashing)
 
 
+def hopeless(pod: PodRow) -> bool:
+    """Whether a pod can only be replaced."""
+    return any(one.reason == HOPELESS for one in manifests.pod_status(pod).containers or ())
+
+
 class _Following:
     """One stream's view of a rollout."""
 
@@ -194,7 +202,6 @@ class _Following:
         around = self.source.around
         owners = list(around.replica_sets.index(indexes.OWNER, controller.metadata.uid))
         pods = [pod for pod in around.pods_of(controller) if of_new_template(controller, pod, owners)]
-        failing = observed(controller) and any(map(keeps_failing, pods))
         done = is_done(controller)
         if not done:
             await self._look_at_events()
@@ -203,14 +210,19 @@ class _Following:
             return now, "done"
         if missed_deadline(controller):
             return now, "failed"
-        if not failing:
-            self._failing_since = None
-        elif self._failing_since is None:
-            self._failing_since = time.monotonic()
-        elif time.monotonic() - self._failing_since >= PATIENCE:
+        if observed(controller) and self._failed(pods):
             now.message = "pods of the newest template keep failing"
             return now, "failed"
         return now, ""
+
+    def _failed(self, pods: Sequence[PodRow]) -> bool:
+        """Whether some have failed for long enough, or for good."""
+        if not any(map(keeps_failing, pods)):
+            self._failing_since = None
+            return False
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+        return time.monotonic() - self._failing_since >= PATIENCE or any(map(hopeless, pods))
 
     async def _look_at_events(self) -> None:
         """Read Kubernetes' events again, which say more than the objects; without them we go on."""
