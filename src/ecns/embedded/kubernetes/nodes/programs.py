@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import io
-import operator
 import posixpath
 import re
-import tarfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ecns.embedded.kubernetes.nodes import network, syntax
+from ecns.embedded.kubernetes.nodes import archives, network, syntax
+from ecns.embedded.kubernetes.nodes.arithmetic import arithmetic
 from ecns.embedded.kubernetes.nodes.effects import (
     Effects,
     OutOfMemory,
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 
     Program = Callable[[Shell, list[str], Source, Output, Output], Effects]
 
-_TAR_FAILED = "tar: error exit delayed from previous errors"
 _MOST = 64 * 1024 * 1024
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -55,45 +51,6 @@ def limited(gathered: bytearray, machine: Machine) -> Output:
             raise OutOfMemory
 
     return write
-
-
-def arithmetic(text: str) -> int:
-    """The value of an expression of integers; 0 when it is none."""
-    try:
-        return _evaluate(ast.parse(text.strip() or "0", mode="eval").body)
-    except (SyntaxError, ValueError, ZeroDivisionError, KeyError):
-        return 0
-
-
-_OPERATIONS: dict[type, Callable[[int, int], int]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.floordiv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
-_COMPARISONS: dict[type, Callable[[int, int], bool]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-}
-
-
-def _evaluate(node: ast.expr) -> int:
-    match node:
-        case ast.Constant(value=int(value)):
-            return value
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_evaluate(operand)
-        case ast.BinOp(left=left, op=op, right=right):
-            return _OPERATIONS[type(op)](_evaluate(left), _evaluate(right))
-        case ast.Compare(left=left, ops=[op], comparators=[right]):
-            return int(_COMPARISONS[type(op)](_evaluate(left), _evaluate(right)))
-    raise ValueError
 
 
 def unescape(text: str) -> bytes:
@@ -564,53 +521,6 @@ def _sort(shell: Shell, arguments: list[str], source: Source, out: Output, err: 
     return status
 
 
-def _tar(shell: Shell, arguments: list[str], source: Source, out: Output, err: Output) -> Effects:
-    """As `kubectl cp` calls it: `tar cf - <path>` and `tar xmf - -C <directory>`."""
-    mode = arguments[0].lstrip("-") if arguments else ""
-    working, names, rest = shell.working, [], arguments[1:]
-    while rest:
-        item = rest.pop(0)
-        if item == "-C":
-            working = shell.machine.resolve(rest.pop(0), shell.working)
-        elif not item.startswith("-"):
-            names.append(item)
-    if "x" in mode:
-        data = yield from source.rest()
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            for member in archive:
-                path = shell.machine.resolve(member.name, working)
-                if member.isdir():
-                    shell.machine.make_directory(path)
-                elif member.isfile():
-                    content = archive.extractfile(member)
-                    shell.machine.make_directory(posixpath.dirname(path))
-                    shell.machine.write(path, content.read() if content else b"")
-        return 0
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name in names:
-            path = shell.machine.resolve(name, working)
-            if not shell.machine.exists(path):
-                err(f"tar: {name}: No such file or directory\n{_TAR_FAILED}\n".encode())
-                return 1
-            _pack(shell, archive, path, name.lstrip("/"))
-    out(packed.getvalue())
-    return 0
-
-
-def _pack(shell: Shell, archive: tarfile.TarFile, path: str, name: str) -> None:
-    data = shell.machine.read(path)
-    info = tarfile.TarInfo(name)
-    if data is not None:
-        info.size = len(data)
-        archive.addfile(info, io.BytesIO(data))
-        return
-    info.type, info.mode = tarfile.DIRTYPE, 0o755
-    archive.addfile(info)
-    for entry in shell.machine.listing(path):
-        _pack(shell, archive, posixpath.join(path, entry), posixpath.join(name, entry))
-
-
 def _timeout(shell: Shell, arguments: list[str], source: Source, out: Output, err: Output) -> Effects:
     rest = [item for item in arguments if not item.startswith("-")]
     return (yield from shell.execute(rest[1:], source, out, err)) if rest[1:] else 1
@@ -682,7 +592,7 @@ _PROGRAMS: dict[str, Program] = {
     "stty": _stty,
     "sync": _ends(0),
     "tail": _tail,
-    "tar": _tar,
+    "tar": archives.tar,
     "tee": _tee,
     "test": _test,
     "timeout": _timeout,

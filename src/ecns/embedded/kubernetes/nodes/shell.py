@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes.nodes import programs, syntax
+from ecns.embedded.kubernetes.nodes.arithmetic import arithmetic
 from ecns.embedded.kubernetes.nodes.effects import (
     Effects,
     Ended,
@@ -420,7 +421,7 @@ class Shell:
             return value if value.lstrip("-").isdigit() else "0"
 
         plain = re.sub(r"\$?([A-Za-z_]\w*)", replace, text)
-        return programs.arithmetic(plain)
+        return arithmetic(plain)
 
     # redirections
 
