@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import copy
+import io
 import json
 import os
 import re
@@ -26,6 +27,8 @@ from ecns.embedded.kubernetes.server import Server
 ROOT = Path(__file__).resolve().parents[4]
 FOLDER = Path(os.environ.get("ECNS_ORACLE", ROOT.parent / "shared" / "oracle"))
 FILES = ("discovery", "defaults", "errors", "patches", "apply", "watch", "controllers", "streams")
+TIMED = ("controllers", "streams")
+"""Files in which it depends on the moment which of several states is caught."""
 TOKEN = "oracle-admin"
 _QUIET = 0.03
 _SETTLED = 2.0
@@ -240,7 +243,7 @@ class Scene:
             URL(url, encoded=False),
             params=query,
             headers=headers,
-            data=data,
+            data=io.BytesIO(data) if data is not None else None,
             skip_auto_headers=skip,
             timeout=wait,
             allow_redirects=False,
@@ -520,6 +523,13 @@ def varying() -> set[str]:
     document = tomllib.loads((Path(__file__).parent / "differences.toml").read_text())
     found = (entry["ids"] for entry in document.get("difference", ()) if entry.get("varies"))
     return {identity for ids in found for identity in ids}
+
+
+def limits() -> dict[str, int]:
+    """How many exchanges of a timed file may differ."""
+    document = tomllib.loads((Path(__file__).parent / "differences.toml").read_text())
+    found: dict[str, int] = document["limits"]
+    return found
 
 
 def identities(file: str) -> set[str]:
