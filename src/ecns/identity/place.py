@@ -33,6 +33,9 @@ ROLES_ANNOTATION = "ecns.easystack.com/roles"
 DOMAIN_NAME_ANNOTATION = "ecns.easystack.com/domain"
 PROJECT_NAME_ANNOTATION = "ecns.easystack.com/project"
 
+DOUBT_SECONDS = 600
+"""So long a request whose answer was an error may be repeated though it was done."""
+
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
 
@@ -206,6 +209,17 @@ class Places:
             written[resource] = place.written[resource] = version
             await self._remember(place.caller, session)
 
+    async def doubt(self, place: Place, request: str) -> None:
+        """Remember that a request may have been done though its answer was an error, for all replicas."""
+        await self.sessions.set(_doubted(place, request), b"?", expires_in=DOUBT_SECONDS)
+
+    async def doubted(self, place: Place, request: str) -> bool:
+        """Whether a request may have been done though its answer was an error; asking it settles that."""
+        if await self.sessions.get(name := _doubted(place, request)) is None:
+            return False
+        await self.sessions.delete(name)
+        return True
+
     def actor(self, caller: Caller, cluster: Cluster) -> Actor | None:
         """Whom the cluster sees: the user by id, and the group of their right in their project."""
         if cluster.auth == "keystone-token":
@@ -276,6 +290,10 @@ class Places:
     async def _remember(self, caller: Caller, session: _Session) -> None:
         left = max(1, int(caller.expires_at - time.time()))
         await self.sessions.set(f"ecns:{caller.token_digest}", msgspec.json.encode(session), expires_in=left)
+
+
+def _doubted(place: Place, request: str) -> str:
+    return f"doubt:{place.cluster.name}/{place.namespace}/{request}"
 
 
 def _listed(annotations: dict[str, str] | None, key: str) -> list[str]:

@@ -89,12 +89,19 @@ async def list_workloads(  # noqa: PLR0917  the query string's parameters, which
 
 @post("/workloads", opt=operation("workload.create", CONTAINERS), tags=TAGS, status_code=200)
 async def create_workloads(
-    workloads: Workloads, data: types.CreateWorkloads, product_type: str
+    workloads: Workloads,
+    data: types.CreateWorkloads,
+    product_type: str,
+    idempotency_key: Annotated[
+        str, Parameter(header="Idempotency-Key", description="What was made with this key is not made again.")
+    ] = "",
 ) -> Response[Created | DryRun]:
     """Make workloads, each with everything that belongs to it, or nothing of it."""
+    caller = workloads.objects.place.caller
+    key = f"{caller.user_id} {caller.project_id} {idempotency_key}" if idempotency_key else ""
     results = await batches.run(
         list(enumerate(data.workloads)),
-        lambda numbered: workloads.create(numbered[1], product_type, at=f"workloads[{numbered[0]}]"),
+        lambda numbered: workloads.create(numbered[1], product_type, at=f"workloads[{numbered[0]}]", key=key),
         name=lambda numbered: numbered[1].workload_base.name,
     )
     if workloads.objects.dry_run:

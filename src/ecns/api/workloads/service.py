@@ -11,6 +11,9 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
+
+import msgspec
 
 from ecns.api.common.applications import find_application
 from ecns.api.common.lists import ListQuery, Page, Selection, kept_page, merged, select
@@ -26,6 +29,7 @@ from ecns.api.workloads.types import (
 from ecns.backends.kubernetes import indexes
 from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.client import Propagation
+from ecns.backends.kubernetes.clusters import Cluster
 from ecns.backends.kubernetes.kinds.apps import (
     CONTROLLER_REVISION,
     DAEMON_SET,
@@ -41,7 +45,19 @@ from ecns.backends.kubernetes.kinds.core import EVENT, SERVICE
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
 from ecns.backends.kubernetes.kinds.networking import INGRESS
 from ecns.backends.kubernetes.kinds.pods import POD_ROW
-from ecns.errors import BadRequestError, ConflictError, EcnsError, NotFoundError
+from ecns.errors import (
+    BadRequestError,
+    ConflictError,
+    EcnsError,
+    NotFoundError,
+    TooManyRequestsError,
+    UpstreamError,
+)
+
+GOING_SECONDS = 5.0
+"""So long is waited for what Kubernetes removes with its owner."""
+_making: WeakKeyDictionary[Cluster, set[str]] = WeakKeyDictionary()
+"""Namespaces and names of the workloads that this process makes just now."""
 
 KINDS: dict[str, Kind[Any]] = {kind.kind: kind for kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)}
 
@@ -167,8 +183,17 @@ class Workloads:
 
     # Creating
 
-    async def create(self, workload: Workload, product_type: str, *, at: str) -> Workload:
+    async def create(self, workload: Workload, product_type: str, *, at: str, key: str = "") -> Workload:
         """Make a workload with everything that belongs to it, or nothing.
+
+        A workload of which a request like this one has made a part is completed.
+
+        Args:
+            workload: what was sent.
+            product_type: of the request.
+            at: where in the request it is, for messages.
+            key: whose `Idempotency-Key` came with the request, and which: a workload that was made with it
+                is answered, not refused.
 
         Raises:
             BadRequestError: ECNS or Kubernetes finds it wrong, or its application is not there.
@@ -177,26 +202,113 @@ class Workloads:
         planned = await self.plan(workload, product_type, at=at)
         if name := workload.application_name:
             await self._in_application(name, at=f"{at}.application_name")
-        if planned.dependants and not self.objects.dry_run:
-            trial = self.objects.trying()
-            await all_of(
-                trial.create(planned.kind, planned.controller),
-                *(trial.create(kind, dependant) for kind, dependant in planned.dependants),
-            )
-        controller = await self.objects.create(planned.kind, planned.controller)
-        try:
+        if self.objects.dry_run:
+            controller = await self.objects.create(planned.kind, planned.controller)
             await self.complete(planned, controller, self.objects.create)
-        except EcnsError:
-            # The dependants that were made go with their owner.
-            with contextlib.suppress(NotFoundError):
-                await self.objects.delete(
-                    planned.kind,
-                    controller.metadata.name,
-                    uid=controller.metadata.uid,
-                    propagation="Foreground",
+            return await self.shown(controller)
+        manifests.mark(planned, workload, key)
+        under_way = _making.setdefault(self.objects.place.cluster, set())
+        name = f"{self.objects.namespace}/{workload.workload_base.name}"
+        if name in under_way:
+            raise ConflictError(f"workload {workload.workload_base.name!r} is just being made")
+        place, request = self.objects.place, manifests.request(planned.controller)
+        under_way.add(name)
+        try:
+            shown = await self.shown(await self._make(planned, keyed=bool(key)))
+            await place.places.doubted(place, request)
+        except (UpstreamError, TooManyRequestsError):
+            await place.places.doubt(place, request)
+            raise
+        finally:
+            under_way.discard(name)
+        return shown
+
+    async def _make(self, planned: manifests.WorkloadObjects, *, keyed: bool) -> Controller:
+        try:
+            if planned.dependants:
+                trial = self.objects.trying()
+                await all_of(
+                    trial.create(planned.kind, planned.controller),
+                    *(trial.create(kind, dependant) for kind, dependant in planned.dependants),
+                )
+            controller: Controller = await self.objects.create(planned.kind, planned.controller)
+        except ConflictError:
+            if (begun := await self._begun(planned, keyed=keyed)) is None:
+                raise
+            return await self._finish(planned, begun)
+        if not planned.dependants:
+            return controller
+        try:
+            return await self._finish(planned, controller)
+        except EcnsError as error:
+            try:
+                await self._remove(planned, controller)
+            except EcnsError:
+                error.message += (
+                    "; what was made before could not be removed again:"
+                    " send the same request again to complete it, or delete the workload"
                 )
             raise
-        return await self.shown(controller)
+
+    async def _begun(self, planned: manifests.WorkloadObjects, *, keyed: bool) -> Controller | None:
+        """The workload that a request like this one, or this very one, has made before, perhaps in part."""
+        place, request = self.objects.place, manifests.request(planned.controller)
+        with contextlib.suppress(NotFoundError):
+            name = planned.controller.metadata.name
+            found: Controller = await self.objects.client.get(planned.kind, name, self.objects.namespace)
+            if found.metadata.deletion_timestamp is not None:
+                return None
+            if creating := manifests.creating(found):
+                return found if creating == manifests.creating(planned.controller) else None
+            if manifests.request(found) != request:
+                return None
+            if keyed or await self.objects.places.doubted(place, request):
+                return found
+        return None
+
+    async def _finish(self, planned: manifests.WorkloadObjects, controller: Controller) -> Controller:
+        """Make what a workload is without, whose controller is there, and say that it is whole."""
+        if not manifests.creating(controller):
+            return controller
+
+        async def create(kind: Kind[Any], obj: Any) -> Any:
+            try:
+                return await self.objects.create(kind, obj)
+            except ConflictError:
+                there = await self.objects.client.get(kind, obj.metadata.name, self.objects.namespace)
+                if _owned_by(there, controller.metadata.uid):
+                    return there
+                raise
+
+        await self.complete(planned, controller, create)
+        try:
+            whole = await self.objects.patch(
+                planned.kind, msgspec.to_builtins(controller), manifests.finished
+            )
+        except ConflictError:
+            name = controller.metadata.name
+            whole = await self.objects.client.get(planned.kind, name, self.objects.namespace)
+            if manifests.creating(whole):
+                raise
+        finished: Controller = whole
+        return finished
+
+    async def _remove(self, planned: manifests.WorkloadObjects, controller: Controller) -> None:
+        """Remove what was made of a workload, and wait until Kubernetes has: a repeat finds nothing then."""
+        uid = controller.metadata.uid
+        with contextlib.suppress(NotFoundError):
+            await self.objects.delete(planned.kind, controller.metadata.name, uid=uid)
+
+        async def gone(kind: Kind[Any], name: str) -> None:
+            with contextlib.suppress(NotFoundError):
+                while _owned_by(  # noqa: ASYNC110  Kubernetes is asked, nobody here could tell
+                    await self.objects.client.get(kind, name, self.objects.namespace), uid
+                ):
+                    await asyncio.sleep(GOING_SECONDS / 100)
+
+        with contextlib.suppress(TimeoutError, EcnsError):  # its owner is gone, it will follow
+            async with asyncio.timeout(GOING_SECONDS):
+                await all_of(*(gone(kind, one.metadata.name) for kind, one in planned.dependants))
 
     async def plan(self, workload: Workload, product_type: str, *, at: str) -> manifests.WorkloadObjects:
         """The objects that a workload is to be made of.

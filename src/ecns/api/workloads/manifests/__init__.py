@@ -14,6 +14,7 @@ from ecns.api.workloads.manifests.controllers import (
     owner_reference,
     workload,
 )
+from ecns.api.workloads.manifests.making import creating, digest, finished, mark, request
 from ecns.api.workloads.manifests.names import PART_OF, STOPPED_REPLICAS, WORKLOAD
 from ecns.api.workloads.manifests.reasons import why_not_ready
 from ecns.api.workloads.manifests.status import (
@@ -40,14 +41,19 @@ __all__ = [
     "WorkloadObjects",
     "autoscaler_belongs",
     "conditions",
+    "creating",
     "current_revision",
+    "digest",
     "events",
+    "finished",
     "ingress_belongs",
     "is_complete",
     "is_stopped",
+    "mark",
     "objects",
     "owner_reference",
     "pod_status",
+    "request",
     "revision_of",
     "revisions",
     "service_belongs",

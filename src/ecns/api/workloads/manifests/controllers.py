@@ -33,6 +33,9 @@ KINDS: dict[str, Kind[Any]] = {
 """The three kinds of controllers by name."""
 
 
+INCOMPLETE = "It was not made completely: send the same request again to complete it, or delete it."
+
+
 class WorkloadObjects(Struct, kw_only=True):
     """The Kubernetes objects of one workload."""
 
@@ -131,8 +134,13 @@ def workload(
     for container in shown.containers:
         container.container_statuses = status.container_state(container.name, around.pods)
     shown.pods_status = [status.pod_status(pod) for pod in around.pods]
+    begun = names.CREATING in (controller.metadata.labels or {})
     shown.workload_status = status.workload_status(
-        controller, shown.containers, shown.access_mode or [], around.pods, around.reasons
+        controller,
+        shown.containers,
+        shown.access_mode or [],
+        around.pods,
+        [*([INCOMPLETE] if begun else []), *around.reasons],
     )
     return shown
 

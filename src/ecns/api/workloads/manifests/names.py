@@ -18,6 +18,10 @@ SENT = "ecns.easystack.com/sent-"
 """Prefix of the annotations that keep what Kubernetes has no word for; see `sent`."""
 ORDER = "ecns.easystack.com/order"
 """Place of a Service among its workload's access modes."""
+CREATING = "ecns.easystack.com/creating"
+"""Label of what is made of several objects while they are being made; see `making`."""
+REQUEST = "ecns.easystack.com/request"
+"""Annotation: the request that made a workload; see `making`."""
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 CHANGE_CAUSE = "kubernetes.io/change-cause"
 DEPLOYMENT_REVISION = "deployment.kubernetes.io/revision"
@@ -41,5 +45,5 @@ def shown_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
     return {
         key: value
         for key, value in (labels or {}).items()
-        if key not in {WORKLOAD, PART_OF} and (key, value) != (MANAGED_BY, MANAGER)
+        if key not in {WORKLOAD, PART_OF, CREATING} and (key, value) != (MANAGED_BY, MANAGER)
     }
