@@ -63,12 +63,18 @@ async def ensure(place: Place) -> None:
         NotSupportedError: something is missing there, and ECNS may not make it; the message names the right.
         UpstreamError: the cluster does not answer, or does not take the definition.
     """
-    cluster = place.cluster
-    try:
-        await cluster.cache(APPLICATION).ready()
-    except NotServedError:
-        await _define(cluster)
+    if not await _served(place.cluster):
+        await _define(place.cluster)
     await _allow(place)
+
+
+async def _served(cluster: Cluster) -> bool:
+    """Whether the cluster serves the kind at this moment; its cache may not know yet that it does not."""
+    try:
+        await cluster.client.request("GET", APPLICATION.path(), query=(("limit", "1"),))
+    except NotServedError:
+        return False
+    return True
 
 
 async def _define(cluster: Cluster) -> None:
@@ -83,11 +89,7 @@ async def _define(cluster: Cluster) -> None:
 
     async def served() -> bool:
         _check(cluster, await cluster.client.get(CUSTOM_RESOURCE_DEFINITION, name))
-        try:
-            await cluster.cache(APPLICATION).ready()
-        except NotServedError:
-            return False
-        return True
+        return await _served(cluster)
 
     if not await _soon(served):
         raise UpstreamTimeoutError(
