@@ -58,6 +58,7 @@ oracle: install-dev ## compare the embedded Kubernetes with what was recorded of
 
 docs: install ## write the OpenAPI document and the tables that are made from the code
 	$(BIN)/ecns openapi > docs/openapi.json
+	$(BIN)/ecns policy --table > docs/rights.md
 
 clean: ## remove what was installed and cached
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -271,11 +271,12 @@ def openapi() -> None:
 
 
 @main.command()
-def policy() -> None:
+@click.option("--table", is_flag=True, help="As a page of Markdown: operation by who may.")
+def policy(*, table: bool) -> None:
     """Print the default policy, as a policy.yaml to start from."""
     from ecns.identity.policy import Policy  # noqa: PLC0415  other commands need not wait for it
 
-    click.echo(Policy().sample())
+    click.echo(Policy.table() if table else Policy.sample())
 
 
 @main.command()

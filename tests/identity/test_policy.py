@@ -179,3 +179,8 @@ def test_it_reads_no_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """oslo.config would if it were let."""
     monkeypatch.setattr(sys, "argv", ["ecns", "--nonsense"])
     assert Policy().is_member(WHO["member"])
+
+
+def test_the_table_of_rights_is_current() -> None:
+    page = Path(__file__).parents[2] / "docs" / "rights.md"
+    assert page.read_text() == Policy.table() + "\n", "run `make docs`"

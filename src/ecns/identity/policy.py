@@ -271,6 +271,31 @@ class Policy:
             ]
         return "\n".join(lines)
 
+    @staticmethod
+    def table() -> str:
+        """The defaults as a page of Markdown: operation × who may."""
+        rights = list(BASE)
+        titles = [right.replace("_", " ") for right in rights]
+        lines = [
+            "# Who may do what",
+            "",
+            "Made from the code by `make docs`; `ecns policy` prints the same as a policy file to change it.",
+            "",
+            *(f"- **{title}**: {BASE[right][1]}" for right, title in zip(rights, titles, strict=True)),
+            "",
+            "In another project's namespace, in one whose `user_ids` or `role` leave the caller out, and in the",
+            "system's, everything is 404 for everybody but cloud administrators; nobody changes the system's (403).",
+            "",
+            f"| operation | method and path | {' | '.join(titles)} |",
+            f"| --- | --- |{' --- |' * len(rights)}",
+        ]
+        for operation in OPERATIONS.values():
+            least = rights.index(operation.right)
+            marks = ["yes" if place <= least else "no" for place in range(len(rights))]
+            path = operation.path.replace("|", "\\|")
+            lines.append(f"| {operation.name} | `{operation.method} {path}` | {' | '.join(marks)} |")
+        return "\n".join(lines)
+
     def _decide(self, rule: str, caller: Caller, target: Mapping[str, str]) -> bool:
         """A rule's answer, kept as long as its caller."""
         self._refresh()
