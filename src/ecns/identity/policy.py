@@ -273,7 +273,7 @@ class Policy:
 
     @staticmethod
     def table() -> str:
-        """The defaults as a page of Markdown: operation × who may."""
+        """The defaults as a page of Markdown: operation by who may."""
         rights = list(BASE)
         titles = [right.replace("_", " ") for right in rights]
         lines = [
@@ -284,7 +284,8 @@ class Policy:
             *(f"- **{title}**: {BASE[right][1]}" for right, title in zip(rights, titles, strict=True)),
             "",
             "In another project's namespace, in one whose `user_ids` or `role` leave the caller out, and in the",
-            "system's, everything is 404 for everybody but cloud administrators; nobody changes the system's (403).",
+            "system's, all is 404 for everybody but cloud administrators.",
+            "Nobody changes the system's (403).",
             "",
             f"| operation | method and path | {' | '.join(titles)} |",
             f"| --- | --- |{' --- |' * len(rights)}",
