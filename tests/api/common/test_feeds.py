@@ -10,11 +10,12 @@ import msgspec
 import pytest
 
 from ecns.api.common import feeds
-from ecns.api.common.feeds import Feed, Filter, Item, watch
+from ecns.api.common.feeds import Feed, Filter, Item, versions, watch
 from ecns.api.common.streams import Ended, encode
 from ecns.backends.kubernetes.cache import Subscription
 from ecns.backends.kubernetes.changes import Change, Changes
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta, Resource
+from ecns.backends.kubernetes.kinds.pods import POD_ROW
 
 WAIT = 5
 SCOPE = "scope"
@@ -24,6 +25,7 @@ class FakeCache:
     """As much of a watch cache as feeds use."""
 
     def __init__(self) -> None:
+        self.kind = POD_ROW
         self.resource_version = 1
         self.changes: Changes[Resource] = Changes()
         self.objects: dict[str, Resource] = {}
@@ -257,6 +259,24 @@ async def test_a_new_feed_begins_where_the_caches_still_know(source: FakeSource)
     told = await Told(feed, last_id="scope-3-1").until("synced")
     assert sorted(told) == ["added c", "removed a", "synced"]
     feed.close(Ended("stopping", "over"))
+
+
+async def test_whoever_wrote_finds_what_they_wrote(feed: Feed, source: FakeSource) -> None:
+    source.items.put("c", 9)
+    source.around.put("elsewhere", 9)
+    await feed.reached({"pods": 9}, within=WAIT)
+    assert await Told(feed).until("synced") == ["added a", "added b", "added c", "synced"]
+    await feed.reached({"pods": 10}, within=0.01)
+
+
+async def test_changes_of_others_advance_the_id(feed: Feed, source: FakeSource) -> None:
+    told = Told(feed)
+    await told.until("synced")
+    source.namespace = "other"
+    source.items.put("a", 20, tier="x")
+    await feed.reached({"pods": 20}, within=0.05)
+    assert versions(feed.id, SCOPE, 2) == (20, 1)
+    assert source.made == 2
 
 
 async def test_a_cache_that_lists_again_tells_the_difference(feed: Feed, source: FakeSource) -> None:

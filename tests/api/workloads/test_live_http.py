@@ -183,9 +183,10 @@ def test_filters_hold_for_what_comes(client: httpx.Client) -> None:
 
 
 def test_who_comes_back_is_told_what_was_missed(client: httpx.Client) -> None:
-    stays, goes, comes = f"{unused()}-back", f"{unused()}-back", f"{unused()}-back"
+    mark = unused()
+    stays, goes, comes = (f"{mark}-{what}" for what in ("stays", "goes", "comes"))
     create(client, workload(stays, replicas=0), workload(goes, replicas=0))
-    path = f"{WATCH}&name=-back"
+    path = f"{WATCH}&name={mark}-"
     with listening(client, path) as events:
         assert sorted(events.synced()) == sorted([f"added {stays}", f"added {goes}"])
     with listening(client, path) as witness:

@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
@@ -27,6 +27,7 @@ from ecns.backends.kubernetes.cache import Cache, Change, Subscription
 from ecns.backends.kubernetes.clusters import Cluster
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta, Resource
 from ecns.errors import UpstreamUnavailableError
+from ecns.identity.place import Place
 
 INTERVAL = 0.05
 """Seconds between two rounds: an item is told at most so often."""
@@ -255,6 +256,10 @@ class Feed:
         self._wake.set()
         self._position = tuple(self._versions)
         """Up to here everything was told."""
+        self._advanced = asyncio.Event()
+        """Set, and replaced, when the position advances."""
+        self._busy = False
+        """In a round."""
         self._tasks = []
         for index, cache in enumerate(source.caches):
             seen = since[index] if since and since[index] < self._versions[index] else None
@@ -280,6 +285,19 @@ class Feed:
         finally:
             self.listeners.discard(listener)
             self._idle_since = time.monotonic()
+
+    async def reached(self, written: Mapping[str, int], within: float = 0.5) -> None:
+        """Wait a moment until the changes that somebody made are told, for them to see what they wrote.
+
+        Args:
+            written: versions by resource.
+            within: seconds.
+        """
+        wanted = [written.get(cache.kind.resource, 0) for cache in self.source.caches]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while any(told < want for told, want in zip(self._position, wanted, strict=True)):
+                    await self._advanced.wait()
 
     def since(self, id_: str, wanted: Filter) -> list[bytes] | None:
         """What a listener who has seen an id has missed, as events without ids.
@@ -359,6 +377,13 @@ class Feed:
             self._dirty.update(dict.fromkeys(keys))
             self._wake.set()
         self._versions[index] = max(self._versions[index], change.resource_version)
+        if not self._dirty and not self._busy:
+            self._advance(tuple(self._versions))
+
+    def _advance(self, position: Versions) -> None:
+        self._position = position
+        self._advanced.set()
+        self._advanced = asyncio.Event()
 
     def _touched(self, index: int, obj: Any) -> tuple[Hashable, ...]:
         if obj.metadata.namespace not in {"", self.source.namespace}:
@@ -397,6 +422,7 @@ class Feed:
 
     async def _round(self) -> None:
         self._wake.clear()
+        self._busy = True
         position = tuple(self._versions)
         dirty, self._dirty = self._dirty, {}
         made: list[tuple[Hashable, Item | None]] = []
@@ -414,8 +440,11 @@ class Feed:
                 del self.items[key]
             if not _same(before, after):
                 events.append(Event(before, after))
+        if not self._dirty:
+            position = tuple(self._versions)
         batch = Batch(events, set(dirty), self._id(self._position), self._id(position))
-        self._position = position
+        self._advance(position)
+        self._busy = False
         for listener in list(self.listeners):
             listener.take(batch)
 
@@ -441,31 +470,32 @@ def versions(id_: str, scope: str, count: int) -> Versions | None:
 _feeds: WeakKeyDictionary[Cluster, dict[Hashable, Feed]] = WeakKeyDictionary()
 
 
-async def feed(
-    cluster: Cluster, name: tuple[str, ...], make: Callable[[], Source], last_id: str = ""
-) -> Feed:
-    """The feed of a list, which all its listeners share.
+async def feed(place: Place, name: str, make: Callable[[], Source], last_id: str = "") -> Feed:
+    """The feed of a list, which all its listeners share, no older than what the caller wrote.
 
     Args:
-        cluster: where.
-        name: which list of which namespace.
+        place: where, and whose.
+        name: which list.
         make: how its items are made, if nobody listens yet.
         last_id: what the listener has seen.
 
     Raises:
         UpstreamError: it could not be made.
     """
+    cluster = place.cluster
     feeds = _feeds.setdefault(cluster, {})
-    found = feeds.get(name)
+    found = feeds.get((name, place.namespace))
     if found is None:
-        scope = hashlib.sha256("\n".join((cluster.name, *name)).encode()).hexdigest()[:8]
+        scope = hashlib.sha256(f"{cluster.name} {place.namespace} {name}".encode()).hexdigest()[:8]
         source = make()
         seen = versions(last_id, scope, len(source.caches))
-        found = feeds[name] = Feed(source, scope, seen, lambda: feeds.pop(name, None))
+        found = Feed(source, scope, seen, lambda: feeds.pop((name, place.namespace), None))
+        feeds[name, place.namespace] = found
     try:
         await asyncio.shield(found.ready)
     except Ended as end:
         raise UpstreamUnavailableError(end.message, upstream=f"cluster {cluster.name}") from None
+    await found.reached(place.written)
     return found
 
 

@@ -61,8 +61,8 @@ async def watch_pods(
     cache = await objects.cache(POD_ROW)
     last_id = request.headers.get("last-event-id", "")
     followed = await feed(
-        objects.place.cluster,
-        ("pods", objects.namespace),
+        objects.place,
+        "pods",
         lambda: PodSource(objects.namespace, cache),
         last_id,
     )

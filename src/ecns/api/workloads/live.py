@@ -148,8 +148,8 @@ async def followed(workloads: Workloads, last_id: str = "") -> Feed:
         objects.caches(*KINDS.values()), Surroundings.of(objects, workloads.registry_domain)
     )
     return await feed(
-        objects.place.cluster,
-        ("workloads", objects.namespace),
+        objects.place,
+        "workloads",
         lambda: WorkloadSource(objects.namespace, controllers, around),
         last_id,
     )
