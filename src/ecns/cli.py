@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import json
 import os
@@ -93,6 +94,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None:
+    gc.disable()  # what is imported now stays for good
     keystone = None
     if settings.identity is None:
         keystone = stand_ins.start("embedded Keystone", "ecns.embedded.keystone", data_dir / "keystone")
@@ -136,7 +138,9 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
                 "users": users,
             }
             _write_private(told, json.dumps(facts, indent=1))
-        _greet(url, settings, kubeconfig, data_dir if users else None)
+        gc.freeze()
+        gc.enable()
+        _greet(url, settings, data_dir if users else None)
 
     def stopping() -> None:
         stand_ins.unwatch()
@@ -155,13 +159,13 @@ def _write_private(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _greet(url: str, settings: config.Config, kubeconfig: str, data_dir: Path | None) -> None:
+def _greet(url: str, settings: config.Config, data_dir: Path | None) -> None:
     assert settings.identity is not None, "completed by now"  # noqa: S101  a fault of ours
     click.echo(f"ECNS {__version__} serves {url}")
     click.echo(f"  documentation  {url}/docs")
     click.echo(f"  identity       {settings.identity.auth_url}")
     for cluster in settings.clusters:
-        by = kubeconfig or cluster.kubeconfig or "the service account of this pod"
+        by = cluster.kubeconfig or "the service account of this pod"
         click.echo(f"  cluster        {cluster.name} ({cluster.type}) by {by}")
     if data_dir is not None:
         option = "" if data_dir == config.default_data_dir() else f" --data-dir {data_dir}"
