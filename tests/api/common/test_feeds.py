@@ -212,9 +212,14 @@ async def test_who_comes_back_is_told_what_was_missed(feed: Feed, source: FakeSo
     again = Told(feed, last_id=first.last_id)
     assert sorted(await again.until("synced")) == ["added c", "changed a", "removed b", "synced"]
     assert again.last_id == witness.last_id
-    nothing = Told(feed, last_id=again.last_id)
+    source.around.drop("a", 31)
+    source.around.put("b", 32)
+    await witness.few(1)
+    assert await Told(feed, last_id=again.last_id).until("synced") == ["changed a", "synced"]
+    await feed.reached({"pods": 15}, within=0.02)
+    nothing = Told(feed, last_id=feed.id)
     assert await nothing.until("synced") == ["synced"]
-    source.items.put("a", 15, tier="y")
+    source.items.put("a", 33, tier="y")
     assert await nothing.few(1) == ["changed a"]
 
 

@@ -318,17 +318,17 @@ class Feed:
                 touched.update(dict.fromkeys(keys))
                 if index < self.source.own:
                     first.update((key, change.type) for key in keys if key not in first)
-        new = {key for key, type_ in first.items() if type_ == "ADDED"}
-        missed = (self._missed(key, wanted, new=key in new) for key in touched)
+        missed = (self._missed(key, wanted, first.get(key, "")) for key in touched)
         return [piece for piece in missed if piece]
 
-    def _missed(self, key: Hashable, wanted: Filter, *, new: bool) -> bytes:
+    def _missed(self, key: Hashable, wanted: Filter, first: str) -> bytes:
+        """What was missed of one item; `first` is what happened first to itself."""
         item = self.items.get(key)
         if item is not None and wanted.now(item):
-            return event("added" if new else "changed", item.encoded)
-        if new:
+            return event("added" if first == "ADDED" else "changed", item.encoded)
+        if first == "ADDED":
             return b""
-        if item is None and key in self._gone:
+        if item is None and first and key in self._gone:
             item = self.source.item(self._gone[key])
         if item is None or not wanted.ever(item):
             return b""
