@@ -150,8 +150,7 @@ def test_what_happens_to_pods_is_told(client: httpx.Client) -> None:
         assert events.synced() == []
         up.synced()
         create(client, workload(name, "StatefulSet"))
-        events.about(f"{name}-0", "added")
-        events.until(lambda _, row: row["ready"])
+        events.until(lambda _, row: row["name"] == f"{name}-0" and row["ready"])
         assert up.about(f"{name}-0", "added")["status"] == "Running"
         delete(client, (name, "StatefulSet"))
         assert events.about(f"{name}-0", "removed")
