@@ -39,8 +39,9 @@ class _OfServices(Controller):
         """The time of the earliest change since the last look: a Service's creation, a pod's readiness."""
         uid, namespace = service["metadata"]["uid"], service["metadata"]["namespace"]
         times = {uid: str(service["metadata"]["creationTimestamp"])}
+        selected = service["spec"]["selector"].items()
         for record in self.cluster.store.all("pods", namespace):
-            if all(record.labels.get(key) == value for key, value in service["spec"]["selector"].items()):
+            if selected <= record.labels.items():
                 ready = objects.condition(record.obj, "Ready")
                 if ready is not None:
                     times[record.uid] = str(ready["lastTransitionTime"])
@@ -78,7 +79,7 @@ class _OfServices(Controller):
         found = [
             record.obj
             for record in self.cluster.store.all("pods", namespace)
-            if all(record.labels.get(key) == value for key, value in selector.items())
+            if selector.items() <= record.labels.items()
         ]
         return [pod for pod in found if pod.get("status", {}).get("podIP") and not objects.is_finished(pod)]
 
