@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.config.response_cache import ResponseCacheConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -96,11 +96,15 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
         seen.cluster, seen.namespace = place.cluster.name, place.namespace
         return place
 
+    async def look_up(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+        # A function: Litestar copies a method together with its object, and here with the store.
+        return await idempotency.before(request)
+
     operations = Router(
         path="/api/ecns/{product_type:str}",
         route_handlers=ROUTES,
         guards=[Authentication(tokens, policy, Limits(config.limits))],
-        before_request=idempotency.before,
+        before_request=look_up,
         dependencies={
             "caller": Provide(provide_caller),
             "place": Provide(provide_place),

@@ -42,6 +42,8 @@ class Idempotency:
     def __init__(self, store: Store, *, patience: float) -> None:
         self.store = store
         self.patience = int(patience) + 1
+        self._looking: set[str] = set()
+        """Keys that are being looked up: the store cannot look and set at once."""
 
     async def before(self, request: Request[Any, Any, Any]) -> Response[bytes] | None:
         """The kept answer, or None to go on.
@@ -57,27 +59,37 @@ class Idempotency:
         if len(key) > LONGEST_KEY:
             raise BadRequestError(f"Idempotency-Key is longer than {LONGEST_KEY}", field="Idempotency-Key")
         whose = f"{seen.caller.user_id} {seen.caller.project_id} {key}"
-        seen.idempotency = "idempotency:" + hashlib.sha256(whose.encode()).hexdigest()
+        name = "idempotency:" + hashlib.sha256(whose.encode()).hexdigest()
         where = f"{request.scope['path']}?{request.scope['query_string'].decode('latin-1')}"
         what = hashlib.sha256(where.encode() + b"\n" + await request.body()).hexdigest()
-        if (stored := await self.store.get(seen.idempotency)) is not None:
-            seen.idempotency = ""
-            kept = msgspec.msgpack.decode(stored, type=_Kept)
-            if kept.request != what:
-                raise ConflictError(f"Idempotency-Key {key!r} was sent before with another request")
-            if not kept.status:
-                raise ConflictError(f"the first request with Idempotency-Key {key!r} is still under way")
-            return Response(
-                kept.body, status_code=kept.status, media_type="application/json", headers={REPLAYED: "true"}
-            )
-        seen.idempotency_request = what
-        await self.store.set(seen.idempotency, msgspec.msgpack.encode(_Kept(what)), expires_in=self.patience)
-        return None
+        if name in self._looking:
+            raise self._under_way(key)
+        self._looking.add(name)
+        try:
+            if (stored := await self.store.get(name)) is None:
+                started = msgspec.msgpack.encode(_Kept(what))
+                await self.store.set(name, started, expires_in=self.patience)
+                seen.idempotency, seen.idempotency_request = name, what
+                return None
+        finally:
+            self._looking.discard(name)
+        kept = msgspec.msgpack.decode(stored, type=_Kept)
+        if kept.request != what:
+            raise ConflictError(f"Idempotency-Key {key!r} was sent before with another request")
+        if not kept.status:
+            raise self._under_way(key)
+        return Response(
+            kept.body, status_code=kept.status, media_type="application/json", headers={REPLAYED: "true"}
+        )
+
+    def _under_way(self, key: str) -> ConflictError:
+        return ConflictError(f"the first request with Idempotency-Key {key!r} is still under way")
 
     async def after(self, seen: Context, status: int, body: bytes) -> None:
         """Keep an answer that is a success; forget the request otherwise: its repeat is to try again."""
+        name, seen.idempotency = seen.idempotency, ""
         if status in {200, 207}:
             kept = _Kept(seen.idempotency_request, status, body)
-            await self.store.set(seen.idempotency, msgspec.msgpack.encode(kept), expires_in=DAY)
+            await self.store.set(name, msgspec.msgpack.encode(kept), expires_in=DAY)
         else:
-            await self.store.delete(seen.idempotency)
+            await self.store.delete(name)
