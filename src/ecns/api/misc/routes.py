@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 
 from ecns.api.common.operations import CONTAINERS, EKS, operation
 from ecns.api.misc.service import Uniqueness
@@ -41,8 +41,8 @@ async def exists(  # noqa: PLR0917  parameters, which Litestar passes by name
     resource_name: str,
     cluster_type: ClusterType | None = None,
     cluster_name: str = "",
-    cluster: Annotated[str, Parameter(header="X-Ecns-Cluster", required=False)] = "",
-    namespace: Annotated[str, Parameter(header="X-Ecns-Namespace", required=False)] = "",
+    cluster: Annotated[str, HeaderParameter(name="X-Ecns-Cluster", required=False)] = "",
+    namespace: Annotated[str, HeaderParameter(name="X-Ecns-Namespace", required=False)] = "",
 ) -> Existence:
     """Whether a name is taken; the cluster is named where something is made that is no namespace's."""
     found = await Uniqueness(places, policy, caller).exists(

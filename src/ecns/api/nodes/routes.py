@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, get
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, Parameter
 
 from ecns.api.common.lists import ListQuery, listed, select
 from ecns.api.common.operations import CONTAINERS, operation
@@ -20,7 +20,7 @@ from ecns.identity.place import Places
 TAGS = ["1.3 Clusters"]
 
 Host = Annotated[str, Parameter(description="Name or API server address; without it the current cluster.")]
-Header = Annotated[str, Parameter(header="X-Ecns-Cluster", required=False)]
+Header = Annotated[str, HeaderParameter(name="X-Ecns-Cluster", required=False)]
 
 
 @get("/cluster/nodes", opt=operation("node.list", CONTAINERS), tags=TAGS)
