@@ -62,6 +62,14 @@ class Direct:
         )
         return Applications(Objects(place, self.places), "", self.policy)
 
+    async def close(self) -> None:
+        """Close all, and wait until the TLS connections have taken leave of their peer."""
+        await self.clusters.close()
+        loop: Any = asyncio.get_running_loop()
+        async with asyncio.timeout(10):
+            while len(loop._selector.get_map()) > 1:  # noqa: ASYNC110  one is the loop's own
+                await asyncio.sleep(0.001)
+
 
 @pytest.fixture(scope="session")
 def space(gateway: Gateway) -> str:
@@ -77,5 +85,4 @@ async def direct(gateway: Gateway, space: str) -> AsyncIterator[Direct]:
     made = Direct(config.Path(gateway.kubeconfig), impersonate=False)
     await installation.ensure(made.applications().objects.place)
     yield made
-    await made.clusters.close()
-    await asyncio.sleep(0.05)  # TLS connections take leave of their peer
+    await made.close()

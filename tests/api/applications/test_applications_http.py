@@ -159,7 +159,7 @@ def test_an_application_is_made_at_once_and_shown(gateway: Gateway, member: http
     ]
     kubernetes = gateway.kubectl_json("-n", SPACE, "get", "application", "shop")
     assert kubernetes["spec"]["selector"] == {"matchLabels": {PART_OF: "shop"}}
-    assert "annotations" not in kubernetes["metadata"]
+    assert "ecns.easystack.com/creating" not in kubernetes["metadata"]["labels"]
     web_object = gateway.kubectl_json("-n", SPACE, "get", "deployment", "web")
     assert "ownerReferences" not in web_object["metadata"], "members must outlive the Application"
 

@@ -69,10 +69,6 @@ def humble(gateway: Gateway, tmp_path: Path) -> Iterator[Any]:
     gateway.kubectl("-n", SPACE, "delete", "serviceaccount", "humble")
 
 
-async def close(direct: Direct) -> None:
-    await direct.clusters.close()
-
-
 def place_of(applications: Applications) -> Any:
     return applications.objects.place
 
@@ -88,7 +84,7 @@ async def test_the_kind_is_installed_with_the_first_application(gateway: Gateway
     printed = gateway.kubectl("-n", SPACE, "get", "app")
     assert printed.split()[:6] == ["NAME", "TYPE", "VERSION", "OWNER", "READY", "AGE"]
     await direct.applications().delete("shop", frozenset())
-    await close(direct)
+    await direct.close()
 
 
 async def test_a_kind_that_is_there_is_left_alone(gateway: Gateway) -> None:
@@ -100,7 +96,7 @@ async def test_a_kind_that_is_there_is_left_alone(gateway: Gateway) -> None:
     kept = gateway.kubectl_json("get", "crd", DEFINITION)["metadata"]
     assert kept["labels"] == {"made-by": "somebody"}
     await direct.applications().delete("shop", frozenset())
-    await close(direct)
+    await direct.close()
 
 
 async def test_people_get_the_right_by_the_roles_they_have(gateway: Gateway) -> None:
@@ -116,7 +112,7 @@ async def test_people_get_the_right_by_the_roles_they_have(gateway: Gateway) -> 
         asked = ("auth", "can-i", verb, DEFINITION, "--as=ann", f"--as-group={group}")
         assert gateway.kubectl("-n", SPACE, *asked, ok=False).split()[0] == allowed
     gateway.kubectl("-n", SPACE, "delete", "rolebinding", "dev")
-    await close(direct)
+    await direct.close()
 
 
 async def test_without_the_right_to_define_the_message_names_it(humble: Any) -> None:
@@ -124,7 +120,7 @@ async def test_without_the_right_to_define_the_message_names_it(humble: Any) -> 
     with pytest.raises(NotSupportedError, match="create customresourcedefinitions") as refusal:
         await installation.ensure(place_of(direct.applications()))
     assert "definition.yaml" in refusal.value.message
-    await close(direct)
+    await direct.close()
 
 
 async def test_without_the_right_to_list_the_message_names_it(humble: Any) -> None:
@@ -134,7 +130,7 @@ async def test_without_the_right_to_list_the_message_names_it(humble: Any) -> No
     ) as refusal:
         await installation.ensure(place_of(direct.applications()))
     assert refusal.value.status == 502
-    await close(direct)
+    await direct.close()
 
 
 async def test_without_the_right_to_give_roles_the_message_names_it(gateway: Gateway, humble: Any) -> None:
@@ -144,7 +140,7 @@ async def test_without_the_right_to_give_roles_the_message_names_it(gateway: Gat
     people = Impersonation(user="ann", groups=("developers", "system:authenticated"))
     with pytest.raises(NotSupportedError, match="create and escalate clusterroles"):
         await installation.ensure(place_of(direct.applications(actor=people)))
-    await close(direct)
+    await direct.close()
 
 
 def test_a_running_gateway_sees_the_kind_come_and_go(gateway: Gateway) -> None:

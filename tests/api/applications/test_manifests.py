@@ -63,7 +63,7 @@ def test_the_state_of_an_application_is_that_of_its_workloads(members: list[str]
 
 
 @pytest.mark.parametrize(
-    "metadata", [{"deletionTimestamp": "2026-01-01T00:00:00Z"}, {"annotations": {manifests.CREATING: "x"}}]
+    "metadata", [{"deletionTimestamp": "2026-01-01T00:00:00Z"}, {"labels": {manifests.CREATING: "x"}}]
 )
 def test_an_application_under_way_is_processing(metadata: dict[str, Any]) -> None:
     assert manifests.application_word(stored({"metadata": {"name": "a"}}, **metadata), []) == "Processing"
@@ -73,6 +73,7 @@ def test_another_request_has_another_digest() -> None:
     sent = Application(name="a", vm_network=NETWORK)
     assert manifests.digest(sent) == manifests.digest(Application(name="a", vm_network=NETWORK))
     assert manifests.digest(sent) != manifests.digest(Application(name="a"))
+    assert manifests.digest(sent) != manifests.digest(sent, "key")
 
 
 def test_who_leaves_is_left_alone_otherwise() -> None:

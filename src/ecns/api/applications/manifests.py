@@ -15,7 +15,8 @@ from ecns.api.applications import types
 from ecns.api.applications.types import ApplicationInfo, ApplicationStatus, ApplicationWord, VmNetwork
 from ecns.api.common.objects import Operations
 from ecns.api.workloads.manifests import PART_OF
-from ecns.api.workloads.manifests.names import MANAGED_BY, MANAGER
+from ecns.api.workloads.manifests.making import LENGTH
+from ecns.api.workloads.manifests.names import CREATING, MANAGED_BY, MANAGER, REQUEST
 from ecns.api.workloads.patching import MISSING, operations
 from ecns.api.workloads.types import ApplicationType, WorkloadStatus
 from ecns.backends.kubernetes.kinds.apps import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
@@ -30,11 +31,6 @@ TYPE = "ecns.easystack.com/application-type"
 """Label: Normal or Hybrid; without it Normal."""
 VM_NETWORK = "ecns.easystack.com/vm-network"
 """Annotation: the vm_network as JSON."""
-CREATING = "ecns.easystack.com/creating"
-"""Annotation of an application whose members are being made: the digest of the request that makes them.
-
-What is left of a request that was cut off is found by it, and the same request sent again completes it.
-"""
 
 CONTROLLERS: tuple[Kind[Any], ...] = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)
 COMPANIONS: tuple[Kind[Any], ...] = (
@@ -50,34 +46,38 @@ COMPANIONS: tuple[Kind[Any], ...] = (
 """What else can belong to an application."""
 
 
-def digest(application: types.Application) -> str:
-    """What tells a request to create an application from others."""
-    return sha256(msgspec.json.encode(application)).hexdigest()
+def digest(application: types.Application, key: str = "") -> str:
+    """What tells a request to create an application from others.
+
+    Args:
+        application: what was sent.
+        key: whose `Idempotency-Key` came with it, and which.
+    """
+    return sha256(msgspec.json.encode((key, application))).hexdigest()[:LENGTH]
 
 
-def application_object(
-    application: types.Application, namespace: str, *, creating: str | None = None
-) -> JsonObject:
-    """The Application to make.
+def application_object(application: types.Application, namespace: str, *, key: str = "") -> JsonObject:
+    """The Application to make; it carries the request that makes it as workloads do, see `making` there.
 
     Args:
         application: checked.
         namespace: where.
-        creating: the digest, while its members are being made.
+        key: whose `Idempotency-Key` came with the request, and which.
     """
-    annotations = {}
+    annotations = {REQUEST: digest(application, key)}
     if application.vm_network is not None:
         annotations[VM_NETWORK] = msgspec.json.encode(application.vm_network).decode()
-    if creating:
-        annotations[CREATING] = creating
+    labels = {MANAGED_BY: MANAGER, TYPE: application.type or "Normal"}
+    if application.workloads or application.configmaps:
+        labels[CREATING] = digest(application)
     return {
         "apiVersion": APPLICATION.api_version,
         "kind": APPLICATION.kind,
         "metadata": {
             "name": application.name,
             "namespace": namespace,
-            "labels": {MANAGED_BY: MANAGER, TYPE: application.type or "Normal"},
-            **({"annotations": annotations} if annotations else {}),
+            "labels": labels,
+            "annotations": annotations,
         },
         "spec": {
             "componentKinds": [
@@ -135,7 +135,7 @@ def application_word(found: Application, members: Sequence[str]) -> ApplicationW
     Running when every workload that is not stopped runs.
     """
     metadata = found.metadata
-    if metadata.deletion_timestamp or CREATING in (metadata.annotations or {}):
+    if metadata.deletion_timestamp or creating(found):
         return "Processing"
     states = set(members)
     if not states:
@@ -173,9 +173,19 @@ def describe(whole: JsonObject, description: str | None) -> Operations:
     return operations(whole, {("spec", "descriptor", "description"): description or MISSING})
 
 
-def created(whole: JsonObject) -> Operations:
-    """Say that all members of an application are made."""
-    return operations(whole, {("metadata", "annotations", CREATING): MISSING})
+def creating(found: Application) -> str:
+    """The digest of the request that has not made all of an application; empty when all is made."""
+    return (found.metadata.labels or {}).get(CREATING, "")
+
+
+def request(found: Application) -> str:
+    """The digest of the request that made an application; empty when nobody knows."""
+    return (found.metadata.annotations or {}).get(REQUEST, "")
+
+
+def finished(whole: JsonObject) -> Operations:
+    """Say that all of an application is made."""
+    return operations(whole, {("metadata", "labels", CREATING): MISSING})
 
 
 def leave(whole: JsonObject, application_name: str) -> Operations:

@@ -58,10 +58,17 @@ async def list_applications(
 
 @post("/applications", opt=operation("app.create", APPLICATIONS), tags=TAGS, status_code=200)
 async def create_application(
-    applications: Applications, data: types.CreateApplication, product_type: str
+    applications: Applications,
+    data: types.CreateApplication,
+    product_type: str,
+    idempotency_key: Annotated[
+        str, Parameter(header="Idempotency-Key", description="What was made with this key is not made again.")
+    ] = "",
 ) -> Response[OneApplication | DryRun]:
     """Make an application with its ConfigMaps and workloads, or nothing of it."""
-    shown = await applications.create(data, product_type)
+    caller = applications.objects.place.caller
+    key = f"{caller.user_id} {caller.project_id} {idempotency_key}" if idempotency_key else ""
+    shown = await applications.create(data, product_type, key=key)
     if shown is None:
         return Response(applications.objects.report())
     return Response(OneApplication(application_info=shown))

@@ -12,6 +12,7 @@ import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, cast
+from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec.structs import replace
@@ -30,19 +31,29 @@ from ecns.api.workloads.manifests.names import MANAGED_BY, MANAGER
 from ecns.api.workloads.service import Workloads
 from ecns.api.workloads.types import ApplicationType, Workload, WorkloadBase, WorkloadStatus
 from ecns.backends.kubernetes.cache import Cache
+from ecns.backends.kubernetes.clusters import Cluster
 from ecns.backends.kubernetes.errors import NotServedError
 from ecns.backends.kubernetes.kinds.apps import Controller, StatefulSet
 from ecns.backends.kubernetes.kinds.core import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SERVICE
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION, Application
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
 from ecns.backends.kubernetes.kinds.networking import INGRESS
-from ecns.errors import ConflictError, EcnsError, NotFoundError, NotSupportedError
+from ecns.errors import (
+    ConflictError,
+    EcnsError,
+    NotFoundError,
+    NotSupportedError,
+    TooManyRequestsError,
+    UpstreamError,
+)
 from ecns.identity.policy import Policy
 
 Action = Literal["start", "stop", "recreate"]
 Found = tuple[Kind[Any], Resource]
 
 _INDEX = "part_of"
+_making: WeakKeyDictionary[Cluster, set[str]] = WeakKeyDictionary()
+"""Namespaces and names of the applications that this process makes just now."""
 
 
 def _part_of(controller: Controller) -> Iterator[tuple[str, str]]:
@@ -192,8 +203,18 @@ class Applications:
 
     # Creating
 
-    async def create(self, sent: CreateApplication, product_type: str) -> ApplicationInfo | None:
+    async def create(
+        self, sent: CreateApplication, product_type: str, *, key: str = ""
+    ) -> ApplicationInfo | None:
         """Make an application with its ConfigMaps and workloads, or nothing.
+
+        An application of which a request like this one has made a part is completed.
+
+        Args:
+            sent: the body.
+            product_type: of the request.
+            key: whose `Idempotency-Key` came with the request, and which: an application that was made with
+                it is answered, not refused.
 
         Returns:
             The application; None when it was only tried.
@@ -205,23 +226,37 @@ class Applications:
         """
         application = checks.application(sent, product_type)
         self._may("create", application.type or "Normal")
-        plan = await self._plan(application, product_type)
+        plan = await self._plan(application, product_type, key)
         if application.virtual_machines:
             raise NotSupportedError(
                 "virtual_machines: this installation makes no virtual machines yet; nothing was made",
                 details={"field": "virtual_machines"},
             )
-        await self.objects.places.writing(self.objects.place)
-        await installation.ensure(self.objects.place)
-        found = None if self.objects.dry_run else await self._unfinished(application)
-        if found is None:
+        place, places = self.objects.place, self.objects.places
+        await places.writing(place)
+        await installation.ensure(place)
+        if self.objects.dry_run:
             await self._try(plan)
-            if self.objects.dry_run:
-                return None
-        found = await self._make(plan, found)
+            return None
+        request = manifests.digest(application, key)
+        under_way = _making.setdefault(place.cluster, set())
+        if (name := f"{place.namespace}/{application.name}") in under_way:
+            raise ConflictError(f"application {application.name!r} is just being made")
+        under_way.add(name)
+        try:
+            begun = await self._begun(application, key)
+            if begun is None:
+                await self._try(plan)
+            found = await self._make(plan, begun)
+            await places.doubted(place, request)
+        except (UpstreamError, TooManyRequestsError):
+            await places.doubt(place, request)
+            raise
+        finally:
+            under_way.discard(name)
         return await self.shown(found)
 
-    async def _plan(self, application: types.Application, product_type: str) -> _Plan:
+    async def _plan(self, application: types.Application, product_type: str, key: str) -> _Plan:
         namespace = self.objects.namespace
         workloads = [
             await self.workloads.plan(workload, product_type, at=f"workloads[{place}]")
@@ -231,21 +266,24 @@ class Applications:
             manifests.config_map_object(one, application.name, namespace)
             for one in application.configmaps or ()
         ]
-        creating = manifests.digest(application) if workloads or config_maps else None
-        return _Plan(
-            manifests.application_object(application, namespace, creating=creating), config_maps, workloads
-        )
+        return _Plan(manifests.application_object(application, namespace, key=key), config_maps, workloads)
 
-    async def _unfinished(self, application: types.Application) -> Application | None:
-        """What a request like this one began and did not end.
+    async def _begun(self, application: types.Application, key: str) -> Application | None:
+        """What a request like this one, or this very one, has made before, perhaps in part.
 
         Raises:
-            ConflictError: there is a whole application of this name.
+            ConflictError: an application of this name was made otherwise.
         """
         found = await find_application(self.objects, application.name)
         if found is None:
             return None
-        if (found.metadata.annotations or {}).get(manifests.CREATING) == manifests.digest(application):
+        request = manifests.digest(application, key)
+        if creating := manifests.creating(found):
+            if creating == manifests.digest(application):
+                return found
+        elif manifests.request(found) == request and (
+            key or await self.objects.places.doubted(self.objects.place, request)
+        ):
             return found
         kind = manifests.application_type(found)
         raise ConflictError(
@@ -260,22 +298,23 @@ class Applications:
             objects += [(one.kind, one.controller), *one.dependants]
         await self._all(trial.create(kind, obj) for kind, obj in objects)
 
-    async def _make(self, plan: _Plan, unfinished: Application | None) -> Application:
+    async def _make(self, plan: _Plan, begun: Application | None) -> Application:
         """Make what is not there yet; if something fails, remove all of it.
 
         Raises:
             EcnsError: something failed; nothing is left, or the message says so.
         """
-        found = unfinished or await self.objects.create(APPLICATION, plan.application)
-        if not plan.config_maps and not plan.workloads:
+        found = begun or await self.objects.create(APPLICATION, plan.application)
+        if not manifests.creating(found):
             return found
 
         async def create(kind: Kind[Any], obj: Any) -> Any:
             try:
                 return await self.objects.create(kind, obj)
             except ConflictError:
+                # By the request that was cut off, or by the same one at another replica.
                 name = obj["metadata"]["name"] if isinstance(obj, dict) else obj.metadata.name
-                if unfinished is None or (made := await self._made(kind, name, found)) is None:
+                if (made := await self._made(kind, name, found)) is None:
                     raise
                 return made
 
@@ -286,7 +325,7 @@ class Applications:
         try:
             await self._all(create(CONFIG_MAP, one) for one in plan.config_maps)
             await self._all(workload(one) for one in plan.workloads)
-            return await self.objects.change(APPLICATION, found.metadata.name, manifests.created)
+            return await self.objects.change(APPLICATION, found.metadata.name, manifests.finished)
         except EcnsError as error:
             try:
                 await self._remove(plan, found)
