@@ -295,6 +295,20 @@ async def test_a_cache_that_lists_again_tells_the_difference(feed: Feed, source:
     assert (await Told(feed, last_id=before).until("synced"))[0] == "reset"
 
 
+async def test_a_cluster_that_was_put_back_is_followed_from_there(feed: Feed, source: FakeSource) -> None:
+    source.items.put("a", 500, tier="x")
+    told = Told(feed)
+    await told.until("synced")
+    await feed.reached({"pods": 500}, within=0.05)
+    source.items.put("a", 100, quiet=True, tier="old")
+    source.items.changes.lost(100)
+    assert (await told.until("changed"))[-1] == "changed a"
+    source.items.put("a", 101, tier="new")
+    assert await told.few(1) == ["changed a"]
+    assert versions(told.last_id, SCOPE, 2) == (101, 1)
+    assert await Told(feed, last_id=told.last_id).until("synced") == ["synced"]
+
+
 async def test_a_feed_that_was_too_slow_reads_again(feed: Feed, source: FakeSource) -> None:
     told = Told(feed)
     await told.until("synced")

@@ -369,7 +369,9 @@ class Feed:
 
     def _note(self, index: int, change: Change[Any]) -> None:
         if change.type == "LOST":
-            self._complete[index] = change.resource_version
+            # Not the greater: a cluster that was put back counts from an older version again.
+            self._versions[index] = self._complete[index] = change.resource_version
+            self._log = deque(entry for entry in self._log if entry[0] != index)
             self._dirty.update(dict.fromkeys([*self.items, *self.source.keys()]))
             self._wake.set()
         elif keys := self._touched(index, change.object):

@@ -172,7 +172,12 @@ async def show_workload(
     return await workloads.show(workload_name, workload_type)
 
 
-@get(f"{ONE}/rollout", opt=operation("workload.show", CONTAINERS, stream=True), tags=TAGS)
+@get(
+    f"{ONE}/rollout",
+    opt=operation("workload.show", CONTAINERS, stream=True),
+    tags=TAGS,
+    media_type="text/event-stream",
+)
 async def follow_rollout(
     request: Request[Any, Any, Any],
     workloads: Workloads,
