@@ -24,7 +24,7 @@ class _Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A table of the configuration file."""
 
 
-class Server(_Group):
+class Server(_Group, frozen=True):
     """`[server]`: how ECNS listens and what one request may cost."""
 
     host: str = "127.0.0.1"
@@ -41,7 +41,7 @@ class Server(_Group):
     """Seconds a request may take before 504; streams are exempt. Longer than any one upstream call."""
 
 
-class Identity(_Group):
+class Identity(_Group, frozen=True):
     """`[identity]`: the Keystone that knows people and projects."""
 
     auth_url: str
@@ -55,7 +55,7 @@ class Identity(_Group):
     """oslo.policy file that overrides the defaults."""
 
 
-class Cluster(_Group):
+class Cluster(_Group, frozen=True):
     """`[[clusters]]`: one Kubernetes cluster."""
 
     name: str = ""
@@ -78,7 +78,7 @@ class Cluster(_Group):
     """Seconds for one call that is not a stream."""
 
 
-class Harbor(_Group):
+class Harbor(_Group, frozen=True):
     """`[harbor]`: the image registry."""
 
     url: str
@@ -88,14 +88,14 @@ class Harbor(_Group):
     """The registry's name in image references; missing: the host of `url`."""
 
 
-class Sessions(_Group):
+class Sessions(_Group, frozen=True):
     """`[sessions]`: where the current namespace of a token is kept."""
 
     url: str = ""
     """`valkey://` or `redis://` address, needed with several replicas; empty: this process's memory."""
 
 
-class Audit(_Group):
+class Audit(_Group, frozen=True):
     """`[audit]`: who changed what, or tried to."""
 
     file: Path | None = None
@@ -104,7 +104,7 @@ class Audit(_Group):
     """Record every request and not only changes."""
 
 
-class Limits(_Group):
+class Limits(_Group, frozen=True):
     """`[limits]`: what one caller (a user) may ask of one process; more is 429."""
 
     requests_per_second: Annotated[float, msgspec.Meta(gt=0)] = 3000.0
@@ -115,7 +115,7 @@ class Limits(_Group):
     """Logs, terminals and watches at a time."""
 
 
-class Config(_Group):
+class Config(_Group, frozen=True):
     """The whole configuration; a group that is None (or no clusters) is served by a stand-in."""
 
     server: Server = Server()
