@@ -29,7 +29,7 @@ from ecns.backends.kubernetes.kinds.meta import ObjectMeta, Resource
 from ecns.errors import UpstreamUnavailableError
 from ecns.identity.place import Place
 
-INTERVAL = 0.05
+INTERVAL = 0.03
 """Seconds between two rounds: an item is told at most so often."""
 ROUND = 50
 """Items that are made in one go; then others have their turn."""
@@ -472,7 +472,9 @@ def versions(id_: str, scope: str, count: int) -> Versions | None:
 _feeds: WeakKeyDictionary[Cluster, dict[Hashable, Feed]] = WeakKeyDictionary()
 
 
-async def feed(place: Place, name: str, make: Callable[[], Source], last_id: str = "") -> Feed:
+async def feed(
+    place: Place, name: str, make: Callable[[], Source], last_id: str = "", *, filled: bool = True
+) -> Feed:
     """The feed of a list, which all its listeners share, no older than what the caller wrote.
 
     Args:
@@ -480,6 +482,7 @@ async def feed(place: Place, name: str, make: Callable[[], Source], last_id: str
         name: which list.
         make: how its items are made, if nobody listens yet.
         last_id: what the listener has seen.
+        filled: wait until all items are made, which who follows a single one need not.
 
     Raises:
         UpstreamError: it could not be made.
@@ -494,7 +497,8 @@ async def feed(place: Place, name: str, make: Callable[[], Source], last_id: str
         found = Feed(source, scope, seen, lambda: feeds.pop((name, place.namespace), None))
         feeds[name, place.namespace] = found
     try:
-        await asyncio.shield(found.ready)
+        if filled:
+            await asyncio.shield(found.ready)
     except Ended as end:
         raise UpstreamUnavailableError(end.message, upstream=f"cluster {cluster.name}") from None
     await found.reached(place.written)

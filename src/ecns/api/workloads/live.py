@@ -137,8 +137,8 @@ def _claims(one: Controller, name: str) -> bool:
     )
 
 
-async def followed(workloads: Workloads, last_id: str = "") -> Feed:
-    """The feed of the workloads of a place.
+async def followed(workloads: Workloads, last_id: str = "", *, filled: bool = True) -> Feed:
+    """The feed of the workloads of a place; see `feed`.
 
     Raises:
         UpstreamError: the cluster does not answer.
@@ -152,6 +152,7 @@ async def followed(workloads: Workloads, last_id: str = "") -> Feed:
         "workloads",
         lambda: WorkloadSource(objects.namespace, controllers, around),
         last_id,
+        filled=filled,
     )
 
 

@@ -247,7 +247,7 @@ async def watch_rollout(
     """
     stream = Stream.of(request, workloads.objects.place)
     kind, controller = await workloads.find(name, workload_type)
-    feed = await followed(workloads)
+    feed = await followed(workloads, filled=False)
     workloads.objects.place.cluster.cache(kind).fold(controller)
     source = cast("WorkloadSource", feed.source)
     return stream.answer(_Following(workloads, feed, source, (kind.kind, name)).pieces())
