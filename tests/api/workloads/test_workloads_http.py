@@ -430,6 +430,15 @@ def test_who_writes_reads_what_they_wrote(project: Project) -> None:
         assert name not in listed(client)
 
 
+@pytest.mark.parametrize("name", ["a/b", "../..", ".", "%2e%2e", "a b", "A", "世界", "\x00", "x" * 300])
+def test_a_name_that_is_none_is_nobodys(project: Project, name: str) -> None:
+    sent = {"workloads_base": [{"name": name, "type": "Deployment"}]}
+    for method, path in (("DELETE", LIST), ("PUT", f"{LIST}?action=stop")):
+        answer = project.member.request(method, path, json=sent)
+        refused(answer, 400 if answer.status_code == 400 else 404)
+    refused(project.member.post(LIST, json={"workloads": [workload(name)]}), 400)
+
+
 CHANGES: list[tuple[str, str, Any]] = [
     ("POST", LIST, {"workloads": [workload("intruder")]}),
     ("DELETE", LIST, {"workloads_base": [{"name": "guarded", "type": "Deployment"}]}),

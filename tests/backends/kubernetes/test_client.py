@@ -212,10 +212,14 @@ async def test_names_that_would_be_another_path(api: Api, client: Client, name: 
 async def test_names_are_one_segment_whatever_is_in_them(api: Api, client: Client) -> None:
     api.say(status(404, "NotFound", "no", name="x"))
     with pytest.raises(NotFoundError):
-        await client.get(THING, "../../secrets/s?x=1#y%2e", "default")
+        await client.get(THING, "..?x=1#y ä", "default")
     assert api.requests[0].rel_url.raw_path == (
-        "/apis/apps/v1/namespaces/default/deployments/..%2F..%2Fsecrets%2Fs%3Fx%3D1%23y%252e"
+        "/apis/apps/v1/namespaces/default/deployments/..%3Fx%3D1%23y%20%C3%A4"
     )
+    for name in ("../../secrets/s", "a/status", "a%2Fstatus"):
+        with pytest.raises(BadRequestError):
+            await client.get(THING, name, "default")
+    assert len(api.requests) == 1
 
 
 async def test_header_injection_is_refused(api: Api, client: Client) -> None:

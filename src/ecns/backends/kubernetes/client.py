@@ -357,8 +357,11 @@ def _path(kind: Kind[Any], namespace: str = "", name: str | None = None, subreso
 
 
 def _segment(value: str, what: str) -> str:
-    """A name as one segment of a path, whatever a caller has put into it."""
-    if not value or value in {".", ".."}:
+    """A name as one segment of a path, whatever a caller has put into it.
+
+    Source: `IsValidPathSegmentName` of Kubernetes; the server would take a `/` for the end of the segment.
+    """
+    if not value or value in {".", ".."} or "/" in value or "%" in value:
         raise BadRequestError(f"{value!r} is no {what} of Kubernetes", field=what)
     return quote(value, safe=":")
 
