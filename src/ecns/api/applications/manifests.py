@@ -13,11 +13,10 @@ import msgspec
 
 from ecns.api.applications import types
 from ecns.api.applications.types import ApplicationInfo, ApplicationStatus, ApplicationWord, VmNetwork
-from ecns.api.common.objects import Operations
 from ecns.api.workloads.manifests import PART_OF
 from ecns.api.workloads.manifests.making import LENGTH
 from ecns.api.workloads.manifests.names import CREATING, MANAGED_BY, MANAGER, REQUEST
-from ecns.api.workloads.patching import MISSING, operations
+from ecns.api.workloads.patching import MISSING, Operations, operations
 from ecns.api.workloads.types import ApplicationType, WorkloadStatus
 from ecns.backends.kubernetes.kinds.apps import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
 from ecns.backends.kubernetes.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
