@@ -166,7 +166,7 @@ def _greet(url: str, settings: config.Config, data_dir: Path | None) -> None:
     click.echo(f"  identity       {settings.identity.auth_url}")
     for cluster in settings.clusters:
         by = cluster.kubeconfig or "the service account of this pod"
-        click.echo(f"  cluster        {cluster.name} ({cluster.type}) by {by}")
+        click.echo(f"  cluster        {cluster.name or 'those'} ({cluster.type}) by {by}")
     if data_dir is not None:
         option = "" if data_dir == config.default_data_dir() else f" --data-dir {data_dir}"
         click.echo(f"  a token        ecns token --user developer{option}")
