@@ -275,9 +275,10 @@ class Workloads:
             try:
                 return await self.objects.create(kind, obj)
             except ConflictError:
-                there = await self.objects.client.get(kind, obj.metadata.name, self.objects.namespace)
-                if _owned_by(there, controller.metadata.uid):
-                    return there
+                with contextlib.suppress(NotFoundError):
+                    there = await self.objects.client.get(kind, obj.metadata.name, self.objects.namespace)
+                    if _owned_by(there, controller.metadata.uid):
+                        return there
                 raise
 
         await self.complete(planned, controller, create)
