@@ -28,6 +28,8 @@ from typing import Any
 import aiohttp
 import yaml
 
+from benchmarks import live
+
 CALLERS = 16
 Call = Callable[[], Awaitable[None]]
 
@@ -122,9 +124,12 @@ class Bench:
         token = await self.token("admin")
         headers = {"X-Auth-Token": token, "X-Ecns-Cluster": "eks", "X-Ecns-Namespace": "load-0"}
         gateway = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=headers)
+        quiet = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), headers={**headers, "X-Ecns-Namespace": "demo"}
+        )
         project = next(one["project_id"] for one in self.facts["users"] if one["username"] == "admin")
         label = {"metadata": {"labels": {"ecns.easystack.com/project-id": project}}}
-        async with direct, gateway:
+        async with direct, gateway, quiet:
             async with direct.patch(
                 f"{self.server}/api/v1/namespaces/load-0",
                 json=label,
@@ -132,8 +137,12 @@ class Bench:
             ) as answer:
                 assert answer.status == 200, await answer.text()
             await self.lists(gateway, direct)
-            await self.creation(gateway, direct)
+            await self.creation(quiet, direct)
+            await self.changes(quiet, direct)
             await self.tokens(gateway)
+            self.results["a change until 100 listeners have it"] = await live.lag(
+                quiet, direct, api=self.api, server=self.server, namespace="demo"
+            )
 
     async def token(self, user: str) -> str:
         known = next(one for one in self.facts["users"] if one["username"] == user)
@@ -189,9 +198,7 @@ class Bench:
 
         async def by_ecns(*, services: int) -> None:
             body = workload(f"bench-{next(numbers)}", services)
-            async with gateway.post(
-                f"{self.api}/workloads/", json={"workloads": [body]}, headers={"X-Ecns-Namespace": "demo"}
-            ) as answer:
+            async with gateway.post(f"{self.api}/workloads/", json={"workloads": [body]}) as answer:
                 assert answer.status == 200, await answer.text()
 
         async def by_kubernetes(*, services: int) -> None:
@@ -207,6 +214,45 @@ class Bench:
                 lambda n=services: by_kubernetes(services=n), calls=40
             )
             self.ratio(f"{what}, against direct", what, f"direct: {what}")
+
+    async def changes(self, gateway: aiohttp.ClientSession, direct: aiohttp.ClientSession) -> None:
+        """Show, change an image, and roll back, of one workload with a Service."""
+        one = f"{self.api}/workloads/workload/changing/"
+        whole = f"{self.server}/apis/apps/v1/namespaces/demo/deployments/changing"
+        body = {"workloads": [workload("changing", 1)]}
+        async with gateway.post(f"{self.api}/workloads/", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+        numbers = iter(range(10**6))
+
+        async def show() -> None:
+            async with gateway.get(one) as answer:
+                assert answer.status == 200, await answer.text()
+
+        async def image() -> None:
+            sent = workload("changing", 0)["containers"]
+            sent[0]["image"]["image_version"] = f"1.{next(numbers)}"
+            async with gateway.patch(f"{one}?action=containers", json={"containers": sent}) as answer:
+                assert answer.status == 200, await answer.text()
+
+        async def image_directly() -> None:
+            containers = [{"name": "web", "image": f"nginx:2.{next(numbers)}"}]
+            patch = {"spec": {"template": {"spec": {"containers": containers}}}}
+            kind = {"Content-Type": "application/strategic-merge-patch+json"}
+            async with direct.patch(whole, json=patch, headers=kind) as answer:
+                assert answer.status == 200, await answer.text()
+
+        async def roll_back() -> None:
+            async with gateway.get(f"{one}revisions/") as answer:
+                version = (await answer.json())["revisions"][1]["version"]
+            async with gateway.patch(f"{one}?action=rollback", json={"target_version": version}) as answer:
+                assert answer.status == 200, await answer.text()
+
+        self.results["show a workload"] = await measure(show, calls=40)
+        self.results["direct: get the object"] = await measure(lambda: get(direct, whole), calls=40)
+        self.results["change an image"] = await measure(image, calls=20)
+        self.results["direct: change an image"] = await measure(image_directly, calls=20)
+        self.ratio("change an image, against direct", "change an image", "direct: change an image")
+        self.results["list revisions and roll back"] = await measure(roll_back, calls=20)
 
     async def tokens(self, gateway: aiohttp.ClientSession) -> None:
         path = f"{self.api}/namespace/"

@@ -81,7 +81,7 @@ def ports(service: dict[str, Any]) -> list[tuple[int, int]]:
 def test_one_request_makes_the_whole_shop(gateway: Gateway, sample: dict[tuple[str, str], Any]) -> None:
     make_namespace(gateway, "shop")
     client = gateway.client("admin", **{"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": "shop"})
-    answer = client.post("/applications/", json=json.loads(EXAMPLE.read_text()))
+    answer = client.post("/workloads/", json=json.loads(EXAMPLE.read_text()))
     assert answer.status_code == 200, answer.text
     assert set(running(gateway, "shop")) == names(sample, "Deployment")
 
