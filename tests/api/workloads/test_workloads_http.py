@@ -310,7 +310,7 @@ def test_a_large_workload(project: Project) -> None:
     name = unused()
     variables = [{"name": f"V{number}", "key": "x" * 100} for number in range(200)]
     several = [container(f"c{number}", env=variables) for number in range(20)]
-    made = create(project.member, workload(name, containers=several))[0]
+    made = create(project.member, workload(name, replicas=0, containers=several))[0]
     assert len(made.containers) == 20
     assert len(made.containers[19].env or ()) == 200
     again = told(
