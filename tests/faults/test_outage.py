@@ -42,7 +42,6 @@ def test_an_outage_is_the_clusters_own(faulty: Faulty) -> None:
             for client, path in (
                 (steady, one(f"{name}-s")),
                 (steady, "/organization/"),
-                (steady, "/projects/"),
             ):
                 took, answer = timed(client, path)
                 assert answer.status_code == 200, answer.text
