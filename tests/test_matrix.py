@@ -12,12 +12,10 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 
 from ecns.api.routes import ROUTES
-from tests.gateway import eventually
+from tests.gateway import Gateway, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.gateway import Gateway
 
 NOTHING = "nothing-here"
 OWN, OTHER, SYSTEM = "matrix-own", "matrix-other", "kube-system"
@@ -125,7 +123,8 @@ class World:
         self.projects = {name: self._make("project", name=f"matrix-{name}") for name in ("own", "other")}
         self.projects["system"] = gateway.users["admin"]["project_id"]
         self.users: dict[str, str] = {}
-        self.tokens = {"nobody": "", "junk": "junk", "admin": gateway.token("admin")}
+        # A token of its own: which namespace it was switched to is remembered for it.
+        self.tokens = {"nobody": "", "junk": "junk", "admin": Gateway(gateway.facts).token("admin")}
         people = {name: ("own", role) for name, role in PEOPLE.items()} | {"stranger": ("other", "member")}
         for name, (project, role) in people.items():
             self.users[name] = self._make("user", name=f"matrix-{name}", password="matrix", enabled=True)

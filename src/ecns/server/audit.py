@@ -41,6 +41,8 @@ Result = Literal["done", "partly", "refused", "rejected", "failed", "abandoned"]
 class Line(msgspec.Struct, kw_only=True):
     """What is recorded of one request."""
 
+    event: str = "audit"
+    """Tells the lines from others on standard error."""
     time: str
     """When it was answered, RFC 3339 in UTC."""
     request_id: str
