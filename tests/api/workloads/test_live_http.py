@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from ecns.api.common import streams
 from ecns.api.common.streams import PER_CALLER
+from ecns.config import Cluster, Config, Identity
+from ecns.server.app import create_app
 from tests.api import project as projects
 from tests.api.workloads.asking import change, container, create, delete, one, unused, workload
 from tests.conftest import start
 from tests.gateway import Gateway, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from tests.api.project import Project
 
@@ -255,6 +259,71 @@ def test_streams_end_at_once_when_ecns_stops(tmp_path: Path) -> None:
         started.close()
         process.terminate()
         process.wait(timeout=20)
+
+
+@contextlib.asynccontextmanager
+async def application(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """Another ECNS in this process, in front of the same cluster and Keystone, that remembers no token."""
+    identity = Identity(auth_url=gateway.facts["identity_url"], cache_seconds=0)
+    app = create_app(
+        Config(identity=identity, clusters=(Cluster(name="eks", kubeconfig=Path(gateway.kubeconfig)),))
+    )
+    asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    running = asyncio.create_task(app({"type": "lifespan", "state": {}}, asked.get, told.put))
+    asked.put_nowait({"type": "lifespan.startup"})
+    assert (await told.get())["type"] == "lifespan.startup.complete"
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # the two ASGI typings differ
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://ecns/api/ecns/eks") as client:
+            yield client
+    finally:
+        asked.put_nowait({"type": "lifespan.shutdown"})
+        await running
+
+
+async def listened(client: httpx.AsyncClient, token: str) -> asyncio.Task[httpx.Response]:
+    """A watch that has begun; the answer comes when it is over."""
+    before = len(streams._open)
+    task = asyncio.create_task(client.get(PODS, headers={"X-Auth-Token": token}))
+    async with asyncio.timeout(SECONDS):
+        while len(streams._open) == before:  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.01)
+    return task
+
+
+def closed(answer: httpx.Response) -> Any:
+    name, data = answer.text.strip().split("\n\n")[-1].split("\n")
+    assert name == "event: closed"
+    return json.loads(data.removeprefix("data: "))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what Litestar says of its next version
+async def test_streams_end_when_their_caller_may_no_longer_listen(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "CHECK", 0.1)
+    gateway = project.gateway
+    kept = gateway.token(user := f"{NAMESPACE}-reader")
+    del gateway._tokens[user]
+    revoked = gateway.token(user)
+    gateway._tokens[user] = kept
+    async with asyncio.timeout(SECONDS), application(gateway) as client:
+        first, second = await listened(client, kept), await listened(client, revoked)
+        headers = {"X-Auth-Token": revoked, "X-Subject-Token": revoked}
+        async with httpx.AsyncClient() as keystone:
+            answer = await keystone.delete(f"{gateway.facts['identity_url']}/auth/tokens", headers=headers)
+        assert answer.status_code == 204
+        end = closed(await second)
+        assert (end["reason"], end["code"]) == ("refused", 401)
+        assert not first.done()
+        label = "ecns.easystack.com/project-id"
+        gateway.kubectl("label", "namespace", NAMESPACE, f"{label}=another", "--overwrite")
+        try:
+            end = closed(await first)
+        finally:
+            gateway.kubectl("label", "namespace", NAMESPACE, f"{label}={project.id}", "--overwrite")
+        assert (end["reason"], end["code"]) == ("refused", 404)
 
 
 # Rollouts

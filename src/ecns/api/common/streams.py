@@ -97,7 +97,7 @@ class Stream:
         caller: who listens.
         still: raises EcnsError when the request would now be refused.
         deadline: the request's, which cuts a reader who takes nothing.
-        check: seconds between two calls of `still`.
+        check: seconds between two calls of `still`; None is `CHECK`.
         keep_alive: seconds of silence.
 
     Raises:
@@ -110,7 +110,7 @@ class Stream:
         still: Callable[[], Awaitable[object]],
         *,
         deadline: _Deadline | None = None,
-        check: float = CHECK,
+        check: float | None = None,
         keep_alive: float = KEEP_ALIVE,
     ) -> None:
         self.caller = caller
@@ -121,7 +121,7 @@ class Stream:
             )
         self._still = still
         self._deadline = deadline
-        self._check = check
+        self._check = CHECK if check is None else check
         self._keep_alive = keep_alive
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         _open.add(self)
