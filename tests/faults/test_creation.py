@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ecns.api.workloads.manifests.controllers import INCOMPLETE
 from ecns.api.workloads.manifests.names import CREATING
 from tests.api.answers import refused
-from tests.api.workloads.asking import LIST, Json, create, listed, unused, workload
+from tests.api.workloads.asking import LIST, Json, change, changed, create, listed, unused, workload
 from tests.faults.conftest import REQUEST_SECONDS
 from tests.faults.proxy import Failure, Fault
 
@@ -268,6 +268,37 @@ def test_the_items_of_a_batch_fail_alone(faulty: Faulty, member: httpx.Client) -
     create(member, *map(big, failing))
     for name in failing:
         whole(faulty, member, name)
+
+
+def test_a_batch_is_completed_by_its_repeat(faulty: Faulty, member: httpx.Client) -> None:
+    first, second, third = (f"f{unused()}x" for _ in range(3))
+    faulty.proxy.inject(Fault(failure="500", method="POST", plural="services", name=second))
+    sent = [big(first), big(second), workload(third)]
+    assert post(member, *sent, **{"Idempotency-Key": first}).status_code == 207
+    before = faulty.objects(NAMESPACE, first)[f"deployments/{first}"]["metadata"]["uid"]
+    again = post(member, *sent, **{"Idempotency-Key": first})
+    assert again.status_code == 200, again.text
+    assert [one["name"] for one in again.json()["succeed"]] == [first, second, third]
+    whole(faulty, member, second)
+    assert faulty.objects(NAMESPACE, first)[f"deployments/{first}"]["metadata"]["uid"] == before
+    replayed = post(member, *sent, **{"Idempotency-Key": first})
+    assert replayed.headers["Idempotency-Replayed"] == "true"
+    assert replayed.content == again.content
+
+
+def test_a_change_of_several_objects_is_completed_by_its_repeat(faulty: Faulty, member: httpx.Client) -> None:
+    modes = {"access_modes": big("other")["access_mode"]}
+
+    def fails(failure: Failure) -> None:
+        name = f"f{unused()}x"
+        create(member, workload(name))
+        faulty.proxy.inject(Fault(failure=failure, method="POST", plural="services", name=name, skip=1))
+        refused(change(member, name, "access_modes", modes), ANSWERS[failure])
+        found = changed(member, name, "access_modes", modes)
+        assert [mode.type for mode in found.access_mode or ()] == ["ClusterIP", "NodePort"]
+        assert len(faulty.objects(NAMESPACE, name)) == 4
+
+    in_turn(fails)
 
 
 def test_a_gateway_that_was_killed_goes_on(faulty: Faulty) -> None:

@@ -1,12 +1,14 @@
 """`Idempotency-Key`: a POST that is repeated within a day answers the same and makes nothing twice.
 
-The key belongs to the caller's user and project. An answer that is an error is not kept: nothing stands then,
-and the repeat tries again. Source: design, "The write path"; draft-ietf-httpapi-idempotency-key-header.
+The key belongs to the caller's user and project. An answer that is an error is not kept, nor that of a batch
+of which a part has failed: the repeat does what has not been done. Source: design, "The write path";
+draft-ietf-httpapi-idempotency-key-header.
 """
 
 from __future__ import annotations
 
 import hashlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -86,9 +88,9 @@ class Idempotency:
         return ConflictError(f"the first request with Idempotency-Key {key!r} is still under way")
 
     async def after(self, seen: Context, status: int, body: bytes) -> None:
-        """Keep an answer that is a success; forget the request otherwise: its repeat is to try again."""
+        """Keep an answer when all was done; forget the request otherwise: its repeat is to try again."""
         name, seen.idempotency = seen.idempotency, ""
-        if status in {200, 207}:
+        if status == HTTPStatus.OK:
             kept = _Kept(seen.idempotency_request, status, body)
             await self.store.set(name, msgspec.msgpack.encode(kept), expires_in=DAY)
         else:
