@@ -19,7 +19,7 @@ class EcnsError(Exception):
     Attributes:
         status: the HTTP status answered.
         message: one sentence for the caller.
-        details: facts for programs, added to the envelope's `error` object as `details`.
+        details: facts for programs, in the envelope as `details` beside `error`.
         headers: response headers that belong to the error, such as `Retry-After`.
     """
 

@@ -33,7 +33,7 @@ log = structlog.get_logger("ecns.access")
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 PEEK_SECONDS = 0.1
 """How long a refusal may wait for the rest of a small body."""
-BODY_TYPES = ("application/json", "application/yaml", "multipart/form-data", "text/plain")
+BODY_TYPE = "application/json"
 
 
 class Context(msgspec.Struct):
@@ -76,7 +76,7 @@ class Requests:
 
     Args:
         app: the application within.
-        body_limit: bytes of a body, uploads excepted.
+        body_limit: bytes of a body.
         timeout: seconds for an answer to begin and end, streams excepted.
         render: makes the body of an error that no route could answer.
         keep: told of each answer that is to be kept, or of status 0 when there was none.
@@ -137,7 +137,7 @@ class Requests:
                 await self._fail(refusal, seen, answer)
                 return
             async with asyncio.timeout(self.timeout) as seen.deadline:
-                await self.app(scope, self._bounded(scope, seen, receive), answer)
+                await self.app(scope, self._bounded(seen, receive), answer)
         except TimeoutError:
             if status == 0:
                 await self._fail(DeadlineError("ECNS did not finish this in time"), seen, answer)
@@ -179,9 +179,9 @@ class Requests:
             return None
         sent = headers.get(b"content-type", b"application/json").decode("latin-1")
         kind = sent.split(";")[0].strip().lower()
-        if kind not in BODY_TYPES:
-            return UnsupportedMediaTypeError(f"content type {kind!r} is not taken; send application/json")
-        if kind != "multipart/form-data" and length.isdigit() and int(length) > self.body_limit:
+        if kind != BODY_TYPE:
+            return UnsupportedMediaTypeError(f"content type {kind!r} is not taken; send {BODY_TYPE}")
+        if length.isdigit() and int(length) > self.body_limit:
             return self._too_large()
         return None
 
@@ -194,17 +194,14 @@ class Requests:
         length = headers.get(b"content-length", b"")
         if self.audit is None or b"expect" in headers or not length.isdigit() or int(length) > BODY_BYTES:
             return
-        bounded = self._bounded(scope, seen, receive)
+        bounded = self._bounded(seen, receive)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PEEK_SECONDS):
                 while seen.body_bytes < int(length) and (await bounded())["type"] == "http.request":
                     pass
 
-    def _bounded(self, scope: Scope, seen: Context, receive: Receive) -> Receive:
+    def _bounded(self, seen: Context, receive: Receive) -> Receive:
         """`receive` that raises when a body without a length grows over the limit."""
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        if headers.get(b"content-type", b"").startswith(b"multipart/form-data"):
-            return receive
 
         async def bounded() -> Message:
             message = await receive()
