@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from litestar import Response, delete, get, post, put
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, Parameter
 
 from ecns.api.applications import checks, types
 from ecns.api.applications.service import Action, Applications
@@ -62,7 +62,12 @@ async def create_application(
     data: types.CreateApplication,
     product_type: str,
     idempotency_key: Annotated[
-        str, Parameter(header="Idempotency-Key", description="What was made with this key is not made again.")
+        str,
+        HeaderParameter(
+            name="Idempotency-Key",
+            description="What was made with this key is not made again.",
+            required=False,
+        ),
     ] = "",
 ) -> Response[OneApplication | DryRun]:
     """Make an application with its ConfigMaps and workloads, or nothing of it."""

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 from litestar import Request, Response
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 
 from ecns.api.common.selectors import label_selector
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta
@@ -99,7 +99,7 @@ def provide_query(  # noqa: PLR0917  the parameters of the query string, which L
     ] = None,
     name: Annotated[str, Parameter(description="Part of the name.")] = "",
     selector: Annotated[
-        str, Parameter(query="label_selector", description="Kubernetes label selector.")
+        str, QueryParameter(name="label_selector", description="Kubernetes label selector.")
     ] = "",
 ) -> ListQuery:
     """Litestar's dependency `query` of every list."""

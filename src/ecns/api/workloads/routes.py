@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, delete, get, patch, post, put
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, Parameter
 
 from ecns.api.common import batches
 from ecns.api.common.applications import find_application
@@ -93,7 +93,12 @@ async def create_workloads(
     data: types.CreateWorkloads,
     product_type: str,
     idempotency_key: Annotated[
-        str, Parameter(header="Idempotency-Key", description="What was made with this key is not made again.")
+        str,
+        HeaderParameter(
+            name="Idempotency-Key",
+            description="What was made with this key is not made again.",
+            required=False,
+        ),
     ] = "",
 ) -> Response[Created | DryRun]:
     """Make workloads, each with everything that belongs to it, or nothing of it."""
