@@ -17,7 +17,7 @@ from tests.gateway import Gateway
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CALL_SECONDS = 2.0
+CALL_SECONDS = 1.5
 """The cluster's `timeout`: so long a request hangs."""
 REQUEST_SECONDS = 20.0
 
@@ -35,7 +35,7 @@ class Faulty:
 
     Args:
         folder: for its state.
-        kubeconfig: the real cluster's, which it also has as `steady`.
+        kubeconfig: the real cluster's, which the gateway has as `steady` and, by the proxy, as `patient`.
         proxy: runs.
     """
 
@@ -47,20 +47,20 @@ class Faulty:
         self._data = folder / "data"
         (folder / "faulty.kubeconfig").write_text(proxy.kubeconfig())
         self._config = folder / "ecns.toml"
-        self._steady = kubeconfig
-        self.start()
-
-    def start(self, *, call_seconds: float = CALL_SECONDS) -> None:
-        """Run the gateway; `call_seconds` is what it waits for the faulty cluster."""
         self._config.write_text(
             f"""
             server.request_timeout = {REQUEST_SECONDS}
             clusters = [
-                {{ name = "eks", kubeconfig = "faulty.kubeconfig", timeout = {call_seconds} }},
-                {{ name = "steady", kubeconfig = "{self._steady}" }},
+                {{ name = "eks", kubeconfig = "faulty.kubeconfig", timeout = {CALL_SECONDS} }},
+                {{ name = "patient", kubeconfig = "faulty.kubeconfig" }},
+                {{ name = "steady", kubeconfig = "{kubeconfig}" }},
             ]
             """
         )
+        self.start()
+
+    def start(self) -> None:
+        """Run the gateway."""
         (self._data / "embedded.json").unlink(missing_ok=True)  # one that was killed leaves it
         self.process, self.gateway = start(self._data, "--config", str(self._config))
         self.project: str = self.gateway.users["developer"]["project_id"]

@@ -313,9 +313,7 @@ def test_a_gateway_that_was_killed_goes_on(faulty: Faulty) -> None:
     ]
     for fault in faults:
         faulty.proxy.inject(fault)
-    faulty.kill()
-    faulty.start(call_seconds=PATIENT_SECONDS)
-    member = faulty.client(NAMESPACE)
+    member = faulty.client(NAMESPACE, "patient")
     with ThreadPoolExecutor(len(faults)) as pool:
         asked = [pool.submit(post, member, one, **keys.get(name, {})) for name, one in sent.items()]
         assert all(fault.reached.wait(PATIENT_SECONDS / 2) for fault in faults)
