@@ -154,12 +154,9 @@ class Objects:
                 dry_run=self.dry_run,
                 actor=self.place.actor,
             )
-        except BadRequestError:
-            # A failed test and a wrong value are both 422; what the object is now tells them apart.
-            now = await self.whole(kind, name)
-            if now["metadata"]["uid"] != whole["metadata"]["uid"] or _tested(build(now)) != _tested(
-                operations
-            ):
+        except BadRequestError as error:
+            # A failed test and a wrong value are both 422; only the value has causes.
+            if error.details.get("reason") == "Invalid" and "causes" not in error.details:
                 raise ConflictError(f"{kind.kind} {name!r} was changed by somebody else; try again") from None
             raise
         typed = msgspec.convert(changed, kind.type)
@@ -227,7 +224,3 @@ def _diff(old: JsonObject, new: JsonObject) -> str:
 
     name = f"{new['kind']}/{new['metadata']['name']}"
     return "".join(difflib.unified_diff(lines(old), lines(new), f"{name} now", f"{name} then"))
-
-
-def _tested(operations: Operations) -> Operations:
-    return [operation for operation in operations if operation["op"] == "test"]
