@@ -106,9 +106,9 @@ def test_logs_exec_and_cp(kubectl: Kubectl, tmp_path: Path) -> None:
     assert "command terminated with exit code 3" in failed.stderr
     source = tmp_path / "a.txt"
     source.write_text("content")
-    kubectl("cp", str(source), "p:/root/a.txt")
-    assert kubectl("exec", "p", "--", "cat", "/root/a.txt") == "content"
-    kubectl("cp", "p:/root/a.txt", str(tmp_path / "b.txt"))
+    kubectl("cp", str(source), "p:/home/a.txt")
+    assert kubectl("exec", "p", "--", "cat", "/home/a.txt") == "content"
+    kubectl("cp", "p:/home/a.txt", str(tmp_path / "b.txt"))
     assert (tmp_path / "b.txt").read_text() == "content"
     assert "container nosuch is not valid for pod p" in kubectl.fails("logs", "p", "-c", "nosuch")
 
