@@ -39,7 +39,6 @@ ANSWERS: dict[Failure, int] = {
 TRIALS = [
     Fault(failure="500", method="POST", plural=plural, dry=True)
     for plural in (
-        "deployments",
         "persistentvolumeclaims",
         "services",
         "ingresses",

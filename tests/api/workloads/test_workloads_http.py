@@ -97,6 +97,8 @@ def test_a_workload_is_made_whole_listed_shown_and_deleted(
     assert first.labels == EVERYTHING["labels"]
     assert [(one.name, one.type) for one in first.containers] == [("main", "worker"), ("prepare", "init")]
     row = listed(project.reader)[name]
+    for one_container in (*row.containers, *first.containers):
+        one_container.container_statuses = None  # they come up meanwhile
     assert row.containers == first.containers
     detail = shown(project.reader, name)
     main = detail.workload.containers[0]

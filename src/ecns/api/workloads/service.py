@@ -1,7 +1,7 @@
 """What the operations of chapter 1.21 do.
 
-Creating is all or nothing: every object is tried by Kubernetes first (`dryRun=All`), then made, and what was
-made is removed again when one fails (design, "The write path").
+Creating is all or nothing: what belongs to a workload is tried by Kubernetes first (`dryRun=All`), then all
+is made, and what was made is removed again when one fails (design, "The write path").
 """
 
 from __future__ import annotations
@@ -225,12 +225,9 @@ class Workloads:
 
     async def _make(self, planned: manifests.WorkloadObjects, *, keyed: bool) -> Controller:
         try:
-            if planned.dependants:
-                trial = self.objects.trying()
-                await all_of(
-                    trial.create(planned.kind, planned.controller),
-                    *(trial.create(kind, dependant) for kind, dependant in planned.dependants),
-                )
+            # The controller need not be tried: it is made first, and when that fails nothing is there.
+            trial = self.objects.trying()
+            await all_of(*(trial.create(kind, dependant) for kind, dependant in planned.dependants))
             controller: Controller = await self.objects.create(planned.kind, planned.controller)
         except ConflictError:
             if (begun := await self._begun(planned, keyed=keyed)) is None:
