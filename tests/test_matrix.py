@@ -26,7 +26,7 @@ SECRETS = ("hidden-thing",)
 RANKS = {"reader": 1, "member": 2, "manager": 3, "admin": 4}
 PEOPLE = {"reader": "reader", "outsider": "member", "member": "member", "manager": "manager"}
 """People of the own project; the outsider is not among the namespace's visible users."""
-CALLERS = ("nobody", "junk", "unscoped", "stranger", *PEOPLE, "admin")
+CALLERS = ("nobody", "junk", "revoked", "unscoped", "stranger", *PEOPLE, "admin")
 
 MANAGEMENT = {
     "namespace.create",
@@ -132,6 +132,9 @@ class World:
             assert self.keystone.put(grant).status_code == 204
             self.tokens[name] = self._token(name, {"project": {"id": self.projects[project]}})
         self.tokens["unscoped"] = self._token("member", "unscoped")
+        self.tokens["revoked"] = self._token("manager", {"project": {"id": self.projects["own"]}})
+        ended = self.keystone.delete("/auth/tokens", headers={"X-Subject-Token": self.tokens["revoked"]})
+        assert ended.status_code == 204
         self.clients = {
             (caller, product): gateway.client(product=product, **({"X-Auth-Token": token} if token else {}))
             for caller, token in self.tokens.items()
@@ -255,7 +258,7 @@ def sees(caller: str, place: str) -> bool:
 
 
 def expected(call: Call, caller: str, place: str) -> set[int]:
-    if caller in {"nobody", "junk"}:
+    if caller in {"nobody", "junk", "revoked"}:
         return {401}
     rank = 0 if caller == "unscoped" else RANKS.get(PEOPLE.get(caller, caller), RANKS["member"])
     if rank < needed(call):
