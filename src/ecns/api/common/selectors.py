@@ -1,17 +1,29 @@
-"""Kubernetes label selectors, matched against what the watch cache holds.
+"""Kubernetes label selectors, matched against what the watch cache holds; those that name an application.
 
-Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
+Sources: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors ;
+decisions, "Other chapters" (`app_selector`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Annotated
 
+from litestar.params import Parameter
+
+from ecns.api.common.names import PART_OF
 from ecns.errors import BadRequestError
 
 Labels = Mapping[str, str]
 Test = Callable[[Labels], bool]
+
+AppSelector = Annotated[
+    str,
+    Parameter(
+        description="Only members of the application of this name; a label selector if it has an operator."
+    ),
+]
 
 _KEY = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9.]*[A-Za-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
 _VALUE = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
@@ -21,17 +33,36 @@ _EXISTS = re.compile(rf"(!?)\s*({_KEY})")
 _COMMA_OUTSIDE_PARENTHESES = re.compile(r",(?![^()]*\))")
 
 
-def label_selector(text: str) -> Test:
+def label_selector(text: str, field: str = "label_selector") -> Test:
     """The test that a selector such as `app=web,tier in (a, b),!canary` stands for.
+
+    Args:
+        text: the selector.
+        field: where it was sent.
 
     Raises:
         BadRequestError: it is no selector.
     """
-    tests = [_requirement(part.strip(), text) for part in _COMMA_OUTSIDE_PARENTHESES.split(text)]
+    tests = [_requirement(part.strip(), text, field) for part in _COMMA_OUTSIDE_PARENTHESES.split(text)]
     return lambda labels: all(test(labels) for test in tests)
 
 
-def _requirement(part: str, whole: str) -> Test:
+def app_selector(text: str) -> Test | None:
+    """The test that `app_selector` stands for: an application's name, or a label selector.
+
+    What can be a name is one; `app.kubernetes.io/part-of=shop` and `shop` are the same. Empty: no test.
+
+    Raises:
+        BadRequestError: it is neither.
+    """
+    if not text:
+        return None
+    if re.fullmatch(_VALUE, text):
+        return lambda labels: labels.get(PART_OF) == text
+    return label_selector(text, "app_selector")
+
+
+def _requirement(part: str, whole: str, field: str) -> Test:
     if match := _EQUALS.fullmatch(part):
         key, operator, value = match.groups()
         if operator == "!=":
@@ -47,4 +78,4 @@ def _requirement(part: str, whole: str) -> Test:
     if match := _EXISTS.fullmatch(part):
         absent, key = match.groups()
         return lambda labels: (key not in labels) if absent else (key in labels)
-    raise BadRequestError(f"{whole!r} is not a label selector", field="label_selector")
+    raise BadRequestError(f"{whole!r} is not a label selector", field=field)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ecns.api.common import names
 from ecns.backends.kubernetes.indexes import WORKLOAD_LABEL
 
 WORKLOAD = WORKLOAD_LABEL
 """Selector label of workloads that we make, and label of all that goes with one."""
-PART_OF = "app.kubernetes.io/part-of"
-MANAGED_BY = "app.kubernetes.io/managed-by"
-MANAGER = "ecns"
+PART_OF = names.PART_OF
+MANAGED_BY = names.MANAGED_BY
+MANAGER = names.MANAGER
 STOPPED_REPLICAS = "ecns.easystack.com/stopped-replicas"
 STOPPED_NODE = "ecns.easystack.com/stopped"
 """Node selector of a stopped DaemonSet: no node has it."""
