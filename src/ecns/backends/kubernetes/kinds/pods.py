@@ -44,6 +44,13 @@ class EnvVar(Part):
     value_from: EnvVarSource | None = None
 
 
+class EnvFromSource(Part):
+    """A ConfigMap or Secret all keys of which are variables."""
+
+    config_map_ref: LocalObjectReference | None = None
+    secret_ref: LocalObjectReference | None = None
+
+
 class ContainerPort(Part):
     """A port a container says it listens on."""
 
@@ -153,6 +160,7 @@ class Container(Part):
     args: list[str] | None = None
     ports: list[ContainerPort] | None = None
     env: list[EnvVar] | None = None
+    env_from: list[EnvFromSource] | None = None
     resources: ResourceRequirements | None = None
     volume_mounts: list[VolumeMount] | None = None
     liveness_probe: Probe | None = None
@@ -206,6 +214,27 @@ class ClaimVolume(Part):
     read_only: bool = False
 
 
+class VolumeProjection(Part):
+    """One of several sources of files."""
+
+    config_map: LocalObjectReference | None = None
+    secret: LocalObjectReference | None = None
+
+
+class ProjectedVolume(Part):
+    """Several sources as files."""
+
+    sources: list[VolumeProjection] | None = None
+
+
+class DriverVolume(Part):
+    """A volume of some driver; of it only the Secret that it needs."""
+
+    secret_ref: LocalObjectReference | None = None
+    node_publish_secret_ref: LocalObjectReference | None = None
+    secret_name: str = ""
+
+
 class Volume(Part):
     """A volume of a pod; one of the sources, or one that ECNS has no word for and leaves alone."""
 
@@ -215,6 +244,15 @@ class Volume(Part):
     secret: SecretVolume | None = None
     empty_dir: EmptyDirVolume | None = None
     host_path: HostPathVolume | None = None
+    projected: ProjectedVolume | None = None
+    azure_file: DriverVolume | None = None
+    cephfs: DriverVolume | None = None
+    csi: DriverVolume | None = None
+    flex_volume: DriverVolume | None = None
+    iscsi: DriverVolume | None = None
+    rbd: DriverVolume | None = None
+    scale_io: DriverVolume | None = field(default=None, name="scaleIO")
+    storageos: DriverVolume | None = None
 
 
 # Scheduling
