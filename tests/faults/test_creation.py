@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from ecns.api.workloads.manifests.controllers import INCOMPLETE
-from ecns.api.workloads.manifests.names import CREATING
+from ecns.api.common.marks import INCOMPLETE
+from ecns.api.common.names import CREATING
 from tests.api.answers import refused
 from tests.api.workloads.asking import LIST, Json, change, changed, create, listed, unused, workload
 from tests.faults.conftest import REQUEST_SECONDS

@@ -12,6 +12,7 @@ import pytest
 from ecns.api.applications import manifests
 from ecns.api.applications.manifests import COMPANIONS, CONTROLLERS, PART_OF
 from ecns.api.applications.types import CreateApplication
+from ecns.api.common import marks
 from ecns.backends.kubernetes.client import Client
 from ecns.backends.kubernetes.errors import status_error
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION
@@ -149,7 +150,7 @@ async def test_creating(direct: Direct, monkeypatch: pytest.MonkeyPatch, mode: s
         repeated = await direct.applications().create(BODY, "eks")
         assert repeated is not None
         assert await there(direct) == WHOLE, f"step {step}: repeating completes"
-        assert not manifests.creating(await stands(direct))
+        assert not marks.creating(await stands(direct))
         await clean(direct)
     assert step == 6, "the Application, its ConfigMap, two controllers, a Service and the end"
     await clean(direct)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from ecns.api.applications import installation, manifests
 from ecns.api.applications.types import Application, VmNetwork
+from ecns.api.common import marks
+from ecns.api.common.names import CREATING, PART_OF
 from ecns.backends.kubernetes.kinds import extensions
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION
 from tests.api.applications.bodies import VM_NETWORK
@@ -63,7 +65,7 @@ def test_the_state_of_an_application_is_that_of_its_workloads(members: list[str]
 
 
 @pytest.mark.parametrize(
-    "metadata", [{"deletionTimestamp": "2026-01-01T00:00:00Z"}, {"labels": {manifests.CREATING: "x"}}]
+    "metadata", [{"deletionTimestamp": "2026-01-01T00:00:00Z"}, {"labels": {CREATING: "x"}}]
 )
 def test_an_application_under_way_is_processing(metadata: dict[str, Any]) -> None:
     assert manifests.application_word(stored({"metadata": {"name": "a"}}, **metadata), []) == "Processing"
@@ -71,19 +73,19 @@ def test_an_application_under_way_is_processing(metadata: dict[str, Any]) -> Non
 
 def test_another_request_has_another_digest() -> None:
     sent = Application(name="a", vm_network=NETWORK)
-    assert manifests.digest(sent) == manifests.digest(Application(name="a", vm_network=NETWORK))
-    assert manifests.digest(sent) != manifests.digest(Application(name="a"))
-    assert manifests.digest(sent) != manifests.digest(sent, "key")
+    assert marks.digest(sent) == marks.digest(Application(name="a", vm_network=NETWORK))
+    assert marks.digest(sent) != marks.digest(Application(name="a"))
+    assert marks.digest(sent) != marks.digest(sent, "key")
 
 
 def test_who_leaves_is_left_alone_otherwise() -> None:
-    whole = {"metadata": {"labels": {manifests.PART_OF: "a", "tier": "web"}}}
-    assert manifests.leave(whole, "a") == [
+    whole = {"metadata": {"labels": {PART_OF: "a", "tier": "web"}}}
+    assert marks.detach(whole, "a") == [
         {"op": "test", "path": "/metadata/labels/app.kubernetes.io~1part-of", "value": "a"},
         {"op": "remove", "path": "/metadata/labels/app.kubernetes.io~1part-of"},
     ]
-    assert manifests.leave(whole, "b") == []
-    assert manifests.leave({"metadata": {}}, "a") == []
+    assert marks.detach(whole, "b") == []
+    assert marks.detach({"metadata": {}}, "a") == []
 
 
 def test_the_definition_knows_every_field_that_is_written() -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from ecns.api.common import marks
 from ecns.api.workloads import aspects, manifests
 from ecns.api.workloads.types import (
     AccessMode,
@@ -87,16 +88,16 @@ def test_labels_that_select_stay() -> None:
 
 
 def test_membership() -> None:
-    member = applied(whole := made(), aspects.attach(whole, "shop"))
+    member = applied(whole := made(), marks.attach(whole, "shop"))
     assert (
         manifests.workload(msgspec.convert(member, manifests.KINDS["Deployment"].type)).application_name
         == "shop"
     )
-    assert aspects.attach(member, "shop") == []
-    assert aspects.detach(member, "other") == []
+    assert marks.attach(member, "shop") == []
+    assert marks.detach(member, "other") == []
     with pytest.raises(ConflictError):
-        aspects.attach(member, "other")
-    assert applied(member, aspects.detach(member, "shop")) == whole
+        marks.attach(member, "other")
+    assert applied(member, marks.detach(member, "shop")) == whole
 
 
 @pytest.mark.parametrize("deep", ["ReplicaSet", "ControllerRevision"])

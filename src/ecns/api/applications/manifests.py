@@ -6,17 +6,16 @@ Source: https://github.com/kubernetes-sigs/application; design, "Names used in K
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from ecns.api.applications import types
 from ecns.api.applications.types import ApplicationInfo, ApplicationStatus, ApplicationWord, VmNetwork
+from ecns.api.common import marks
+from ecns.api.common.names import CREATING, MANAGED_BY, MANAGER, REQUEST
+from ecns.api.common.patching import MISSING, Operations, operations
 from ecns.api.workloads.manifests import PART_OF
-from ecns.api.workloads.manifests.making import LENGTH
-from ecns.api.workloads.manifests.names import CREATING, MANAGED_BY, MANAGER, REQUEST
-from ecns.api.workloads.patching import MISSING, Operations, operations
 from ecns.api.workloads.types import ApplicationType, WorkloadStatus
 from ecns.backends.kubernetes.kinds.apps import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
 from ecns.backends.kubernetes.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
@@ -45,30 +44,20 @@ COMPANIONS: tuple[Kind[Any], ...] = (
 """What else can belong to an application."""
 
 
-def digest(application: types.Application, key: str = "") -> str:
-    """What tells a request to create an application from others.
-
-    Args:
-        application: what was sent.
-        key: whose `Idempotency-Key` came with it, and which.
-    """
-    return sha256(msgspec.json.encode((key, application))).hexdigest()[:LENGTH]
-
-
 def application_object(application: types.Application, namespace: str, *, key: str = "") -> JsonObject:
-    """The Application to make; it carries the request that makes it as workloads do, see `making` there.
+    """The Application to make; it carries the request that makes it as workloads do, see `marks`.
 
     Args:
         application: checked.
         namespace: where.
         key: whose `Idempotency-Key` came with the request, and which.
     """
-    annotations = {REQUEST: digest(application, key)}
+    annotations = {REQUEST: marks.digest(application, key)}
     if application.vm_network is not None:
         annotations[VM_NETWORK] = msgspec.json.encode(application.vm_network).decode()
     labels = {MANAGED_BY: MANAGER, TYPE: application.type or "Normal"}
     if application.workloads or application.configmaps:
-        labels[CREATING] = digest(application)
+        labels[CREATING] = marks.digest(application)
     return {
         "apiVersion": APPLICATION.api_version,
         "kind": APPLICATION.kind,
@@ -134,7 +123,7 @@ def application_word(found: Application, members: Sequence[str]) -> ApplicationW
     Running when every workload that is not stopped runs.
     """
     metadata = found.metadata
-    if metadata.deletion_timestamp or creating(found):
+    if metadata.deletion_timestamp or marks.creating(found):
         return "Processing"
     states = set(members)
     if not states:
@@ -170,25 +159,3 @@ def info(
 def describe(whole: JsonObject, description: str | None) -> Operations:
     """Change what people read about an application."""
     return operations(whole, {("spec", "descriptor", "description"): description or MISSING})
-
-
-def creating(found: Application) -> str:
-    """The digest of the request that has not made all of an application; empty when all is made."""
-    return (found.metadata.labels or {}).get(CREATING, "")
-
-
-def request(found: Application) -> str:
-    """The digest of the request that made an application; empty when nobody knows."""
-    return (found.metadata.annotations or {}).get(REQUEST, "")
-
-
-def finished(whole: JsonObject) -> Operations:
-    """Say that all of an application is made."""
-    return operations(whole, {("metadata", "labels", CREATING): MISSING})
-
-
-def leave(whole: JsonObject, application_name: str) -> Operations:
-    """Take any object out of an application."""
-    place = ("metadata", "labels", PART_OF)
-    labels = whole["metadata"].get("labels") or {}
-    return operations(whole, {place: MISSING}) if labels.get(PART_OF) == application_name else []

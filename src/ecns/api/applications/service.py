@@ -20,14 +20,15 @@ from msgspec.structs import replace
 from ecns.api.applications import checks, installation, manifests, types
 from ecns.api.applications.manifests import COMPANIONS, CONTROLLERS
 from ecns.api.applications.types import ApplicationInfo, CreateApplication, Description
-from ecns.api.common import batches
+from ecns.api.common import batches, marks
 from ecns.api.common.applications import find_application
 from ecns.api.common.lists import ListQuery, Selection, select
+from ecns.api.common.making import complete
+from ecns.api.common.names import MANAGED_BY, MANAGER
 from ecns.api.common.objects import Objects
 from ecns.api.common.waiting import all_of
 from ecns.api.workloads.cached import Surroundings
 from ecns.api.workloads.manifests import PART_OF, WorkloadObjects
-from ecns.api.workloads.manifests.names import MANAGED_BY, MANAGER
 from ecns.api.workloads.service import Workloads
 from ecns.api.workloads.types import ApplicationType, Workload, WorkloadBase, WorkloadStatus
 from ecns.backends.kubernetes.cache import Cache
@@ -238,7 +239,7 @@ class Applications:
         if self.objects.dry_run:
             await self._try(plan)
             return None
-        request = manifests.digest(application, key)
+        request = marks.digest(application, key)
         under_way = _making.setdefault(place.cluster, set())
         if (name := f"{place.namespace}/{application.name}") in under_way:
             raise ConflictError(f"application {application.name!r} is just being made")
@@ -277,11 +278,11 @@ class Applications:
         found = await find_application(self.objects, application.name)
         if found is None:
             return None
-        request = manifests.digest(application, key)
-        if creating := manifests.creating(found):
-            if creating == manifests.digest(application):
+        request = marks.digest(application, key)
+        if creating := marks.creating(found):
+            if creating == marks.digest(application):
                 return found
-        elif manifests.request(found) == request and (
+        elif marks.request(found) == request and (
             key or await self.objects.places.doubted(self.objects.place, request)
         ):
             return found
@@ -305,7 +306,7 @@ class Applications:
             EcnsError: something failed; nothing is left, or the message says so.
         """
         found = begun or await self.objects.create(APPLICATION, plan.application)
-        if not manifests.creating(found):
+        if not marks.creating(found):
             return found
 
         async def create(kind: Kind[Any], obj: Any) -> Any:
@@ -320,12 +321,12 @@ class Applications:
 
         async def workload(one: WorkloadObjects) -> None:
             controller = await create(one.kind, one.controller)
-            await self.workloads.complete(one, controller, create)
+            await complete(one, controller, create)
 
         try:
             await self._all(create(CONFIG_MAP, one) for one in plan.config_maps)
             await self._all(workload(one) for one in plan.workloads)
-            return await self.objects.change(APPLICATION, found.metadata.name, manifests.finished)
+            return await self.objects.change(APPLICATION, found.metadata.name, marks.finished)
         except EcnsError as error:
             try:
                 await self._remove(plan, found)
@@ -485,7 +486,7 @@ class Applications:
 
     async def _leave(self, kind: Kind[Any], one: Resource, name: str) -> None:
         with contextlib.suppress(NotFoundError):
-            await self.objects.change(kind, one.metadata.name, lambda whole: manifests.leave(whole, name))
+            await self.objects.change(kind, one.metadata.name, lambda whole: marks.detach(whole, name))
 
     async def _gone(self, kind: Kind[Any], one: Resource, *, orphan: bool = False) -> None:
         with contextlib.suppress(NotFoundError):

@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from ecns.api.common import names
+from ecns.api.common.patching import MISSING, Operations, Path, find, merge, operations
 from ecns.api.workloads.kept import ANNOTATIONS, kept, typed
-from ecns.api.workloads.manifests import controllers, names, scheduling
+from ecns.api.workloads.manifests import controllers, scheduling
 from ecns.api.workloads.manifests.status import is_stopped
-from ecns.api.workloads.patching import MISSING, Operations, Path, find, merge, operations
 from ecns.api.workloads.plans import Plan, plan_access, plan_scale_strategy
 from ecns.api.workloads.types import (
     AccessMode,
@@ -29,9 +30,7 @@ from ecns.errors import BadRequestError, ConflictError
 
 __all__ = [
     "Plan",
-    "attach",
     "containers",
-    "detach",
     "labels",
     "network",
     "plan_access",
@@ -215,24 +214,6 @@ def rollback(whole: JsonObject, kind: str, revision: JsonObject) -> Operations:
     template["spec"] = {**rest, "nodeSelector": selector} if selector else rest
     same = template == find(whole, TEMPLATE)
     return [] if same else operations(whole, {TEMPLATE: template})
-
-
-def attach(whole: JsonObject, application: str) -> Operations:
-    """Make a workload a member of an application.
-
-    Raises:
-        ConflictError: it is a member of another one.
-    """
-    place = (*LABELS, names.PART_OF)
-    if (other := find(whole, place)) not in {MISSING, application}:
-        raise ConflictError(f"{find(whole, ('metadata', 'name'))!r} belongs to application {other!r}")
-    return operations(whole, {place: application})
-
-
-def detach(whole: JsonObject, application: str) -> Operations:
-    """Let a workload leave an application; nothing to do when it is no member."""
-    place = (*LABELS, names.PART_OF)
-    return operations(whole, {place: MISSING}) if find(whole, place) == application else []
 
 
 def sent_access_modes(whole: JsonObject, kind: str, modes: Sequence[AccessMode]) -> Operations:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from ecns.api.common import names
 from ecns.api.workloads.manifests import access as services
-from ecns.api.workloads.manifests import images, names, volumes
+from ecns.api.workloads.manifests import images, volumes
 from ecns.api.workloads.manifests.containers import MAX_PORT
 from ecns.api.workloads.manifests.controllers import log_place
 from ecns.api.workloads.manifests.scheduling import values, words

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from ecns.api.workloads.manifests import controllers, names
-from ecns.api.workloads.patching import MISSING, Path
+from ecns.api.common import names
+from ecns.api.common.patching import MISSING, Path
+from ecns.api.workloads.manifests import controllers
 from ecns.api.workloads.types import Workload
 from ecns.backends.kubernetes.kinds.apps import Controller
 from ecns.backends.kubernetes.kinds.meta import JsonObject

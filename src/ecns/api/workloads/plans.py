@@ -13,9 +13,10 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ecns.api.common import marks, names
+from ecns.api.common.patching import MISSING, Operations, Path, find, merge, operations
 from ecns.api.workloads.kept import typed
-from ecns.api.workloads.manifests import access, controllers, names, scheduling
-from ecns.api.workloads.patching import MISSING, Operations, Path, find, merge, operations
+from ecns.api.workloads.manifests import access, controllers, scheduling
 from ecns.api.workloads.types import AccessMode, ScaleStrategy
 from ecns.backends.kubernetes.kinds.apps import Controller
 from ecns.backends.kubernetes.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER, HorizontalPodAutoscaler
@@ -130,7 +131,7 @@ def plan_scale_strategy(
 
 def _own(plan: Plan, controller: Controller, kind: str, namespace: str) -> None:
     """What is made goes with the controller."""
-    owner = controllers.owner_reference(controller, controllers.KINDS[kind])
+    owner = marks.owner_reference(controller, controllers.KINDS[kind])
     for _, one in plan.create:
         one.metadata.namespace = namespace
         one.metadata.owner_references = [owner]

@@ -1,22 +1,17 @@
-"""What the operations of chapter 1.21 do.
-
-Creating is all or nothing: what belongs to a workload is tried by Kubernetes first (`dryRun=All`), then all
-is made, and what was made is removed again when one fails (design, "The write path").
-"""
+"""What the operations of chapter 1.21 do."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from weakref import WeakKeyDictionary
 
-import msgspec
-
+from ecns.api.common import marks
 from ecns.api.common.applications import find_application
 from ecns.api.common.lists import ListQuery, Page, Selection, kept_page, merged, select
+from ecns.api.common.making import Making
 from ecns.api.common.objects import Objects, Operations
 from ecns.api.common.waiting import all_of
 from ecns.api.workloads import aspects, checks, manifests
@@ -29,7 +24,6 @@ from ecns.api.workloads.types import (
 from ecns.backends.kubernetes import indexes
 from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.client import Propagation
-from ecns.backends.kubernetes.clusters import Cluster
 from ecns.backends.kubernetes.kinds.apps import (
     CONTROLLER_REVISION,
     DAEMON_SET,
@@ -48,16 +42,8 @@ from ecns.backends.kubernetes.kinds.pods import POD_ROW
 from ecns.errors import (
     BadRequestError,
     ConflictError,
-    EcnsError,
     NotFoundError,
-    TooManyRequestsError,
-    UpstreamError,
 )
-
-GOING_SECONDS = 5.0
-"""So long is waited for what Kubernetes removes with its owner."""
-_making: WeakKeyDictionary[Cluster, set[str]] = WeakKeyDictionary()
-"""Namespaces and names of the workloads that this process makes just now."""
 
 KINDS: dict[str, Kind[Any]] = {kind.kind: kind for kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)}
 
@@ -179,7 +165,7 @@ class Workloads:
             cache = await self.objects.cache(REPLICA_SET)
             return list(cache.index(indexes.OWNER, uid))
         listed = await self.objects.client.list(CONTROLLER_REVISION, self.objects.namespace)
-        return [one for one in listed.items if _owned_by(one, uid)]
+        return [one for one in listed.items if marks.owned_by(one, uid)]
 
     # Creating
 
@@ -202,111 +188,7 @@ class Workloads:
         planned = await self.plan(workload, product_type, at=at)
         if name := workload.application_name:
             await self._in_application(name, at=f"{at}.application_name")
-        if self.objects.dry_run:
-            controller = await self.objects.create(planned.kind, planned.controller)
-            await self.complete(planned, controller, self.objects.create)
-            return await self.shown(controller)
-        manifests.mark(planned, workload, key)
-        under_way = _making.setdefault(self.objects.place.cluster, set())
-        name = f"{self.objects.namespace}/{workload.workload_base.name}"
-        if name in under_way:
-            raise ConflictError(f"workload {workload.workload_base.name!r} is just being made")
-        place, request = self.objects.place, manifests.request(planned.controller)
-        under_way.add(name)
-        try:
-            shown = await self.shown(await self._make(planned, keyed=bool(key)))
-            await place.places.doubted(place, request)
-        except (UpstreamError, TooManyRequestsError):
-            await place.places.doubt(place, request)
-            raise
-        finally:
-            under_way.discard(name)
-        return shown
-
-    async def _make(self, planned: manifests.WorkloadObjects, *, keyed: bool) -> Controller:
-        try:
-            # The controller need not be tried: it is made first, and when that fails nothing is there.
-            trial = self.objects.trying()
-            await all_of(*(trial.create(kind, dependant) for kind, dependant in planned.dependants))
-            controller: Controller = await self.objects.create(planned.kind, planned.controller)
-        except ConflictError:
-            if (begun := await self._begun(planned, keyed=keyed)) is None:
-                raise
-            return await self._finish(planned, begun)
-        if not planned.dependants:
-            return controller
-        try:
-            return await self._finish(planned, controller)
-        except EcnsError as error:
-            try:
-                await self._remove(planned, controller)
-            except EcnsError:
-                error.message += (
-                    "; what was made before could not be removed again:"
-                    " send the same request again to complete it, or delete the workload"
-                )
-            raise
-
-    async def _begun(self, planned: manifests.WorkloadObjects, *, keyed: bool) -> Controller | None:
-        """The workload that a request like this one, or this very one, has made before, perhaps in part."""
-        place, request = self.objects.place, manifests.request(planned.controller)
-        with contextlib.suppress(NotFoundError):
-            name = planned.controller.metadata.name
-            found: Controller = await self.objects.client.get(planned.kind, name, self.objects.namespace)
-            if found.metadata.deletion_timestamp is not None:
-                return None
-            if creating := manifests.creating(found):
-                return found if creating == manifests.creating(planned.controller) else None
-            if manifests.request(found) != request:
-                return None
-            if keyed or await self.objects.places.doubted(place, request):
-                return found
-        return None
-
-    async def _finish(self, planned: manifests.WorkloadObjects, controller: Controller) -> Controller:
-        """Make what a workload is without, whose controller is there, and say that it is whole."""
-        if not manifests.creating(controller):
-            return controller
-
-        async def create(kind: Kind[Any], obj: Any) -> Any:
-            try:
-                return await self.objects.create(kind, obj)
-            except ConflictError:
-                with contextlib.suppress(NotFoundError):
-                    there = await self.objects.client.get(kind, obj.metadata.name, self.objects.namespace)
-                    if _owned_by(there, controller.metadata.uid):
-                        return there
-                raise
-
-        await self.complete(planned, controller, create)
-        try:
-            whole = await self.objects.patch(
-                planned.kind, msgspec.to_builtins(controller), manifests.finished
-            )
-        except ConflictError:
-            name = controller.metadata.name
-            whole = await self.objects.client.get(planned.kind, name, self.objects.namespace)
-            if manifests.creating(whole):
-                raise
-        finished: Controller = whole
-        return finished
-
-    async def _remove(self, planned: manifests.WorkloadObjects, controller: Controller) -> None:
-        """Remove what was made of a workload, and wait until Kubernetes has: a repeat finds nothing then."""
-        uid = controller.metadata.uid
-        with contextlib.suppress(NotFoundError):
-            await self.objects.delete(planned.kind, controller.metadata.name, uid=uid)
-
-        async def gone(kind: Kind[Any], name: str) -> None:
-            with contextlib.suppress(NotFoundError):
-                while _owned_by(  # noqa: ASYNC110  Kubernetes is asked, nobody here could tell
-                    await self.objects.client.get(kind, name, self.objects.namespace), uid
-                ):
-                    await asyncio.sleep(GOING_SECONDS / 100)
-
-        with contextlib.suppress(TimeoutError, EcnsError):  # its owner is gone, it will follow
-            async with asyncio.timeout(GOING_SECONDS):
-                await all_of(*(gone(kind, one.metadata.name) for kind, one in planned.dependants))
+        return await Making(self.objects, "workload").make(planned, workload, self.shown, key=key)
 
     async def plan(self, workload: Workload, product_type: str, *, at: str) -> manifests.WorkloadObjects:
         """The objects that a workload is to be made of.
@@ -320,18 +202,6 @@ class Workloads:
         return manifests.objects(
             workload, namespace=self.objects.namespace, registry_domain=self.registry_domain
         )
-
-    async def complete(
-        self,
-        planned: manifests.WorkloadObjects,
-        controller: Controller,
-        create: Callable[[Kind[Any], Resource], Awaitable[Resource]],
-    ) -> None:
-        """Make what belongs to a workload whose controller is there, by means of `create`."""
-        owner = manifests.owner_reference(controller, planned.kind)
-        for _, dependant in planned.dependants:
-            dependant.metadata.owner_references = [owner]
-        await all_of(*(create(kind, dependant) for kind, dependant in planned.dependants))
 
     async def _in_application(self, name: str, *, at: str) -> None:
         if await find_application(self.objects, name) is None:
@@ -389,11 +259,11 @@ class Workloads:
         Raises:
             ConflictError: it is a member of another one.
         """
-        return await self.change(base.name, base.type, lambda whole, _: aspects.attach(whole, application))
+        return await self.change(base.name, base.type, lambda whole, _: marks.attach(whole, application))
 
     async def detach(self, base: WorkloadBase, application: str) -> Workload:
         """Let a workload leave an application; nothing to do when it is no member."""
-        return await self.change(base.name, base.type, lambda whole, _: aspects.detach(whole, application))
+        return await self.change(base.name, base.type, lambda whole, _: marks.detach(whole, application))
 
     async def delete(
         self, base: WorkloadBase, *, policy: Propagation | None, force: bool, with_services: bool
@@ -416,7 +286,11 @@ class Workloads:
         ]
         if not with_services:
             await all_of(
-                *(self._let_go(one, face.metadata.name, uid) for one, face in faces if _owned_by(face, uid))
+                *(
+                    self._let_go(one, face.metadata.name, uid)
+                    for one, face in faces
+                    if marks.owned_by(face, uid)
+                )
             )
         await self.objects.delete(kind, base.name, uid=uid, propagation=policy or "Background")
         removals = []
@@ -446,7 +320,3 @@ class Workloads:
     async def _gone(self, kind: Kind[Any], name: str, *, force: bool = False) -> None:
         with contextlib.suppress(NotFoundError):
             await self.objects.delete(kind, name, force=force)
-
-
-def _owned_by(obj: Resource, uid: str) -> bool:
-    return any(owner.uid == uid for owner in obj.metadata.owner_references or ())

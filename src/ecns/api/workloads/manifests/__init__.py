@@ -1,5 +1,6 @@
 """Between the reference's workloads and Kubernetes' objects; pure, and total in the direction of showing."""
 
+from ecns.api.common.names import PART_OF, STOPPED_REPLICAS, WORKLOAD
 from ecns.api.workloads.manifests.belonging import (
     MatchIndex,
     autoscaler_belongs,
@@ -11,11 +12,8 @@ from ecns.api.workloads.manifests.controllers import (
     Companions,
     WorkloadObjects,
     objects,
-    owner_reference,
     workload,
 )
-from ecns.api.workloads.manifests.making import creating, digest, finished, mark, request
-from ecns.api.workloads.manifests.names import PART_OF, STOPPED_REPLICAS, WORKLOAD
 from ecns.api.workloads.manifests.reasons import why_not_ready
 from ecns.api.workloads.manifests.status import (
     conditions,
@@ -41,19 +39,13 @@ __all__ = [
     "WorkloadObjects",
     "autoscaler_belongs",
     "conditions",
-    "creating",
     "current_revision",
-    "digest",
     "events",
-    "finished",
     "ingress_belongs",
     "is_complete",
     "is_stopped",
-    "mark",
     "objects",
-    "owner_reference",
     "pod_status",
-    "request",
     "revision_of",
     "revisions",
     "service_belongs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ecns.api.workloads.manifests import names
+from ecns.api.common import names
 from ecns.api.workloads.types import (
     Access,
     AccessMode,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from ecns.api.workloads.manifests import access, names
+from ecns.api.common import names
+from ecns.api.workloads.manifests import access
 from ecns.backends.kubernetes.kinds.apps import Controller
 from ecns.backends.kubernetes.kinds.autoscaling import HorizontalPodAutoscaler
 from ecns.backends.kubernetes.kinds.core import Service

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from ecns.api.workloads.manifests import access, containers, names, scheduling, sent, status, volumes
+from ecns.api.common import marks, names
+from ecns.api.workloads.manifests import access, containers, scheduling, sent, status, volumes
 from ecns.api.workloads.types import AccessMode, Container, Volume, VolumeMount, Workload, WorkloadBase
 from ecns.backends.kubernetes.kinds import apps
 from ecns.backends.kubernetes.kinds import pods as k
@@ -24,16 +25,13 @@ from ecns.backends.kubernetes.kinds.core import (
     PersistentVolumeClaim,
     Service,
 )
-from ecns.backends.kubernetes.kinds.meta import Kind, ObjectMeta, OwnerReference, Resource
+from ecns.backends.kubernetes.kinds.meta import Kind, ObjectMeta, Resource
 from ecns.backends.kubernetes.kinds.networking import INGRESS, Ingress
 
 KINDS: dict[str, Kind[Any]] = {
     kind.kind: kind for kind in (apps.DEPLOYMENT, apps.STATEFUL_SET, apps.DAEMON_SET)
 }
 """The three kinds of controllers by name."""
-
-
-INCOMPLETE = "It was not made completely: send the same request again to complete it, or delete it."
 
 
 class WorkloadObjects(Struct, kw_only=True):
@@ -74,16 +72,6 @@ class Companions(Struct, kw_only=True):
 def kind_of(controller: apps.Controller) -> str:
     """Deployment, StatefulSet or DaemonSet."""
     return type(controller).__name__
-
-
-def owner_reference(controller: Resource, kind: Kind[Any]) -> OwnerReference:
-    """The reference that makes an object go with `controller`, which has been made."""
-    return OwnerReference(
-        api_version=kind.api_version,
-        kind=kind.kind,
-        name=controller.metadata.name,
-        uid=controller.metadata.uid,
-    )
 
 
 def objects(workload: Workload, *, namespace: str, registry_domain: str) -> WorkloadObjects:
@@ -134,13 +122,12 @@ def workload(
     for container in shown.containers:
         container.container_statuses = status.container_state(container.name, around.pods)
     shown.pods_status = [status.pod_status(pod) for pod in around.pods]
-    begun = names.CREATING in (controller.metadata.labels or {})
     shown.workload_status = status.workload_status(
         controller,
         shown.containers,
         shown.access_mode or [],
         around.pods,
-        [*([INCOMPLETE] if begun else []), *around.reasons],
+        [*([marks.INCOMPLETE] if marks.creating(controller) else []), *around.reasons],
     )
     return shown
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import product
 
-from ecns.api.workloads.manifests.names import STOPPED_NODE
+from ecns.api.common.names import STOPPED_NODE
 from ecns.api.workloads.types import (
     HostAlias,
     Network,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from ecns.api.workloads.manifests.names import SENT
+from ecns.api.common.names import SENT
 
 FIELDS: Final = (
     "application_type",

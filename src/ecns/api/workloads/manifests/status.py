@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from ecns.api.workloads.manifests import images, names
+from ecns.api.common import names
+from ecns.api.workloads.manifests import images
 from ecns.api.workloads.types import (
     AccessMode,
     Condition,

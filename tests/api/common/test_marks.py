@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from ecns.api.common import marks
+from ecns.api.common.marks import INCOMPLETE
+from ecns.api.common.names import CREATING, REQUEST
 from ecns.api.workloads import aspects, manifests, types
-from ecns.api.workloads.manifests.controllers import INCOMPLETE
-from ecns.api.workloads.manifests.names import CREATING, REQUEST
 from tests.api.workloads.asking import workload
 
 PORT: dict[str, Any] = {"access_mode": [{"type": "ClusterIP", "access": [{"port": 80}]}]}
@@ -17,7 +18,7 @@ PORT: dict[str, Any] = {"access_mode": [{"type": "ClusterIP", "access": [{"port"
 def made(key: str = "", **more: Any) -> manifests.WorkloadObjects:
     sent = msgspec.convert(workload("w", **more), types.Workload)
     objects = manifests.objects(sent, namespace="here", registry_domain="registry.example")
-    manifests.mark(objects, sent, key)
+    marks.mark(objects.controller.metadata, sent, key, alone=not objects.dependants)
     return objects
 
 
@@ -29,31 +30,31 @@ def reasons(objects: manifests.WorkloadObjects) -> list[str]:
 
 def test_what_has_several_objects_is_incomplete_until_it_is_finished() -> None:
     objects = made(**PORT)
-    assert manifests.creating(objects.controller)
+    assert marks.creating(objects.controller)
     assert reasons(objects) == [INCOMPLETE]
     whole = msgspec.to_builtins(objects.controller)
-    test, remove = manifests.finished(whole)
+    test, remove = marks.finished(whole)
     assert (test["op"], remove["op"], remove["path"]) == (
         "test",
         "remove",
         "/metadata/labels/ecns.easystack.com~1creating",
     )
     del whole["metadata"]["labels"][CREATING]
-    assert manifests.finished(whole) == []
+    assert marks.finished(whole) == []
 
 
 def test_what_has_one_object_is_complete_at_once() -> None:
     objects = made()
-    assert not manifests.creating(objects.controller)
+    assert not marks.creating(objects.controller)
     assert reasons(objects) == []
 
 
 def test_a_request_is_told_from_another_one() -> None:
     first = made(**PORT).controller
-    assert manifests.request(first) == manifests.request(made(**PORT).controller)
-    assert manifests.creating(first) == manifests.creating(made("somebody key", **PORT).controller)
+    assert marks.request(first) == marks.request(made(**PORT).controller)
+    assert marks.creating(first) == marks.creating(made("somebody key", **PORT).controller)
     others = [made(), made("somebody key", **PORT), made("somebody other", **PORT), made(replicas=2, **PORT)]
-    assert len({manifests.request(one) for one in (first, *(other.controller for other in others))}) == 5
+    assert len({marks.request(one) for one in (first, *(other.controller for other in others))}) == 5
 
 
 def test_it_is_not_the_users_label_and_a_change_of_labels_keeps_it() -> None:
