@@ -16,8 +16,8 @@ from ecns.api.common import names
 from ecns.api.workloads.manifests import access as services
 from ecns.api.workloads.manifests import images, volumes
 from ecns.api.workloads.manifests.containers import MAX_PORT
-from ecns.api.workloads.manifests.controllers import log_place
 from ecns.api.workloads.manifests.scheduling import values, words
+from ecns.api.workloads.manifests.templates import log_place
 from ecns.api.workloads.types import (
     Access,
     AccessMode,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
-import msgspec
 from msgspec import Struct, field
 
 from ecns.api.common import marks, names
-from ecns.api.workloads.manifests import access, containers, scheduling, sent, status, volumes
-from ecns.api.workloads.types import AccessMode, Container, Volume, VolumeMount, Workload, WorkloadBase
+from ecns.api.workloads.manifests import access, scheduling, sent, status, templates, volumes
+from ecns.api.workloads.types import AccessMode, Volume, Workload, WorkloadBase
 from ecns.backends.kubernetes.kinds import apps
 from ecns.backends.kubernetes.kinds import pods as k
 from ecns.backends.kubernetes.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER, HorizontalPodAutoscaler
@@ -20,7 +17,6 @@ from ecns.backends.kubernetes.kinds.core import (
     PERSISTENT_VOLUME_CLAIM,
     SERVICE,
     LabelSelector,
-    LocalObjectReference,
     Node,
     PersistentVolumeClaim,
     Service,
@@ -97,14 +93,7 @@ def kept_annotations(workload: Workload, registry_domain: str) -> dict[str, str]
 
 
 def _kept(workload: Workload, made: WorkloadObjects, registry_domain: str) -> dict[str, str]:
-    seen = msgspec.to_builtins(_shown(made.controller, _around(made), registry_domain))
-    wanted = msgspec.to_builtins(workload)
-    kept: dict[str, str] = {}
-    for name in sent.FIELDS:
-        missing = sent.difference(seen[name], wanted[name], name)
-        if missing is not sent.SAME and (text := sent.dump(missing)):
-            kept[sent.annotation(name)] = text
-    return kept
+    return sent.kept(_shown(made.controller, _around(made), registry_domain), workload)
 
 
 def workload(
@@ -140,48 +129,28 @@ def template(workload: Workload, registry_domain: str, *, ports: bool = False) -
         registry_domain: where images of source `ecns` are.
         ports: name the ports that Services lead to on the first container, for people and tools.
     """
-    sent_volumes = workload.volumes or []
-    claimed = workload.workload_base.type == "StatefulSet"
-    mounts = volumes.own_mounts(sent_volumes, workload.containers)
-    pod = k.PodSpec(
-        volumes=[
-            found
-            for one in sent_volumes
-            if not (claimed and one.type == "StorageClass")
-            and (found := volumes.volume(one, workload.workload_base.name))
-        ]
-        or None,
-        runtime_class_name=workload.runtime_class_name or "",
-        host_pid=any(one.security and one.security.host_pid for one in workload.containers),
-        host_ipc=any(one.security and one.security.host_ipc for one in workload.containers),
+    labels = {**names.shown_labels(workload.labels), names.WORKLOAD: workload.workload_base.name}
+    made = templates.template(
+        workload.containers,
+        workload.volumes or [],
+        name=workload.workload_base.name,
+        registry_domain=registry_domain,
+        labels=labels,
+        runtime_class_name=workload.runtime_class_name,
+        claimed=workload.workload_base.type == "StatefulSet",
     )
-    made: dict[str, list[k.Container]] = {"worker": [], "init": []}
-    for one in workload.containers:
-        extra = mounts if one.type == "worker" else []
-        made[one.type].append(containers.container(one, registry_domain, extra))
-    pod.containers, pod.init_containers = made["worker"], made["init"] or None
-    secrets = dict.fromkeys(one.image.image_secret for one in workload.containers if one.image.image_secret)
-    pod.image_pull_secrets = [LocalObjectReference(name=name) for name in secrets] or None
+    pod = made.spec
     pod.node_selector, pod.affinity = scheduling.schedule(workload.scheduler_strategy)
     scheduling.network(workload.network, pod)
     if ports and pod.containers:
         pod.containers[0].ports = _ports(workload.access_mode or ())
-    labels = {**names.shown_labels(workload.labels), names.WORKLOAD: workload.workload_base.name}
-    return k.PodTemplateSpec(
-        metadata=k.TemplateMeta(labels=labels, annotations=_log_annotation(workload.containers, mounts)),
-        spec=pod,
-    )
+    return made
 
 
 def _objects(workload: Workload, *, namespace: str, registry_domain: str) -> WorkloadObjects:
     base, modes = workload.workload_base, workload.access_mode or []
     name, kind = base.name, KINDS[base.type]
     own = names.own_labels(name, workload.application_name)
-    claims = {
-        one.name: one.storage_class
-        for one in workload.volumes or ()
-        if one.type == "StorageClass" and one.storage_class
-    }
     selector = {names.WORKLOAD: name}
     called = access.service_names(name, modes)
     spec = apps.ControllerSpec(
@@ -200,9 +169,10 @@ def _objects(workload: Workload, *, namespace: str, registry_domain: str) -> Wor
         headless = [found for found, mode in zip(called, modes, strict=True) if mode.cluster_ip == "None"]
         spec.service_name = (headless or called or [name])[0]
         spec.volume_claim_templates = [
-            volumes.claim(claim, storage, None) for claim, storage in claims.items()
+            volumes.claim(one.name, one.storage_class, None)
+            for one in workload.volumes or ()
+            if one.type == "StorageClass" and one.storage_class
         ] or None
-        claims = {}
     controller = kind.type(
         api_version=kind.api_version,
         kind=kind.kind,
@@ -210,9 +180,8 @@ def _objects(workload: Workload, *, namespace: str, registry_domain: str) -> Wor
         spec=spec,
     )
     made = WorkloadObjects(kind=kind, controller=controller)
-    made.claims = [
-        volumes.claim(volumes.claim_name(name, one), storage, own) for one, storage in claims.items()
-    ]
+    if base.type != "StatefulSet":
+        made.claims = volumes.claims(workload.volumes or (), name, own)
     for at, (mode, service_name) in enumerate(zip(modes, called, strict=True)):
         order = at if len(modes) > 1 else None
         made.services.append(access.service(mode, service_name, own, selector, order))
@@ -240,7 +209,6 @@ def _shown(controller: apps.Controller, around: Companions, registry_domain: str
     kind, metadata, spec = kind_of(controller), controller.metadata, controller.spec
     pod, labels = spec.template.spec, metadata.labels or {}
     ours = names.WORKLOAD in (spec.selector.match_labels or {})
-    logs = _logs(spec.template)
     found = [volumes.shown(one, metadata.name, around.claims, ours=ours) for one in pod.volumes or ()]
     found += [
         Volume(name=one.metadata.name, type="StorageClass", storage_class=volumes.shown_storage(one))
@@ -258,13 +226,7 @@ def _shown(controller: apps.Controller, around: Companions, registry_domain: str
         labels=names.shown_labels(labels),
         access_mode=access.shown(around.services, around.ingresses, controller, around.nodes),
         runtime_class_name=pod.runtime_class_name or None,
-        containers=[
-            containers.shown(
-                one, init=init, pod=pod, registry_domain=registry_domain, logs=logs.get(one.name, [])
-            )
-            for init, several in ((False, pod.containers), (True, pod.init_containers or []))
-            for one in several
-        ],
+        containers=templates.shown_containers(spec.template, registry_domain),
         volumes=found,
         update_strategy=scheduling.shown_update_strategy(spec, kind),
         scale_strategy=scheduling.shown_scale_strategy(around.autoscaler),
@@ -277,20 +239,13 @@ def _remembered(
     shown: Workload, controller: apps.Controller, around: Companions, registry_domain: str
 ) -> Workload:
     """`shown` with what was sent beside it, as far as the objects still say the same."""
-    kept = sent.load(controller.metadata.annotations)
-    if not kept:
-        return shown
-    seen = msgspec.to_builtins(shown)
-    claimed = {**seen, **{name: sent.overlay(seen[name], part, name) for name, part in kept.items()}}
-    try:
-        candidate = msgspec.convert(claimed, Workload)
+
+    def again(candidate: Workload) -> Workload:
         made = _objects(candidate, namespace="", registry_domain=registry_domain)
         made.claims = [claim for claim in made.claims if claim.metadata.name in around.claims]
-        again = msgspec.to_builtins(_shown(made.controller, _around(made), registry_domain))
-        same = [name for name in kept if sent.difference(seen[name], again[name], name) is sent.SAME]
-        return msgspec.convert({**seen, **{name: claimed[name] for name in same}}, Workload)
-    except (msgspec.ValidationError, ValueError, KeyError):
-        return shown
+        return _shown(made.controller, _around(made), registry_domain)
+
+    return sent.recalled(shown, controller.metadata.annotations, again)
 
 
 def _ports(modes: Sequence[AccessMode]) -> list[k.ContainerPort] | None:
@@ -303,54 +258,3 @@ def _ports(modes: Sequence[AccessMode]) -> list[k.ContainerPort] | None:
     return [
         k.ContainerPort(container_port=port, protocol=protocol) for port, protocol in found if port
     ] or None
-
-
-# Log side-car
-
-
-def log_place(path: str, mounts: Sequence[VolumeMount]) -> tuple[str, str] | None:
-    """The volume and the path in it of an absolute path in a container; None if no mount holds it."""
-    held = [(mount, rest) for mount in mounts if (rest := _under(path, mount.mount_path)) is not None]
-    if not held:
-        return None
-    mount, rest = max(held, key=lambda pair: len(pair[0].mount_path))
-    return mount.volume_name, "/".join(part for part in ((mount.sub_path or "").strip("/"), rest) if part)
-
-
-def _under(path: str, directory: str) -> str | None:
-    """The path relative to a directory it is in."""
-    base = directory.rstrip("/") + "/"
-    return path[len(base) :] if path.startswith(base) and len(path) > len(base) else None
-
-
-def _log_annotation(several: Sequence[Container], own: Sequence[VolumeMount]) -> dict[str, str] | None:
-    configs: dict[str, dict[str, list[str]]] = {}
-    for one in several:
-        mounts = [*(one.volume_mounts or ()), *(own if one.type == "worker" else ())]
-        for path in one.logsidecar_injector or ():
-            if place := log_place(path, mounts):
-                configs.setdefault(one.name, {}).setdefault(place[0], []).append(place[1])
-    if not configs:
-        return None
-    return {names.LOG_SIDECAR: json.dumps({"containerLogConfigs": configs}, separators=(",", ":"))}
-
-
-def _logs(found: k.PodTemplateSpec) -> dict[str, list[str]]:
-    """The absolute paths that the log side-car follows, by container."""
-    text = (found.metadata.annotations or {}).get(names.LOG_SIDECAR)
-    several = {one.name: one for one in [*found.spec.containers, *(found.spec.init_containers or ())]}
-    shown: dict[str, list[str]] = {}
-    with suppress(ValueError, TypeError, AttributeError):
-        for name, places in json.loads(text or "{}").get("containerLogConfigs", {}).items():
-            for volume, paths in places.items():
-                shown.setdefault(name, [])
-                shown[name] += [_absolute(several.get(name), volume, path) for path in paths]
-    return shown
-
-
-def _absolute(container: k.Container | None, volume: str, path: str) -> str:
-    for mount in (container.volume_mounts if container else None) or ():
-        rest = path if not mount.sub_path else _under(path, mount.sub_path)
-        if mount.name == volume and rest is not None:
-            return f"{mount.mount_path.rstrip('/')}/{rest}"
-    return f"/{path}"

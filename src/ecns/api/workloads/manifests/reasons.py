@@ -33,22 +33,22 @@ def why_not_ready(
     for pod in pods:
         if not pod.metadata.deletion_timestamp:
             mine = [one for one in recent if one.involved_object.uid == pod.metadata.uid]
-            found += _of_pod(pod, mine)
-    return _told(found)
+            found += of_pod(pod, mine)
+    return told(found)
 
 
-def _told(found: Iterable[Reason]) -> list[str]:
+def told(found: Iterable[Reason]) -> list[str]:
     """Reasons that several pods share are told once."""
     pods: dict[tuple[int, str], list[str]] = {}
     for rank, words, pod in found:
         named = pods.setdefault((rank, words), [])
         if pod and pod not in named:
             named.append(pod)
-    told = []
+    sentences = []
     for (_, words), named in sorted(pods.items(), key=lambda item: item[0][0])[:LIMIT]:
         more = f" and {len(named) - 1} more" if len(named) > 1 else ""
-        told.append(f"{words} (pod {named[0]}{more})" if named else words)
-    return told
+        sentences.append(f"{words} (pod {named[0]}{more})" if named else words)
+    return sentences
 
 
 def _of_controller(controller: apps.Controller, events: Sequence[core.Event]) -> Iterator[Reason]:
@@ -70,7 +70,8 @@ def _of_controller(controller: apps.Controller, events: Sequence[core.Event]) ->
             yield 9, f"The update made no progress within its deadline: {one.message}", ""
 
 
-def _of_pod(pod: k.PodRow | k.Pod, events: Sequence[core.Event]) -> Iterator[Reason]:
+def of_pod(pod: k.PodRow | k.Pod, events: Sequence[core.Event]) -> Iterator[Reason]:
+    """Why a pod is not ready; `events` are its own, newest first."""
     name = pod.metadata.name
     for one in pod.status.conditions or ():
         if one.type == "PodScheduled" and one.status == "False":

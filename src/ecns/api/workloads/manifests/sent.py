@@ -10,9 +10,14 @@ the same as the objects; when someone changes them with another tool, the object
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from ecns.api.common.names import SENT
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 FIELDS: Final = (
     "application_type",
@@ -27,7 +32,7 @@ FIELDS: Final = (
     "scheduler_strategy",
     "network",
 )
-"""The fields of a workload that are kept."""
+"""The fields of a workload, or of what is like one, that are kept."""
 WHOLE: Final = frozenset({"update_strategy", "scheduler_strategy", "vm_access", "vm_network", "routers"})
 """Fields whose parts mean nothing apart from one another."""
 READ_ONLY: Final = frozenset(
@@ -108,7 +113,7 @@ def dump(kept: Any) -> str | None:
     return text if len(text.encode()) <= LIMIT else None
 
 
-def load(annotations: dict[str, str] | None) -> dict[str, Any]:
+def load(annotations: Mapping[str, str] | None) -> dict[str, Any]:
     """What is kept, by field; an annotation that someone broke is none."""
     found: dict[str, Any] = {}
     for field in FIELDS:
@@ -119,6 +124,44 @@ def load(annotations: dict[str, str] | None) -> dict[str, Any]:
             except ValueError:
                 continue
     return found
+
+
+def kept(shown: T, wanted: T) -> dict[str, str]:
+    """The annotations to keep, of a workload or a Job.
+
+    Args:
+        shown: as its objects alone would show it.
+        wanted: as it was sent.
+    """
+    seen, asked = msgspec.to_builtins(shown), msgspec.to_builtins(wanted)
+    found: dict[str, str] = {}
+    for name in FIELDS:
+        missing = difference(seen.get(name), asked.get(name), name)
+        if missing is not SAME and (text := dump(missing)):
+            found[annotation(name)] = text
+    return found
+
+
+def recalled(shown: T, annotations: Mapping[str, str] | None, again: Callable[[T], T]) -> T:
+    """`shown` with what was sent beside it, as far as the objects still say the same.
+
+    Args:
+        shown: as its objects alone show it.
+        annotations: of its object.
+        again: how the objects of what was sent would be shown.
+    """
+    remembered = load(annotations)
+    seen = msgspec.to_builtins(shown)
+    remembered = {name: part for name, part in remembered.items() if name in seen}
+    if not remembered:
+        return shown
+    claimed = {**seen, **{name: overlay(seen[name], part, name) for name, part in remembered.items()}}
+    try:
+        anew = msgspec.to_builtins(again(msgspec.convert(claimed, type(shown))))
+        same = [name for name in remembered if difference(seen[name], anew[name], name) is SAME]
+        return msgspec.convert({**seen, **{name: claimed[name] for name in same}}, type(shown))
+    except (msgspec.ValidationError, ValueError, KeyError):
+        return shown
 
 
 def _parallel(shown: list[Any], sent: list[Any]) -> bool:

@@ -47,6 +47,15 @@ def claim(name: str, sent: StorageClassVolume, labels: dict[str, str] | None) ->
     )
 
 
+def claims(several: Sequence[Volume], workload: str, labels: dict[str, str]) -> list[PersistentVolumeClaim]:
+    """The claims to make for the StorageClass volumes of a workload that has no templates of claims."""
+    return [
+        claim(claim_name(workload, one.name), one.storage_class, labels)
+        for one in several
+        if one.type == "StorageClass" and one.storage_class
+    ]
+
+
 def volume(sent: Volume, workload: str) -> k.Volume | None:
     """A volume of the pod template; None for one that ECNS has no word for."""
     found = k.Volume(name=sent.name)
