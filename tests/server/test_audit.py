@@ -59,6 +59,29 @@ def test_names_are_read_and_nothing_else(body: Any, names: list[str]) -> None:
     assert line(event(body=json.dumps(body).encode())).names == names
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"secret": {"name": "s", "opaque": {"name": "hunter2", "cluster_name": "hunter2"}}},
+        {"secret": {"opaque": {"name": "hunter2"}}},
+        {"secret": {"stringData": {"name": "hunter2", "cluster_name": "hunter2"}}},
+        {"opaque": {"name": "hunter2", "cluster_name": "hunter2"}},
+        {"secret": {"dockerconfigjson": {"name": "hunter2"}, "registries": [{"name": "hunter2"}]}},
+        {"secret": [[{"x": {"name": "hunter2"}}]]},
+    ],
+)
+def test_what_is_in_a_secret_is_no_name(body: Any) -> None:
+    made = line(event(operation="secret.create", cluster="", body=json.dumps(body).encode()))
+    assert "hunter2" not in json.dumps([made.names, made.cluster])
+
+
+def test_what_is_in_an_applications_configuration_is_no_name() -> None:
+    config = {"name": "inner", "cluster_name": "inner"}
+    body = {"name": "a", "configmaps": [{"name": "c", "config": config}, {"config": config}]}
+    made = line(event(operation="app.create", cluster="", body=json.dumps(body).encode()))
+    assert (made.names, made.cluster) == (["a"], "")
+
+
 def test_a_line_without_a_body_has_the_name_of_the_path() -> None:
     assert line(event(name="web", body=b"not json")).names == ["web"]
     created = line(event(cluster="", body=b'{"namespace": {"namespace_base": {"cluster_name": "x"}}}'))
@@ -77,6 +100,8 @@ def test_changes_are_wanted_and_reads_only_if_asked_for(tmp_path: Path) -> None:
     assert audit.wants("workload.create", "POST")
     assert audit.wants("pod.terminal", "GET")
     assert not audit.wants("workload.list", "GET")
+    assert audit.wants("secret.show", "GET")
+    assert not audit.wants("secret.list", "GET")
     assert not audit.wants("", "POST")
     assert Audit(None, reads=True).wants("workload.list", "GET")
 

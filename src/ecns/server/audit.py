@@ -32,7 +32,13 @@ BODY_BYTES = 256 * 1024
 BODIES = 64
 NAMES = 500
 CLOSE_SECONDS = 5.0
+SHOWING = frozenset({"secret.show"})
+"""Reads that are recorded always: they show what is secret."""
+CONTENTS = frozenset({"opaque", "binary", "tls", "dockerconfigjson", "registries", "config"})
+"""What stands under these keys of a body is stored for somebody, and names nothing."""
 _DEPTH = 4
+_SHALLOW = 2
+"""Of bodies with contents: what is there stands in the body's only object or list."""
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/:-]{0,251}[A-Za-z0-9])?")
 
 Result = Literal["done", "partly", "refused", "rejected", "failed", "abandoned"]
@@ -107,6 +113,8 @@ class Audit:
         """Whether a request of this operation is recorded."""
         if not operation:
             return False
+        if operation in SHOWING:
+            return True
         known = OPERATIONS.get(operation)
         return self.reads or method not in {"GET", "HEAD"} or (known is not None and known.right == "member")
 
@@ -188,8 +196,9 @@ def line(event: Event) -> Line:
             body = msgspec.json.decode(event.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             body = None
-        names += [name for name in _named(body, "name") if name not in names][:NAMES]
-        cluster = cluster or ", ".join(dict.fromkeys(_named(body, "cluster_name")))
+        depth = _SHALLOW if event.operation.startswith(("configmap.", "secret.")) else _DEPTH
+        names += [name for name in _named(body, "name", depth) if name not in names][:NAMES]
+        cluster = cluster or ", ".join(_named(body, "cluster_name", depth))
     return Line(
         time=datetime.fromtimestamp(event.finished, UTC).isoformat(timespec="milliseconds"),
         request_id=event.request_id,
@@ -223,9 +232,9 @@ def result(status: int) -> Result:
     return "done" if status < 400 else "rejected" if status < 500 else "failed"  # noqa: PLR2004  HTTP's classes
 
 
-def _named(body: Any, key: str) -> list[str]:
+def _named(body: Any, key: str, depth: int) -> list[str]:
     """The things that a body is about: `{"name"}`, `{"things": [{"name"}, {"thing_base": {"name"}}]}`."""
-    return list(dict.fromkeys(_walk(body, key, _DEPTH)))
+    return list(dict.fromkeys(_walk(body, key, depth)))
 
 
 def _walk(value: Any, key: str, depth: int) -> Iterator[str]:
@@ -239,5 +248,6 @@ def _walk(value: Any, key: str, depth: int) -> Iterator[str]:
                 yield found
             return
         base = {inner: one for inner, one in value.items() if inner.endswith("_base")}
-        for one in (base or value).values():
-            yield from _walk(one, key, depth - 1)
+        for inner, one in (base or value).items():
+            if inner not in CONTENTS:
+                yield from _walk(one, key, depth - 1)

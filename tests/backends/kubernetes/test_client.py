@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -449,3 +450,26 @@ async def test_conflicts(api: Api, client: Client) -> None:
         await client.patch(THING, "a", "default", Patch.merge({}))
     assert isinstance(caught.value, EcnsError)
     assert caught.value.details["reason"] == "Conflict"
+
+
+async def test_pages_of_what_may_be_large_grow_while_it_is_not(api: Api, client: Client) -> None:
+    small, large = thing("a", 1), {**thing("b", 2), "spec": {"x": "y" * 1_100_000}}
+    kind = msgspec.structs.replace(THING, page_size=50)
+    api.say(
+        listing(small, version=3, token="x"),
+        listing(small, version=3, token="x"),
+        listing(large, version=3, token="x"),
+        listing(small, version=3),
+    )
+    await client.list(kind)
+    assert [request.query["limit"] for request in api.requests] == ["50", "100", "200", "50"]
+    api.say(*(listing(small, version=3, token="x") for _ in range(5)), listing(small, version=3))
+    await client.list(kind)
+    assert [request.query["limit"] for request in api.requests[4:]] == [
+        "50",
+        "100",
+        "200",
+        "400",
+        "500",
+        "500",
+    ]

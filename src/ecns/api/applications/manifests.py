@@ -20,7 +20,8 @@ from ecns.api.workloads.types import ApplicationType, WorkloadStatus
 from ecns.backends.kubernetes.kinds.apps import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
 from ecns.backends.kubernetes.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
 from ecns.backends.kubernetes.kinds.batch import CRON_JOB, JOB
-from ecns.backends.kubernetes.kinds.core import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SECRET, SERVICE
+from ecns.backends.kubernetes.kinds.configuration import CONFIG_MAP, SECRET
+from ecns.backends.kubernetes.kinds.core import PERSISTENT_VOLUME_CLAIM, SERVICE
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION, Application
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind
 from ecns.backends.kubernetes.kinds.networking import INGRESS

@@ -35,7 +35,8 @@ from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.clusters import Cluster
 from ecns.backends.kubernetes.errors import NotServedError
 from ecns.backends.kubernetes.kinds.apps import Controller, StatefulSet
-from ecns.backends.kubernetes.kinds.core import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SERVICE
+from ecns.backends.kubernetes.kinds.configuration import CONFIG_MAP
+from ecns.backends.kubernetes.kinds.core import PERSISTENT_VOLUME_CLAIM, SERVICE
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION, Application
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
 from ecns.backends.kubernetes.kinds.networking import INGRESS

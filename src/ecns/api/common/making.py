@@ -18,7 +18,7 @@ from ecns.api.common import marks
 from ecns.api.common.objects import Objects
 from ecns.api.common.waiting import all_of
 from ecns.backends.kubernetes.clusters import Cluster
-from ecns.backends.kubernetes.kinds.meta import Kind, Resource
+from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
 from ecns.errors import ConflictError, EcnsError, NotFoundError, TooManyRequestsError, UpstreamError
 
 R_co = TypeVar("R_co", bound=Resource, covariant=True)
@@ -194,3 +194,44 @@ async def complete(planned: Bundle[R], controller: R, create: Create) -> None:
     for _, dependant in planned.dependants:
         dependant.metadata.owner_references = [owner]
     await all_of(*(create(kind, dependant) for kind, dependant in planned.dependants))
+
+
+async def make_one(objects: Objects, kind: Kind[R], obj: JsonObject, *, keyed: bool) -> R:
+    """Make an object that carries nothing of its request: a digest would tell of what is secret in it.
+
+    A repeat is answered instead of refused when what is there is what it would make.
+
+    Args:
+        objects: where.
+        kind: of what.
+        obj: with all fields.
+        keyed: the request came with an `Idempotency-Key`.
+
+    Raises:
+        BadRequestError: Kubernetes finds it wrong.
+        ConflictError: one of this name exists.
+    """
+    name = obj["metadata"]["name"]
+    place, request = objects.place, f"{kind.resource} {name}"
+    try:
+        made = await objects.create(kind, obj)
+    except ConflictError:
+        # Asked in any case: asking settles it.
+        if not (await place.places.doubted(place, request) or keyed) or objects.dry_run:
+            raise
+        with contextlib.suppress(NotFoundError):
+            if within(obj, there := await objects.whole(kind, name)):
+                return msgspec.convert(there, kind.type)
+        raise
+    except (UpstreamError, TooManyRequestsError):
+        if not objects.dry_run:
+            await place.places.doubt(place, request)
+        raise
+    return made
+
+
+def within(sent: Any, there: Any) -> bool:
+    """Whether all that was sent is there; what else is there was added by Kubernetes, or by others."""
+    if isinstance(sent, dict) and isinstance(there, dict):
+        return all(key in there and within(value, there[key]) for key, value in sent.items())
+    return bool(sent == there)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import yaml
 
+from ecns.api.common.names import LAST_APPLIED
 from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.client import Patch, Propagation
 from ecns.backends.kubernetes.indexes import INDEXES
@@ -30,7 +31,7 @@ class DryRun(msgspec.Struct):
     """The answer to a change with `dry_run=true`: what would be made, changed and deleted."""
 
     objects: list[JsonObject]
-    """Whole, as Kubernetes would make them."""
+    """Whole, as Kubernetes would make them; Secrets without their values."""
     diff: str
     """Unified, of the YAML of the objects that would change."""
     deleted: list[str]
@@ -100,13 +101,22 @@ class Objects:
             return [await self.cache(kind, fresh=fresh) for kind in kinds]  # nothing to wait for together
         return list(await asyncio.gather(*(self.cache(kind, fresh=fresh) for kind in kinds)))
 
-    async def whole(self, kind: Kind[Any], name: str) -> JsonObject:
+    async def whole(self, kind: Kind[Any], name: str, *, as_caller: bool = False) -> JsonObject:
         """An object with all of its fields, as the cluster has it now.
+
+        Args:
+            kind: of which kind.
+            name: which.
+            as_caller: by the caller's own rights, and in the cluster's audit log under their name.
 
         Raises:
             NotFoundError: it is not there.
+            ForbiddenError: the cluster does not let the caller read it.
         """
-        return await self.client.get(kind.whole, name, self.namespace)
+        if not as_caller:
+            return await self.client.get(kind.whole, name, self.namespace)
+        await self.places.writing(self.place)
+        return await self.client.get(kind.whole, name, self.namespace, actor=self.place.actor)
 
     async def create(self, kind: Kind[R], obj: R | JsonObject) -> R:
         """Make an object, given in its kind's Struct or with all fields.
@@ -120,7 +130,7 @@ class Objects:
             whole = await self.client.create(
                 kind.whole, msgspec.to_builtins(obj), self.namespace, dry_run=True, actor=self.place.actor
             )
-            self._made.append(whole)
+            self._made.append(_concealed(whole))
             return msgspec.convert(whole, kind.type)
         made = await self.client.create(kind, obj, self.namespace, actor=self.place.actor)
         await self._wrote(kind, made)
@@ -161,7 +171,7 @@ class Objects:
             raise
         typed = msgspec.convert(changed, kind.type)
         if self.dry_run:
-            self._changed.append((whole, changed))
+            self._changed.append((_concealed(whole, changed), _concealed(changed, whole, when="after")))
         else:
             await self._wrote(kind, typed)
         return typed
@@ -211,6 +221,28 @@ class Objects:
 
     def _cache(self, kind: Kind[R]) -> Cache[R]:
         return self.place.cluster.cache(kind, **INDEXES.get(kind, {}))
+
+
+def _concealed(whole: JsonObject, other: JsonObject | None = None, *, when: str = "before") -> JsonObject:
+    """An object to be shown of which somebody may not see everything: a Secret's values are hidden.
+
+    Args:
+        whole: the object.
+        other: another state of it; values that differ are hidden so that it can be seen, as kubectl does it.
+        when: a word for this state.
+    """
+    if whole.get("kind") != "Secret":
+        return whole
+    metadata = dict(whole["metadata"])
+    if annotations := metadata.get("annotations"):
+        metadata["annotations"] = {
+            key: "***" if key == LAST_APPLIED else value for key, value in annotations.items()
+        }
+    data, others = whole.get("data") or {}, (other or {}).get("data") or {}
+    hidden = {
+        key: "***" if others.get(key, value) == value else f"*** ({when})" for key, value in data.items()
+    }
+    return {**whole, "metadata": metadata, **({"data": hidden} if data else {})}
 
 
 def _diff(old: JsonObject, new: JsonObject) -> str:

@@ -7,7 +7,7 @@ path"). For lists whose rows show one object each; what is made of several has i
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -16,7 +16,7 @@ from litestar import Request, Response
 from ecns.api.common.feeds import Filter, Item, feed, watch
 from ecns.api.common.lists import ListQuery, Page, kept_page, select
 from ecns.api.common.objects import Objects
-from ecns.api.common.selectors import Test
+from ecns.api.common.selectors import Test, app_selector
 from ecns.api.common.streams import Stream, encode
 from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.clusters import Cluster
@@ -53,7 +53,7 @@ class Rows(Generic[R]):
         self._kept: WeakKeyDictionary[Cluster, OrderedDict[str, tuple[str, bytes]]] = WeakKeyDictionary()
 
     async def page(
-        self, objects: Objects, query: ListQuery, *, word: str | None = None, labels: Sequence[Test] = ()
+        self, objects: Objects, query: ListQuery, *, word: str | None = None, application: str = ""
     ) -> Page:
         """A page of a namespace.
 
@@ -61,16 +61,17 @@ class Rows(Generic[R]):
             objects: where.
             query: what was asked for.
             word: only items of this kind.
-            labels: tests that an item's labels must pass, beside the query's. The query's `key` does not
-                know them: pages that are asked for with some are not kept.
+            application: only what this `app_selector` selects.
 
         Raises:
-            BadRequestError: `sort_by` is unknown.
+            BadRequestError: `sort_by` is unknown, or `app_selector` cannot be.
             UpstreamError: the cluster does not answer.
         """
+        filters: list[Callable[[R], bool]] = []
+        if (selected := app_selector(application)) is not None:
+            filters.append(_labelled(selected))
         cache = await objects.cache(self.kind, fresh=query.fresh)
         cluster, namespace = objects.place.cluster, objects.namespace
-        filters: list[Callable[[R], bool]] = [_labelled(test) for test in labels]
         if word is not None:
             filters.append(lambda one: self._word(one) == word)
 
@@ -85,9 +86,7 @@ class Rows(Generic[R]):
             rows = [self._encoded(cluster, one) for one in selection.items]
             return Page(b",".join(rows), selection.total)
 
-        if labels:
-            return make()
-        key = (self.kind.resource, namespace, word, query.key)
+        key = (self.kind.resource, namespace, word, application, query.key)
         return kept_page(cluster, key, cache.generation(namespace), make)
 
     async def watch(
@@ -97,21 +96,22 @@ class Rows(Generic[R]):
         query: ListQuery,
         *,
         word: str | None = None,
-        labels: Sequence[Test] = (),
+        application: str = "",
     ) -> Response[Any]:
         """The list's rows as they are added, changed and removed; see `page`.
 
         Raises:
+            BadRequestError: `app_selector` cannot be.
             TooManyRequestsError: the caller listens to too many streams.
             UpstreamError: the cluster does not answer.
         """
+        tests = [test for test in (app_selector(application), query.labels) if test is not None]
         stream = Stream.of(request, objects.place)
         cache = await objects.cache(self.kind)
         last_id = request.headers.get("last-event-id", "")
         followed = await feed(
             objects.place, self.kind.resource, lambda: _Source(self, objects, cache), last_id
         )
-        tests = [*labels, *([query.labels] if query.labels else [])]
         wanted = Filter(name=query.name, kind=word, tests=tuple(_labelled(test) for test in tests))
         return stream.answer(watch(followed, wanted, last_id))
 

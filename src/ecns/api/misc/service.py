@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ecns.backends.kubernetes.errors import NotServedError
-from ecns.backends.kubernetes.kinds import apps, batch, core, extensions, networking
+from ecns.backends.kubernetes.kinds import apps, batch, configuration, core, extensions, networking
 from ecns.backends.kubernetes.kinds.meta import Kind
 from ecns.errors import BadRequestError, NotFoundError, NotSupportedError
 
@@ -25,8 +25,8 @@ _KINDS: dict[str, Kind[Any]] = {
     "Job": batch.JOB,
     "Cronjob": batch.CRON_JOB,
     "PVC": core.PERSISTENT_VOLUME_CLAIM,
-    "Configmap": core.CONFIG_MAP,
-    "Secret": core.SECRET,
+    "Configmap": configuration.CONFIG_MAP,
+    "Secret": configuration.SECRET,
     "Service": core.SERVICE,
     "Ingress": networking.INGRESS,
 }

@@ -88,7 +88,7 @@ class Cache(Generic[R]):
         kind: what; its Struct says which fields are kept.
         indexes: by name, what objects are found by.
         timing: how it waits.
-        page_size: objects a request when listing.
+        page_size: objects a request when listing; None: as the kind has it.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Cache(Generic[R]):
         *,
         indexes: Mapping[str, Indexer[R]] | None = None,
         timing: Timing | None = None,
-        page_size: int = 500,
+        page_size: int | None = None,
     ) -> None:
         self.kind = kind
         self.resource_version = 0
@@ -445,7 +445,7 @@ class Cache(Generic[R]):
             "listed", cluster=self._client.name, kind=self.kind.plural, objects=len(items), again=again
         )
 
-    async def _list(self, page_size: int) -> tuple[list[R], int]:
+    async def _list(self, page_size: int | None) -> tuple[list[R], int]:
         items: list[R] = []
         version = 0
         async for page in self._client.pages(self.kind, page_size=page_size, background=True):

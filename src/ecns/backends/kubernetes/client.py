@@ -23,6 +23,8 @@ _log = structlog.get_logger(__name__)
 
 FIELD_MANAGER = "ecns"
 PAGE_SIZE = 500
+LIGHT = 1024 * 1024
+"""Bytes of a page after which the next may be twice as long, up to `PAGE_SIZE` objects."""
 
 T = TypeVar("T")
 Propagation = Literal["Foreground", "Background", "Orphan"]
@@ -105,7 +107,7 @@ class Client(Transport):
         *,
         labels: str = "",
         fields: str = "",
-        page_size: int = PAGE_SIZE,
+        page_size: int | None = None,
         actor: Actor | None = None,
     ) -> Listing[T]:
         """Read a collection, of all namespaces when `namespace` is empty; what makes no sense is left out.
@@ -115,7 +117,7 @@ class Client(Transport):
             namespace: only there.
             labels: a label selector.
             fields: a field selector.
-            page_size: objects a request.
+            page_size: objects a request; None: as the kind has it, more while they are small.
             actor: as whom.
         """
         for size in (page_size, 0):
@@ -127,7 +129,7 @@ class Client(Transport):
                     items += page.items
                     version = page.resource_version
             except ExpiredError:
-                if not size:
+                if size == 0:
                     raise
                 continue  # the pages took longer than the server remembers: all in one
             return Listing(items, version)
@@ -140,7 +142,7 @@ class Client(Transport):
         *,
         labels: str = "",
         fields: str = "",
-        page_size: int = PAGE_SIZE,
+        page_size: int | None = None,
         actor: Actor | None = None,
         background: bool = False,
     ) -> AsyncIterator[Listing[T]]:
@@ -153,9 +155,10 @@ class Client(Transport):
         selectors = [
             (key, value) for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value
         ]
-        limit = [("limit", str(page_size))] if page_size else []
+        size = kind.page_size if page_size is None else page_size
         token = ""
         while True:
+            limit = [("limit", str(size))] if size else []
             query = [*selectors, *limit, *([("continue", token)] if token else [])]
             body = await self.request("GET", path, query=query, actor=actor, background=background)
             page = self._page(kind, body)
@@ -163,6 +166,8 @@ class Client(Transport):
             token = page.metadata.continue_
             if not token:
                 return
+            if page_size is None:
+                size = min(2 * size, PAGE_SIZE) if len(body) < LIGHT else kind.page_size
 
     async def create(
         self,

@@ -13,15 +13,14 @@ from ecns.backends.kubernetes.kinds.apps import (
 )
 from ecns.backends.kubernetes.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
 from ecns.backends.kubernetes.kinds.batch import CRON_JOB, JOB
+from ecns.backends.kubernetes.kinds.configuration import CONFIG_MAP, SECRET
 from ecns.backends.kubernetes.kinds.core import (
-    CONFIG_MAP,
     EVENT,
     NAMESPACE,
     NODE,
     PERSISTENT_VOLUME,
     PERSISTENT_VOLUME_CLAIM,
     RESOURCE_QUOTA,
-    SECRET,
     SERVICE,
 )
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION, CUSTOM_RESOURCE_DEFINITION

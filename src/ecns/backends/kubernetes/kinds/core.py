@@ -1,4 +1,4 @@
-"""The core group without pods: services, configuration, storage, events, namespaces, nodes, quotas.
+"""The core group without pods and configuration: services, storage, events, namespaces, nodes, quotas.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/ (service, config-and-storage and cluster
 resources; common definitions).
@@ -104,17 +104,7 @@ class Service(Resource):
     status: ServiceStatus = ServiceStatus()
 
 
-# Configuration and storage
-
-
-class ConfigMap(Resource):
-    """A ConfigMap without its data, which is never cached."""
-
-
-class Secret(Resource):
-    """A Secret without its data, which is never cached."""
-
-    type: str = ""
+# Storage
 
 
 class VolumeResources(Part):
@@ -303,8 +293,6 @@ class ResourceQuota(Resource):
 
 
 SERVICE = Kind("", "v1", "services", "Service", Service)
-CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap", ConfigMap)
-SECRET = Kind("", "v1", "secrets", "Secret", Secret)
 PERSISTENT_VOLUME_CLAIM = Kind(
     "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", PersistentVolumeClaim
 )

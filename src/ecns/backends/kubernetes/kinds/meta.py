@@ -76,6 +76,8 @@ class Kind(msgspec.Struct, Generic[T], frozen=True):
     kind: str
     type: type[T]  # noqa: A003  what a Struct's field of this meaning is called everywhere
     namespaced: bool = True
+    page_size: int = 500
+    """Objects of the first request when listing; fewer of a kind whose objects may be large."""
 
     @property
     def api_version(self) -> str:
@@ -90,7 +92,7 @@ class Kind(msgspec.Struct, Generic[T], frozen=True):
     @property
     def whole(self) -> Kind[JsonObject]:
         """The same kind with all fields, as a JSON object."""
-        return Kind(self.group, self.version, self.plural, self.kind, dict, self.namespaced)
+        return Kind(self.group, self.version, self.plural, self.kind, dict, self.namespaced, self.page_size)
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """The URL path of the collection, the object or its subresource."""
