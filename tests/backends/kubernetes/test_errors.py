@@ -106,6 +106,21 @@ def test_messages_are_capped_and_hold_no_secrets() -> None:
     assert "\x1b" not in refusal(400, "\x1b[31mred").message
 
 
+def test_what_another_service_has_is_a_conflict() -> None:
+    port = {
+        "field": "spec.ports[0].nodePort",
+        "message": "Invalid value: 30123: provided port is already allocated",
+    }
+    address = {
+        "field": "spec.clusterIPs",
+        "message": "failed to allocate IP 10.96.7.7: provided IP is already allocated",
+    }
+    other = {"field": "spec.ports[1].port", "message": "Invalid value: 0: must be between 1 and 65535"}
+    assert type(refusal(422, "taken", causes=[port])) is ConflictError
+    assert type(refusal(422, "taken", causes=[port, address])) is ConflictError
+    assert type(refusal(422, "taken and wrong", causes=[port, other])) is BadRequestError
+
+
 def test_waiting_times() -> None:
     error = status_error("east", 429, b"{}", {"Retry-After": "7"})
     assert isinstance(error, TooManyRequestsError)

@@ -41,6 +41,8 @@ _RIGHTS = re.compile(
 """A refusal for want of rights; other 403s (quota, admission) are about what was sent."""
 _QUOTED_BODY = re.compile(r", error found in #\d+ byte of .*", re.DOTALL)
 _SECRET_VALUE = re.compile(r'Invalid value: (?:"(?:[^"\\]|\\.)*"|\S+)')
+_TAKEN = re.compile(r"provided (?:port|IP) is already allocated")
+"""A node port or cluster IP that another Service has: wrong today, not as such."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]+")
 
 
@@ -126,6 +128,8 @@ def status_error(  # noqa: C901, PLR0911, PLR0912  one row for each status
     said = f"{where}: {message}"
     wait = _retry_after(headers, about)
     match code:
+        case 422 if causes and all(_TAKEN.search(cause.message) for cause in causes):
+            return ConflictError(said, details=details)
         case 400 | 422:
             field = next((cause.field for cause in causes if cause.field and cause.field != "<nil>"), "")
             return BadRequestError(said, field=field, details=details)

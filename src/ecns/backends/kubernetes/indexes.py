@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
+from ecns.backends.kubernetes.kinds.apps import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Controller
 from ecns.backends.kubernetes.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER, HorizontalPodAutoscaler
 from ecns.backends.kubernetes.kinds.core import SERVICE, Service
+from ecns.backends.kubernetes.kinds.discovery import ENDPOINT_SLICE, EndpointSlice
 from ecns.backends.kubernetes.kinds.meta import Kind
 from ecns.backends.kubernetes.kinds.networking import INGRESS, Ingress
 
@@ -17,8 +19,18 @@ OWNER = "owner"
 SELECTOR = "selector"
 """Services by (namespace, key, value) of one label that they select by: the least; without a selector, by the
 label that says which workload they were made for."""
+ALLOCATED = "allocated"
+"""Services by what only one in the cluster can have: each node port (a number), each cluster IP (a string)."""
 BACKEND = "backend"
 """Ingresses by (namespace, service)."""
+HOST = "host"
+"""Ingresses by the host of each rule; empty for all hosts."""
+TEMPLATE = "template"
+"""Controllers by (namespace, key, value) of each label of their pods."""
+OF_SERVICE = "service"
+"""EndpointSlices by (namespace, service)."""
+SERVICE_NAME = "kubernetes.io/service-name"
+"""Label of an EndpointSlice: its Service."""
 WORKLOAD_LABEL = "ecns.easystack.com/workload"
 """On all that goes with a workload that ECNS made: its name."""
 TARGET = "target"
@@ -30,6 +42,29 @@ def _selector(service: Service) -> Iterable[tuple[str, str, str]]:
         yield (service.metadata.namespace, *min(selector.items()))
     elif workload := (service.metadata.labels or {}).get(WORKLOAD_LABEL):
         yield (service.metadata.namespace, WORKLOAD_LABEL, workload)
+
+
+def _allocated(service: Service) -> Iterable[int | str]:
+    spec = service.spec
+    found: set[int | str] = {port.node_port for port in spec.ports or () if port.node_port}
+    if spec.health_check_node_port:
+        found.add(spec.health_check_node_port)
+    found |= {address for address in (spec.cluster_ip, *(spec.cluster_ips or ())) if address not in {"", "None"}}
+    return found
+
+
+def _template(controller: Controller) -> Iterable[tuple[str, str, str]]:
+    labels = controller.spec.template.metadata.labels or {}
+    return ((controller.metadata.namespace, key, value) for key, value in labels.items())
+
+
+def _of_service(found: EndpointSlice) -> Iterable[tuple[str, str]]:
+    if name := (found.metadata.labels or {}).get(SERVICE_NAME):
+        yield found.metadata.namespace, name
+
+
+def _hosts(ingress: Ingress) -> Iterable[str]:
+    return {rule.host for rule in ingress.spec.rules or ()}
 
 
 def _backends(ingress: Ingress) -> Iterable[tuple[str, str]]:
@@ -48,7 +83,11 @@ def _target(autoscaler: HorizontalPodAutoscaler) -> Iterable[tuple[str, str, str
 
 
 INDEXES: Mapping[Kind[Any], Mapping[str, Index]] = {
-    SERVICE: {SELECTOR: _selector},
-    INGRESS: {BACKEND: _backends},
+    SERVICE: {SELECTOR: _selector, ALLOCATED: _allocated},
+    INGRESS: {BACKEND: _backends, HOST: _hosts},
+    DEPLOYMENT: {TEMPLATE: _template},
+    STATEFUL_SET: {TEMPLATE: _template},
+    DAEMON_SET: {TEMPLATE: _template},
+    ENDPOINT_SLICE: {OF_SERVICE: _of_service},
     HORIZONTAL_POD_AUTOSCALER: {TARGET: _target},
 }

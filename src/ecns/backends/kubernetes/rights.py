@@ -30,7 +30,8 @@ _READS = {
     "apps": ("controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets"),
     "autoscaling": ("horizontalpodautoscalers",),
     "batch": ("cronjobs", "jobs"),
-    "networking.k8s.io": ("ingresses",),
+    "discovery.k8s.io": ("endpointslices",),
+    "networking.k8s.io": ("ingressclasses", "ingresses"),
     "storage.k8s.io": ("storageclasses",),
 }
 """By group, what is shown."""

@@ -63,6 +63,28 @@ def test_services_get_addresses_and_no_two_the_same(world: World) -> None:
     assert again["spec"]["clusterIP"] == plain["spec"]["clusterIP"]
 
 
+def test_a_node_port_is_one_services_whatever_the_protocol(world: World) -> None:
+    world.namespace("shop")
+
+    def create(name: str, *ports: dict[str, Any]) -> list[int]:
+        made = world.cluster.create(
+            "services", _service(name, type="NodePort", ports=list(ports)), namespace="shop"
+        )
+        return [port["nodePort"] for port in made["spec"]["ports"]]
+
+    dns = [{"name": kind.lower(), "port": 53, "protocol": kind} for kind in ("TCP", "UDP")]
+    both = create("dns", dns[0], {**dns[1], "nodePort": 30053})
+    assert both == [30053, 30053]
+    for taken in ({"port": 80, "protocol": "UDP", "nodePort": 30053}, {"port": 80, "nodePort": 30053}):
+        with pytest.raises(ApiError, match="30053: provided port is already allocated"):
+            create("other", taken)
+    apart = [{**dns[0], "nodePort": 30054}, {**dns[1], "port": 54, "nodePort": 30054}]
+    with pytest.raises(ApiError, match=r"ports\[1\].nodePort: Invalid value: 30054: provided port is already"):
+        create("apart", *apart)
+    world.cluster.delete("services", "dns", "shop")
+    assert create("other", {"port": 80, "nodePort": 30053}) == [30053]
+
+
 def test_endpoints_follow_pods(world: World) -> None:
     world.namespace("shop")
     world.cluster.create("services", _service("web"), namespace="shop")

@@ -23,9 +23,10 @@ from ecns.backends.kubernetes.kinds.core import (
     RESOURCE_QUOTA,
     SERVICE,
 )
+from ecns.backends.kubernetes.kinds.discovery import ENDPOINT_SLICE
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION, CUSTOM_RESOURCE_DEFINITION
 from ecns.backends.kubernetes.kinds.meta import Kind
-from ecns.backends.kubernetes.kinds.networking import INGRESS
+from ecns.backends.kubernetes.kinds.networking import INGRESS, INGRESS_CLASS
 from ecns.backends.kubernetes.kinds.pods import POD, POD_ROW
 from ecns.backends.kubernetes.kinds.rbac import ROLE_BINDING
 from ecns.backends.kubernetes.kinds.storage import STORAGE_CLASS
@@ -39,9 +40,11 @@ __all__ = [
     "CUSTOM_RESOURCE_DEFINITION",
     "DAEMON_SET",
     "DEPLOYMENT",
+    "ENDPOINT_SLICE",
     "EVENT",
     "HORIZONTAL_POD_AUTOSCALER",
     "INGRESS",
+    "INGRESS_CLASS",
     "JOB",
     "NAMESPACE",
     "NODE",
@@ -68,9 +71,11 @@ BY_NAME: dict[str, Kind[Any]] = {
         CUSTOM_RESOURCE_DEFINITION,
         DAEMON_SET,
         DEPLOYMENT,
+        ENDPOINT_SLICE,
         EVENT,
         HORIZONTAL_POD_AUTOSCALER,
         INGRESS,
+        INGRESS_CLASS,
         JOB,
         NAMESPACE,
         NODE,

@@ -72,10 +72,19 @@ class ServiceSpec(Part):
     selector: dict[str, str] | None = None
     ports: list[ServicePort] | None = None
     cluster_ip: str = field(default="", name="clusterIP")
+    cluster_ips: list[str] | None = field(default=None, name="clusterIPs")
     external_name: str = ""
     external_ips: list[str] | None = field(default=None, name="externalIPs")
     load_balancer_ip: str = field(default="", name="loadBalancerIP")
     session_affinity: str = ""
+    external_traffic_policy: str = ""
+    health_check_node_port: int = 0
+
+
+class PortStatus(Part):
+    """A port that a load balancer listens on."""
+
+    port: int = 0
 
 
 class LoadBalancerIngress(Part):
@@ -83,6 +92,7 @@ class LoadBalancerIngress(Part):
 
     ip: str = ""
     hostname: str = ""
+    ports: list[PortStatus] | None = None
 
 
 class LoadBalancerStatus(Part):

@@ -1,4 +1,4 @@
-"""Ingress.
+"""Ingress and IngressClass.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-v1/
 """
@@ -25,10 +25,19 @@ class ServiceBackend(Part):
     port: BackendPort = field(default_factory=BackendPort)
 
 
+class ResourceBackend(Part):
+    """An object of another kind than Service that answers requests, such as a storage bucket."""
+
+    api_group: str = ""
+    kind: str = ""
+    name: str = ""
+
+
 class IngressBackend(Part):
-    """Where requests go; other backends than Services are left alone."""
+    """Where requests go: one of the two."""
 
     service: ServiceBackend | None = None
+    resource: ResourceBackend | None = None
 
 
 class IngressPath(Part):
@@ -81,4 +90,19 @@ class Ingress(Resource):
     status: IngressStatus = IngressStatus()
 
 
+class IngressClassSpec(Part):
+    """Who serves the Ingresses of a class."""
+
+    controller: str = ""
+
+
+class IngressClass(Resource):
+    """A way in which Ingresses are served."""
+
+    spec: IngressClassSpec = field(default_factory=IngressClassSpec)
+
+
 INGRESS = Kind("networking.k8s.io", "v1", "ingresses", "Ingress", Ingress)
+INGRESS_CLASS = Kind(
+    "networking.k8s.io", "v1", "ingressclasses", "IngressClass", IngressClass, namespaced=False
+)

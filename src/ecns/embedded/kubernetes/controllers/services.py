@@ -1,6 +1,8 @@
 """Addresses of Services: cluster IPs from 10.96.0.0/16, node ports from 30000 to 32767.
 
-Source: https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
+A node port is one Service's, whatever the protocol; two of its ports may share it.
+Sources: https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/ ;
+pkg/registry/core/service/storage/alloc.go of Kubernetes.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from weakref import WeakKeyDictionary
 from ecns.embedded.kubernetes.errors import Cause, invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ecns.embedded.kubernetes.cluster import Cluster
     from ecns.embedded.kubernetes.errors import Object
 
@@ -27,7 +31,7 @@ class _Used:
 
     def __init__(self, cluster: Cluster) -> None:
         self.ips: dict[str, str] = {}
-        self.ports: dict[tuple[str, int], str] = {}
+        self.ports: dict[int, str] = {}
         for service in cluster.list("services"):
             self._add(service)
         cluster.observe("services", self._changed)
@@ -58,16 +62,10 @@ def _ips(service: Object) -> list[str]:
     return [ip for ip in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if ip not in {"", "None"}]
 
 
-def _ports(service: Object) -> list[tuple[str, int]]:
+def _ports(service: Object) -> set[int]:
     spec = service["spec"]
-    found = [
-        (port.get("protocol", "TCP"), port["nodePort"])
-        for port in spec.get("ports") or ()
-        if port.get("nodePort")
-    ]
-    if spec.get("healthCheckNodePort"):
-        found.append(("TCP", spec["healthCheckNodePort"]))
-    return found
+    found = {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
+    return found | ({spec["healthCheckNodePort"]} if spec.get("healthCheckNodePort") else set())
 
 
 def allocate(cluster: Cluster, new: Object, old: Object | None) -> None:
@@ -141,39 +139,53 @@ def _free_ip(used: _Used) -> str:
 
 
 def _allocate_ports(used: _Used, spec: Object, old: Object | None, uid: str, causes: list[Cause]) -> None:
-    if spec.get("type") == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False:
-        return
-    taken: dict[int, set[str]] = {}
-    kept: dict[tuple[object, ...], int] = {}
-    for port in (old or {"spec": {}})["spec"].get("ports") or ():
-        kept[port.get("name", ""), port["port"], port.get("protocol", "TCP")] = port.get("nodePort", 0)
-    for index, port in enumerate(spec.get("ports") or ()):
-        protocol, asked = port.get("protocol", "TCP"), port.get("nodePort", 0)
-        field = f"spec.ports[{index}].nodePort"
-        if not asked:
-            asked = kept.get((port.get("name", ""), port["port"], protocol), 0)
-        if not asked:
-            asked = _free_port(used, protocol, taken)
-        elif asked not in PORTS:
-            why = "provided port is not in the valid range. The range of valid ports is 30000-32767"
-            causes.append(Cause("FieldValueInvalid", f"Invalid value: {asked}: {why}", field))
-        elif used.ports.get((protocol, asked), uid) != uid or protocol in taken.get(asked, ()):
-            message = f"Invalid value: {asked}: provided port is already allocated"
-            causes.append(Cause("FieldValueInvalid", message, field))
-        taken.setdefault(asked, set()).add(protocol)
-        port["nodePort"] = asked
+    ports = spec.get("ports") or []
+    shared = spec.get("type") == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False
+    before = (old or {"spec": {}})["spec"]
+    kept = {
+        (port.get("name", ""), port["port"], port.get("protocol", "TCP")): port.get("nodePort", 0)
+        for port in before.get("ports") or ()
+    }
+    asked = {port["port"]: port["nodePort"] for port in reversed(ports) if port.get("nodePort")}
+    given: dict[int, int] = {}
+    for index, port in enumerate(ports):
+        wanted = port.get("nodePort", 0)
+        if not wanted and shared:
+            continue
+        if not wanted:
+            wanted = kept.get((port.get("name", ""), port["port"], port.get("protocol", "TCP")), 0)
+        if not wanted and old is None:
+            wanted = given.get(port["port"]) or asked.get(port["port"], 0)
+        wanted = wanted or _free_port(used, given.values())
+        if why := _refusal(used, wanted, uid, given, port["port"], new=old is None):
+            causes.append(
+                Cause("FieldValueInvalid", f"Invalid value: {wanted}: {why}", f"spec.ports[{index}].nodePort")
+            )
+        given.setdefault(port["port"], wanted)
+        port["nodePort"] = wanted
     if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
-        before = (old or {"spec": {}})["spec"].get("healthCheckNodePort", 0)
         spec["healthCheckNodePort"] = (
-            spec.get("healthCheckNodePort") or before or _free_port(used, "TCP", taken)
+            spec.get("healthCheckNodePort")
+            or before.get("healthCheckNodePort", 0)
+            or _free_port(used, given.values())
         )
 
 
-def _free_port(used: _Used, protocol: str, taken: dict[int, set[str]]) -> int:
+def _refusal(  # noqa: PLR0917  one call
+    used: _Used, wanted: int, uid: str, given: dict[int, int], port: int, *, new: bool
+) -> str:
+    """Why a Service cannot have a node port; of a new one, only ports of one number share theirs."""
+    if wanted not in PORTS:
+        return "provided port is not in the valid range. The range of valid ports is 30000-32767"
+    twice = new and given.get(port) != wanted and wanted in given.values()
+    return "provided port is already allocated" if twice or used.ports.get(wanted, uid) != uid else ""
+
+
+def _free_port(used: _Used, taken: Collection[int]) -> int:
     first = random.randrange(len(PORTS))  # noqa: S311  a port is no secret
     for step in range(len(PORTS)):
         port = PORTS[(first + step) % len(PORTS)]
-        if (protocol, port) not in used.ports and port not in taken:
+        if port not in used.ports and port not in taken:
             return port
     raise invalid(
         "Service", "", "", [Cause("InternalError", "failed to allocate a nodePort: range is full", "")]
