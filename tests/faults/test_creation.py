@@ -286,10 +286,9 @@ def test_a_batch_is_completed_by_its_repeat(faulty: Faulty, member: httpx.Client
 
 
 def test_a_change_of_several_objects_is_completed_by_its_repeat(faulty: Faulty, member: httpx.Client) -> None:
-    modes = {"access_modes": big("other")["access_mode"]}
-
     def fails(failure: Failure) -> None:
         name = f"f{unused()}x"
+        modes = {"access_modes": big(name)["access_mode"]}
         create(member, workload(name))
         faulty.proxy.inject(Fault(failure=failure, method="POST", plural="services", name=name, skip=1))
         refused(change(member, name, "access_modes", modes), ANSWERS[failure])

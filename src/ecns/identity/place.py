@@ -107,6 +107,11 @@ class Places:
         roles = _listed(metadata.annotations, ROLES_ANNOTATION)
         return not roles or ("Developer" if self.policy.is_member(caller) else "Visitor") in roles
 
+    def sees(self, place: Place, namespace: str) -> bool:
+        """Whether the caller of a place may see another namespace of its cluster, as far as that is known."""
+        found = place.cluster.cache(NAMESPACE).get(namespace)
+        return found is not None and self.may_see(place.caller, found)
+
     async def visible(self, caller: Caller) -> list[Visible]:
         """All clusters and namespaces that a caller may see; one that is down comes with its error."""
 

@@ -198,8 +198,8 @@ def test_all_or_nothing_of_a_workload_is_made(gateway: Gateway, project: Project
             {"type": "NodePort", "access": [port], "name": f"{name}-b"},
         ],
     )
-    message = refused(project.member.post(LIST, json={"workloads": [sent]}), 400)
-    assert "31234" in message
+    message = refused(project.member.post(LIST, json={"workloads": [sent]}), 409)
+    assert message == f"node port 31234 is taken by service {taken!r}"
     assert objects(gateway, name) == []
     refused(project.reader.get(one(name)), 404)
     delete(project.member, (taken, "Deployment"), delete_service=True)

@@ -6,16 +6,19 @@ change the same get a 200 and a 409.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import yaml
 
+from ecns.api.common.claims import refuse_taken
 from ecns.api.common.objects import Objects, Operations
 from ecns.api.common.waiting import all_of
 from ecns.api.workloads import aspects, checks, manifests
 from ecns.api.workloads.cached import Surroundings
-from ecns.api.workloads.plans import Plan, plan_access, plan_scale_strategy
+from ecns.api.workloads.carrying import carry_out
+from ecns.api.workloads.manifests import access
+from ecns.api.workloads.plans import plan_access, plan_scale_strategy
 from ecns.api.workloads.service import Workloads
 from ecns.api.workloads.types import (
     AccessMode,
@@ -113,17 +116,27 @@ class Changes:
         scaler = await self._autoscaler(kind)
         present = await self.objects.whole(HORIZONTAL_POD_AUTOSCALER, scaler) if scaler else None
         plan = plan_scale_strategy(whole, kind.kind, strategy, present, namespace=self.objects.namespace)
-        await self._carry_out(plan, [present] if present else [])
+        await carry_out(self.objects, plan, [present] if present else [])
         return await self._now(kind)
 
     async def access_modes(self, modes: list[AccessMode]) -> Workload:
-        """Make, change and remove Services and Ingresses until they are what is sent."""
+        """Make, change and remove Services and Ingresses until they are what is sent.
+
+        Raises:
+            ConflictError: a node port, cluster IP or route is taken, or somebody else changed one of them.
+        """
         checks.check_access_modes(modes, workload=self.name)
         kind = await self.workloads.kind(self.name, self.workload_type)
         whole = await self.objects.whole(kind, self.name)
         controller = await self.objects.client.get(kind, self.name, self.objects.namespace)
         around = await Surroundings.of(self.objects, self.workloads.registry_domain)
         companions = around.companions(controller)
+        await refuse_taken(
+            self.objects,
+            [one for at, mode in enumerate(modes) for one in access.claims(mode, f"access_modes[{at}]")],
+            services=[one.metadata.name for one in companions.services],
+            ingresses=[one.metadata.name for one in companions.ingresses],
+        )
         services = await all_of(
             *(self.objects.whole(SERVICE, one.metadata.name) for one in companions.services)
         )
@@ -131,29 +144,8 @@ class Changes:
             *(self.objects.whole(INGRESS, one.metadata.name) for one in companions.ingresses)
         )
         plan = plan_access(whole, kind.kind, modes, services, ingresses, namespace=self.objects.namespace)
-        await self._carry_out(plan, [*services, *ingresses])
+        await carry_out(self.objects, plan, [*services, *ingresses])
         return await self._change(lambda now, name: aspects.sent_access_modes(now, name, modes))
-
-    async def _carry_out(self, plan: Plan, present: Sequence[JsonObject]) -> None:
-        """Do what a plan says, after Kubernetes has tried all of it."""
-        if not self.objects.dry_run:
-            await self._each(self.objects.trying(), plan, present)
-        await self._each(self.objects, plan, present)
-
-    async def _each(self, objects: Objects, plan: Plan, present: Sequence[JsonObject]) -> None:
-        known = {(one["kind"], one["metadata"]["name"]): one for one in present}
-
-        def operations_of(whole: JsonObject, operations: Operations) -> Callable[[JsonObject], Operations]:
-            version = whole["metadata"]["resourceVersion"]
-            return lambda now: operations if now["metadata"]["resourceVersion"] == version else []
-
-        for kind, obj in plan.create:
-            await objects.create(kind, obj)
-        for kind, name, operations in plan.patch:
-            whole = known[kind.kind, name]
-            await objects.patch(kind, whole, operations_of(whole, operations))
-        for kind, name in plan.delete:
-            await objects.delete(kind, name)
 
     async def _now(self, kind: Kind[Any]) -> Workload:
         return await self.workloads.workload(self.name, kind.kind)

@@ -13,7 +13,7 @@ from ecns.api.common.lists import ListQuery, merged
 from ecns.api.common.streams import Stream
 from ecns.api.workloads import manifests
 from ecns.api.workloads.cached import Surroundings
-from ecns.api.workloads.manifests import access
+from ecns.api.workloads.manifests import routes
 from ecns.api.workloads.service import KINDS, Workloads
 from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.kinds.apps import Controller, ReplicaSet
@@ -120,7 +120,7 @@ class WorkloadSource:
             case Service():
                 yield from (_key(one) for one in self._all() if manifests.service_belongs(obj, one))
             case Ingress():
-                for _, _, backend in access.routes(obj):
+                for _, _, backend in routes.of_services(obj):
                     if service := self.around.services.get(backend.name, self.namespace):
                         yield from self._led_to(service)
 

@@ -10,17 +10,15 @@ from typing import Any
 
 from ecns.api.common import marks
 from ecns.api.common.applications import find_application
+from ecns.api.common.claims import refuse_taken
 from ecns.api.common.lists import ListQuery, Page, Selection, kept_page, merged, select
 from ecns.api.common.making import Making
 from ecns.api.common.objects import Objects, Operations
 from ecns.api.common.waiting import all_of
 from ecns.api.workloads import aspects, checks, manifests
 from ecns.api.workloads.cached import AROUND, Surroundings
-from ecns.api.workloads.types import (
-    Workload,
-    WorkloadBase,
-    WorkloadDetail,
-)
+from ecns.api.workloads.manifests import access
+from ecns.api.workloads.types import Workload, WorkloadBase, WorkloadDetail
 from ecns.backends.kubernetes import indexes
 from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.client import Propagation
@@ -188,6 +186,7 @@ class Workloads:
         planned = await self.plan(workload, product_type, at=at)
         if name := workload.application_name:
             await self._in_application(name, at=f"{at}.application_name")
+        await self._free(planned, workload, at=at)
         return await Making(self.objects, "workload").make(planned, workload, self.shown, key=key)
 
     async def plan(self, workload: Workload, product_type: str, *, at: str) -> manifests.WorkloadObjects:
@@ -206,6 +205,12 @@ class Workloads:
     async def _in_application(self, name: str, *, at: str) -> None:
         if await find_application(self.objects, name) is None:
             raise BadRequestError(f"{at}: application {name!r} is not there", field=at)
+
+    async def _free(self, planned: manifests.WorkloadObjects, workload: Workload, *, at: str) -> None:
+        called = [one.metadata.name for one in planned.services]
+        modes = enumerate(workload.access_mode or ())
+        claims = [one for index, mode in modes for one in access.claims(mode, f"{at}.access_mode[{index}]")]
+        await refuse_taken(self.objects, claims, services=called, ingresses=called)
 
     async def _unique(self, base: WorkloadBase) -> None:
         caches = await self.objects.caches(*KINDS.values())

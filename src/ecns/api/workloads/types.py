@@ -38,8 +38,12 @@ class Router(Struct, kw_only=True):
 
 
 class Access(Struct, kw_only=True):
-    """access: a port; without `target_port` the container's port is the Service's."""
+    """access: a port; without `target_port` the container's port is the Service's.
 
+    `name` is ours: the port's name in Kubernetes, by which Ingresses and service meshes may know it.
+    """
+
+    name: str | None = None
     port: int | None = None
     protocol: str | None = None
     node_port: int | None = None

@@ -20,7 +20,7 @@ SELECTOR = "selector"
 """Services by (namespace, key, value) of one label that they select by: the least; without a selector, by the
 label that says which workload they were made for."""
 ALLOCATED = "allocated"
-"""Services by what only one in the cluster can have: each node port (a number), each cluster IP (a string)."""
+"""Services by what only one in the cluster can have: node ports (numbers) and cluster IPs (strings)."""
 BACKEND = "backend"
 """Ingresses by (namespace, service)."""
 HOST = "host"
@@ -49,7 +49,9 @@ def _allocated(service: Service) -> Iterable[int | str]:
     found: set[int | str] = {port.node_port for port in spec.ports or () if port.node_port}
     if spec.health_check_node_port:
         found.add(spec.health_check_node_port)
-    found |= {address for address in (spec.cluster_ip, *(spec.cluster_ips or ())) if address not in {"", "None"}}
+    found |= {
+        address for address in (spec.cluster_ip, *(spec.cluster_ips or ())) if address not in {"", "None"}
+    }
     return found
 
 

@@ -79,7 +79,9 @@ def test_a_node_port_is_one_services_whatever_the_protocol(world: World) -> None
         with pytest.raises(ApiError, match="30053: provided port is already allocated"):
             create("other", taken)
     apart = [{**dns[0], "nodePort": 30054}, {**dns[1], "port": 54, "nodePort": 30054}]
-    with pytest.raises(ApiError, match=r"ports\[1\].nodePort: Invalid value: 30054: provided port is already"):
+    with pytest.raises(
+        ApiError, match=r"ports\[1\].nodePort: Invalid value: 30054: provided port is already"
+    ):
         create("apart", *apart)
     world.cluster.delete("services", "dns", "shop")
     assert create("other", {"port": 80, "nodePort": 30053}) == [30053]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from ecns.api.common import names
+from ecns.api.common.claims import Claim, Route
+from ecns.api.workloads.manifests import routes
 from ecns.api.workloads.types import (
     Access,
     AccessMode,
@@ -22,8 +25,28 @@ from ecns.backends.kubernetes.kinds.core import Node, Service, ServicePort, Serv
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta
 
 CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+EXPOSED = ("NodePort", "LoadBalancer")
+"""Types that are reached from outside."""
 DEFAULT_PROTOCOL = "TCP"
-ANY_PATH = "/"
+
+
+def pod_selector(controller: Controller) -> dict[str, str]:
+    """The labels by which a Service finds the pods of a workload."""
+    spec = controller.spec
+    labels = spec.template.metadata.labels or {}
+    if names.WORKLOAD in labels:
+        return {names.WORKLOAD: labels[names.WORKLOAD]}
+    return spec.selector.match_labels or labels or {names.WORKLOAD: controller.metadata.name}
+
+
+def container_ports(controller: Controller) -> dict[str, int]:
+    """The ports of a workload's containers that have names."""
+    return {
+        port.name: port.container_port
+        for container in controller.spec.template.spec.containers
+        for port in container.ports or ()
+        if port.name
+    }
 
 
 def service_names(workload: str, modes: Sequence[AccessMode], taken: Iterable[str] = ()) -> list[str]:
@@ -84,7 +107,9 @@ def ingress(sent: AccessMode, name: str, labels: dict[str, str]) -> net.Ingress 
                 port=net.BackendPort(number=router.service_port or access.port or 0),
             )
             path = net.IngressPath(
-                path=router.path or ANY_PATH, path_type="Prefix", backend=net.IngressBackend(service=backend)
+                path=router.path or routes.ANY_PATH,
+                path_type=routes.PATH_TYPE,
+                backend=net.IngressBackend(service=backend),
             )
             hosts.setdefault(router.domain or "", []).append(path)
     if not hosts:
@@ -98,50 +123,64 @@ def ingress(sent: AccessMode, name: str, labels: dict[str, str]) -> net.Ingress 
     )
 
 
+def claims(mode: AccessMode, at: str) -> list[Claim]:
+    """What an access mode wants to have alone in the cluster.
+
+    Args:
+        mode: what was sent.
+        at: where in the request it is.
+    """
+    found = []
+    if mode.type == "ClusterIP" and mode.cluster_ip and mode.cluster_ip != "None":
+        found.append(Claim(f"{at}.cluster_ip", mode.cluster_ip))
+    for index, access in enumerate(mode.access or ()):
+        here = f"{at}.access[{index}]"
+        if access.node_port and mode.type in EXPOSED:
+            found.append(Claim(f"{here}.node_port", access.node_port))
+        for number, router in enumerate(access.routers or ()):
+            route = Route(router.domain or "", router.path or routes.ANY_PATH, routes.PATH_TYPE)
+            found.append(Claim(f"{here}.routers[{number}]", route))
+    return found
+
+
 def shown(
     services: Sequence[Service],
     ingresses: Sequence[net.Ingress],
-    controller: Controller,
+    controller: Controller | None,
     nodes: Sequence[Node] = (),
 ) -> list[AccessMode]:
-    """The access modes of a workload, in the order they were sent."""
+    """The access modes that Services are, in the order they were sent.
+
+    Args:
+        services: all of a workload's, or one.
+        ingresses: those that lead to them.
+        controller: the workload, which knows the numbers of its named ports.
+        nodes: the cluster's, for their addresses.
+    """
     ordered = sorted(services, key=_order)
-    ports = {
-        port.name: port.container_port
-        for container in controller.spec.template.spec.containers
-        for port in container.ports or ()
-        if port.name
-    }
+    ports = container_ports(controller) if controller else {}
+    number = routes.numbers({found.metadata.name: found for found in ordered})
     modes = [_shown(found, ports, nodes) for found in ordered]
-    by_name = {mode.name: (mode, found) for mode, found in zip(modes, ordered, strict=True)}
+    by_name = {mode.name: mode for mode in modes}
     for entry in ingresses:
-        for host, path, backend in routes(entry):
-            mode, found = by_name.get(entry.metadata.name) or by_name.get(backend.name) or (None, None)
-            if mode is None or found is None:
+        for host, path, backend in routes.of_services(entry):
+            mode = by_name.get(entry.metadata.name) or by_name.get(backend.name)
+            if mode is None:
                 continue
-            target = by_name.get(backend.name)
-            number = backend.port.number or _named(target[1] if target else None, backend.port.name)
-            place = next((access for access in mode.access or () if access.port == number), None)
+            port = backend.port.number or number(backend.name, backend.port.name)
+            place = next((access for access in mode.access or () if access.port == port), None)
             if place is None:
                 place = next(iter(mode.access or ()), None)
             if place is not None and place.routers is not None:
                 place.routers.append(
                     Router(
                         domain=host or None,
-                        path=path.path or ANY_PATH,
+                        path=path.path or routes.ANY_PATH,
                         target_service=backend.name,
-                        service_port=number or None,
+                        service_port=port or None,
                     )
                 )
     return modes
-
-
-def routes(entry: net.Ingress) -> Iterable[tuple[str, net.IngressPath, net.ServiceBackend]]:
-    """Host, path and Service of every rule that leads to a Service."""
-    for rule in entry.spec.rules or ():
-        for path in rule.http.paths if rule.http else ():
-            if path.backend.service:
-                yield rule.host, path, path.backend.service
 
 
 def _order(found: Service) -> tuple[int, str, str]:
@@ -156,26 +195,34 @@ def _order(found: Service) -> tuple[int, str, str]:
 def _port(access: Access, kind: str) -> ServicePort:
     protocol = (access.protocol or DEFAULT_PROTOCOL).upper()
     return ServicePort(
-        name=f"{protocol.lower()}-{access.port}",
+        name=access.name or f"{protocol.lower()}-{access.port}",
         protocol=protocol,
         port=access.port or 0,
         target_port=access.target_port,
-        node_port=access.node_port if kind in {"NodePort", "LoadBalancer"} else None,
+        node_port=access.node_port if kind in EXPOSED else None,
     )
 
 
 def _load_balancer(sent: AccessMode) -> dict[str, str]:
-    """What the OpenStack cloud provider reads."""
+    """What the OpenStack cloud provider reads, and the rest of what was sent."""
     if sent.type != "LoadBalancer":
         return {}
     external = sent.external or External()
     balancer = external.loadbalancer or LoadBalancer()
     zone = (external.availability_zone_profile or AvailabilityZoneProfile()).availability_zone_data
     flavor = (external.flavor_profile or FlavorProfile()).flavor_data
+    rest = {
+        "cpu_arch": zone.cpu_arch if zone else None,
+        "amp_volume_type": flavor.amp_volume_type if flavor else None,
+        "loadbalancer_topology": flavor.loadbalancer_topology if flavor else None,
+        "name": balancer.name,
+    }
+    said = {key: value for key, value in rest.items() if value}
     found = {
         names.LB_SUBNET: balancer.vip_subnet_id or sent.subnet,
         names.LB_ZONE: zone.compute_zone if zone else None,
         names.LB_FLAVOR: flavor.compute_flavor if flavor else None,
+        names.SENT_EXTERNAL: json.dumps(said, ensure_ascii=False, separators=(",", ":")) if said else None,
     }
     return {key: value for key, value in found.items() if value}
 
@@ -183,7 +230,7 @@ def _load_balancer(sent: AccessMode) -> dict[str, str]:
 def _shown(found: Service, ports: Mapping[str, int], nodes: Sequence[Node]) -> AccessMode:
     spec = found.spec
     kind = spec.type or "ClusterIP"
-    hidden = {names.LAST_APPLIED, names.ORDER}
+    hidden = {names.LAST_APPLIED, names.ORDER, names.SENT_EXTERNAL}
     external, subnet = None, None
     public: list[str] = []
     private: list[str] = []
@@ -208,6 +255,7 @@ def _shown(found: Service, ports: Mapping[str, int], nodes: Sequence[Node]) -> A
         private_ips=private,
         access=[
             Access(
+                name=port.name or None,
                 port=port.port,
                 protocol=port.protocol or DEFAULT_PROTOCOL,
                 node_port=port.node_port or None,
@@ -231,11 +279,6 @@ def _target(port: ServicePort, ports: Mapping[str, int]) -> int | None:
     return target or port.port
 
 
-def _named(found: Service | None, name: str) -> int:
-    ports = (found.spec.ports if found else None) or ()
-    return next((port.port for port in ports if port.name == name), 0)
-
-
 def _addresses(node: Node) -> list[str]:
     return [entry.address for entry in node.status.addresses or () if entry.type == "InternalIP"]
 
@@ -245,18 +288,36 @@ def _external(found: Service) -> tuple[External, str | None]:
     subnet, zone = annotations.get(names.LB_SUBNET), annotations.get(names.LB_ZONE)
     flavor = annotations.get(names.LB_FLAVOR)
     addresses = found.status.load_balancer.ingress or []
+    rest = _rest(annotations.get(names.SENT_EXTERNAL))
+    zone_data = AvailabilityZoneData(compute_zone=zone, cpu_arch=rest.get("cpu_arch"))
+    flavor_data = FlavorData(
+        amp_volume_type=rest.get("amp_volume_type"),
+        compute_flavor=flavor,
+        loadbalancer_topology=rest.get("loadbalancer_topology"),
+    )
+    balancer = LoadBalancer(name=rest.get("name"), vip_subnet_id=subnet)
     external = External(
-        availability_zone_profile=AvailabilityZoneProfile(
-            availability_zone_data=AvailabilityZoneData(compute_zone=zone)
-        )
-        if zone
+        availability_zone_profile=AvailabilityZoneProfile(availability_zone_data=zone_data)
+        if zone_data != AvailabilityZoneData()
         else None,
-        flavor_profile=FlavorProfile(flavor_data=FlavorData(compute_flavor=flavor)) if flavor else None,
-        loadbalancer=LoadBalancer(vip_subnet_id=subnet) if subnet else None,
+        flavor_profile=FlavorProfile(flavor_data=flavor_data) if flavor_data != FlavorData() else None,
+        loadbalancer=balancer if balancer != LoadBalancer() else None,
         availability_zone=zone,
         flavor_id=flavor,
         id=annotations.get(names.LB_ID),
+        name=balancer.name,
         vip_address=(addresses[0].ip or addresses[0].hostname) if addresses else None,
         vip_subnet_id=subnet,
     )
     return external, subnet
+
+
+def _rest(text: str | None) -> dict[str, str]:
+    """What was kept of a load balancer; what someone broke is nothing."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: value for key, value in found.items() if isinstance(value, str)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from ecns.api.common import names
-from ecns.api.workloads.manifests import access
+from ecns.api.workloads.manifests import routes
 from ecns.backends.kubernetes.kinds.apps import Controller
 from ecns.backends.kubernetes.kinds.autoscaling import HorizontalPodAutoscaler
 from ecns.backends.kubernetes.kinds.core import Service
@@ -26,7 +26,7 @@ def service_belongs(service: Service, controller: Controller) -> bool:
 def ingress_belongs(ingress: Ingress, services: Collection[str]) -> bool:
     """Whether an Ingress is named after one of these Services or leads to one."""
     return ingress.metadata.name in services or any(
-        backend.name in services for _, _, backend in access.routes(ingress)
+        backend.name in services for _, _, backend in routes.of_services(ingress)
     )
 
 

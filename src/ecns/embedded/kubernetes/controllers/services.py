@@ -171,9 +171,7 @@ def _allocate_ports(used: _Used, spec: Object, old: Object | None, uid: str, cau
         )
 
 
-def _refusal(  # noqa: PLR0917  one call
-    used: _Used, wanted: int, uid: str, given: dict[int, int], port: int, *, new: bool
-) -> str:
+def _refusal(used: _Used, wanted: int, uid: str, given: dict[int, int], port: int, *, new: bool) -> str:
     """Why a Service cannot have a node port; of a new one, only ports of one number share theirs."""
     if wanted not in PORTS:
         return "provided port is not in the valid range. The range of valid ports is 30000-32767"
