@@ -6,6 +6,7 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/names/.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -152,57 +153,113 @@ def check_access_modes(modes: Sequence[AccessMode], *, workload: str = "", at: s
     _unique(called, f"{at}[#].name", "Services")
     for place, (mode, name) in enumerate(zip(modes, called, strict=True)):
         here = f"{at}[{place}]"
-        if (mode.name or workload) and (not SERVICE_NAME.fullmatch(name) or len(name) > MAX_LABEL):
-            raise BadRequestError(
-                f"{here}.name: a Service's name begins with a letter and has small letters, digits and '-',"
-                f" at most 63: {name!r}",
-                field=f"{here}.name",
-            )
-        if mode.type == "ExternalName" and not mode.external_name:
-            raise BadRequestError(
-                f"{here}.external_name: type ExternalName needs a domain", field=f"{here}.external_name"
-            )
-        if mode.type != "ExternalName" and not mode.access and mode.cluster_ip != "None":
-            raise BadRequestError(f"{here}.access: a port is needed", field=f"{here}.access")
-        if mode.type == "ClusterIP" and mode.cluster_ip not in {None, "", "None"}:
-            _address(mode.cluster_ip or "", f"{here}.cluster_ip")
-        for index, access in enumerate(mode.access or ()):
-            _access(access, mode, f"{here}.access[{index}]")
-        ports = [(access.port, (access.protocol or "TCP").upper()) for access in mode.access or ()]
-        _unique(ports, f"{here}.access[#].port", "ports of a Service")
+        if mode.name or workload:
+            check_service_name(name, f"{here}.name")
+        check_access_mode(mode, at=here)
     node_ports = [
-        (access.node_port, (access.protocol or "TCP").upper())
+        number
         for mode in modes
-        if mode.type in {"NodePort", "LoadBalancer"}
-        for access in mode.access or ()
-        if access.node_port
+        if mode.type in services.EXPOSED
+        for number in {access.node_port for access in mode.access or () if access.node_port}
     ]
     _unique(node_ports, f"{at}.access.node_port", "node ports")
+
+
+def check_service_name(name: str, at: str) -> None:
+    """Check the name of a Service.
+
+    Raises:
+        BadRequestError: it cannot be one.
+    """
+    if not SERVICE_NAME.fullmatch(name) or len(name) > MAX_LABEL:
+        raise BadRequestError(
+            f"{at}: a Service's name begins with a letter and has small letters, digits and '-',"
+            f" at most 63: {name[:80]!r}",
+            field=at,
+        )
+
+
+def check_access_mode(mode: AccessMode, *, at: str) -> None:
+    """Check one access mode, save its name.
+
+    Raises:
+        BadRequestError: it cannot be.
+    """
+    if mode.type == "ExternalName":
+        if not mode.external_name:
+            raise BadRequestError(
+                f"{at}.external_name: type ExternalName needs a domain", field=f"{at}.external_name"
+            )
+        _subdomain(mode.external_name.removesuffix("."), f"{at}.external_name")
+    elif not mode.access and mode.cluster_ip != "None":
+        raise BadRequestError(f"{at}.access: a port is needed", field=f"{at}.access")
+    if mode.type == "ClusterIP" and mode.cluster_ip not in {None, "", "None"}:
+        _address(mode.cluster_ip or "", f"{at}.cluster_ip")
+    ports = mode.access or ()
+    for index, access in enumerate(ports):
+        _access(access, mode, f"{at}.access[{index}]")
+    protocols = [(access.protocol or services.DEFAULT_PROTOCOL).upper() for access in ports]
+    both = list(zip(ports, protocols, strict=True))
+    _unique([(one.port, protocol) for one, protocol in both], f"{at}.access[#].port", "ports of a Service")
+    called = [one.name or f"{protocol.lower()}-{one.port}" for one, protocol in both]
+    _unique(called, f"{at}.access[#].name", "ports of a Service")
+    if mode.type in services.EXPOSED:
+        node_ports = [(one.node_port or -index, protocol) for index, (one, protocol) in enumerate(both, 1)]
+        _unique(node_ports, f"{at}.access[#].node_port", "node ports")
 
 
 def _access(access: Access, mode: AccessMode, at: str) -> None:
     if access.port is None:
         raise BadRequestError(f"{at}.port: a port is needed", field=f"{at}.port")
     _port(access.port, f"{at}.port")
+    if access.name:
+        _name(access.name, f"{at}.name")
     if access.target_port is not None:
         _port(access.target_port, f"{at}.target_port")
-    if access.node_port is not None and mode.type in {"NodePort", "LoadBalancer"}:
+    if access.node_port is not None and mode.type in services.EXPOSED:
         _between(access.node_port, *NODE_PORTS, f"{at}.node_port")
     if access.protocol:
         _one_of(access.protocol.upper(), PROTOCOLS, f"{at}.protocol")
     for index, router in enumerate(access.routers or ()):
-        _router(router, f"{at}.routers[{index}]")
+        check_router(router, f"{at}.routers[{index}]")
 
 
-def _router(router: Router, at: str) -> None:
+def check_router(router: Router, at: str) -> None:
+    """Check a domain, a path and where they lead.
+
+    Raises:
+        BadRequestError: one of them cannot be.
+    """
     if router.domain:
-        _subdomain(router.domain.removeprefix("*."), f"{at}.domain")
-    if router.path and not router.path.startswith("/"):
-        raise BadRequestError(f"{at}.path: a path begins with '/'", field=f"{at}.path")
+        check_host(router.domain, f"{at}.domain")
+    if router.path:
+        _path(router.path, f"{at}.path")
     if router.service_port is not None:
         _port(router.service_port, f"{at}.service_port")
     if router.target_service:
-        _subdomain(router.target_service, f"{at}.target_service")
+        check_service_name(router.target_service, f"{at}.target_service")
+
+
+def check_host(host: str, at: str) -> None:
+    """Check the host of a route: a domain in small letters, with `*.` before it for all directly below it.
+
+    Raises:
+        BadRequestError: it is none.
+    """
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        raise BadRequestError(f"{at}: a domain is needed, not an IP address: {host}", field=at)
+    _subdomain(host.removeprefix("*."), at)
+
+
+def _path(path: str, at: str) -> None:
+    if not path.startswith("/"):
+        raise BadRequestError(f"{at}: a path begins with '/'", field=at)
+    for sequence in ("//", "/./", "/../", "%2f", "%2F"):
+        if sequence in path:
+            raise BadRequestError(f"{at}: a path has no {sequence!r}", field=at)
+    if path.endswith(("/.", "/..")):
+        raise BadRequestError(f"{at}: a path does not end in '/.' or '/..'", field=at)
 
 
 # Containers
