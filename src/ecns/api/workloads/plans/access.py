@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from ecns.api.workloads.kept import typed
 from ecns.api.common import names
-from ecns.api.workloads.manifests import access, routes
 from ecns.api.common.patching import MISSING, Path, find, merge, operations
+from ecns.api.workloads.kept import typed
+from ecns.api.workloads.manifests import access, routes
 from ecns.api.workloads.plans.plan import Plan, own, spec_of
 from ecns.api.workloads.types import Access, AccessMode
 from ecns.backends.kubernetes.kinds.apps import Controller

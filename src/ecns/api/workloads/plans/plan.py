@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct, field
 
 from ecns.api.common import marks
-from ecns.api.workloads.manifests import controllers
 from ecns.api.common.patching import Operations
+from ecns.api.workloads.manifests import controllers
 from ecns.backends.kubernetes.kinds.apps import Controller
 from ecns.backends.kubernetes.kinds.autoscaling import HorizontalPodAutoscaler
 from ecns.backends.kubernetes.kinds.core import Service

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from ecns.api.workloads.kept import typed
 from ecns.api.common import names
-from ecns.api.workloads.manifests import scheduling
 from ecns.api.common.patching import MISSING, Path, find, merge, operations
+from ecns.api.workloads.kept import typed
+from ecns.api.workloads.manifests import scheduling
 from ecns.api.workloads.plans.plan import Plan, own, spec_of
 from ecns.api.workloads.types import ScaleStrategy
 from ecns.backends.kubernetes.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER, HorizontalPodAutoscaler
