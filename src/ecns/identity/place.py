@@ -17,7 +17,7 @@ import msgspec
 from ecns.backends.kubernetes.access import CLOUD_ADMIN_GROUP, bind, project_group, user_group
 from ecns.backends.kubernetes.client import Actor, Bearer, Impersonation
 from ecns.backends.kubernetes.clusters import Cluster, Clusters
-from ecns.backends.kubernetes.kinds.core import NAMESPACE, Namespace
+from ecns.backends.kubernetes.kinds.core import NAMESPACE, Namespace, PersistentVolume
 from ecns.errors import BadRequestError, ConflictError, EcnsError, ForbiddenError, NotFoundError
 from ecns.identity.caller import Caller
 
@@ -45,6 +45,7 @@ class Place(msgspec.Struct, frozen=True):
     caller: Caller
     cluster: Cluster
     namespace: str
+    """Empty: the whole cluster."""
     actor: Actor | None
     """As whom changes are made; None where the cluster does not allow impersonation."""
     places: Places
@@ -112,18 +113,41 @@ class Places:
         found = place.cluster.cache(NAMESPACE).get(namespace)
         return found is not None and self.may_see(place.caller, found)
 
+    def may_see_volume(self, caller: Caller, cluster: Cluster, volume: PersistentVolume) -> bool:
+        """Whether a volume is that of a claim in a namespace the caller may see; administrators see all.
+
+        Not one that was released before the namespace was made: it was another's of the same name.
+        """
+        if self.policy.is_cloud_admin(caller):
+            return True
+        claim = volume.spec.claim_ref
+        namespace = cluster.cache(NAMESPACE).get(claim.namespace) if claim is not None else None
+        if namespace is None or not self.may_see(caller, namespace):
+            return False
+        since = volume.status.last_phase_transition_time or volume.metadata.creation_timestamp or ""
+        return since >= (namespace.metadata.creation_timestamp or "")
+
     async def visible(self, caller: Caller) -> list[Visible]:
         """All clusters and namespaces that a caller may see; one that is down comes with its error."""
 
         async def of(cluster: Cluster) -> Visible:
             try:
-                namespaces = await self._namespaces(cluster)
+                return Visible(cluster, await self.namespaces(caller, cluster))
             except EcnsError as error:
                 return Visible(cluster, [], error)
-            seen = [namespace for namespace in namespaces if self.may_see(caller, namespace)]
-            return Visible(cluster, sorted(seen, key=lambda namespace: namespace.metadata.name))
 
         return list(await asyncio.gather(*(of(cluster) for cluster in self.usable(caller))))
+
+    async def namespaces(self, caller: Caller, cluster: Cluster) -> list[Namespace]:
+        """The namespaces of a cluster that a caller may see, by name.
+
+        Raises:
+            UpstreamError: the cluster does not answer.
+        """
+        cache = cluster.cache(NAMESPACE)
+        await cache.ready()
+        seen = [namespace for namespace in cache.namespace("") if self.may_see(caller, namespace)]
+        return sorted(seen, key=lambda namespace: namespace.metadata.name)
 
     def usable(self, caller: Caller) -> list[Cluster]:
         """The clusters that are open to the caller's project."""
@@ -175,6 +199,18 @@ class Places:
             return self.cluster(caller, named)
         usable = self.usable(caller)
         return usable[0] if len(usable) == 1 else (await self.resolve(caller)).cluster
+
+    async def whole(self, caller: Caller, cluster: Cluster) -> Place:
+        """A whole cluster, for what belongs to no namespace; changes there are made in ECNS's own name."""
+        session = await self._session(caller)
+        return Place(
+            caller=caller,
+            cluster=cluster,
+            namespace="",
+            actor=None,
+            places=self,
+            written=session.written.get(cluster.name, {}),
+        )
 
     async def switch(self, caller: Caller, project_id: str, cluster: str, namespace: str) -> Place:
         """Make a namespace the current one of this token.
@@ -240,11 +276,6 @@ class Places:
             groups = (project_group(caller.project_id, right), user_group(caller.user_id, right))
         return Impersonation(user=f"ecns:user:{caller.user_id}", groups=(*groups, "system:authenticated"))
 
-    async def _namespaces(self, cluster: Cluster) -> list[Namespace]:
-        cache = cluster.cache(NAMESPACE)
-        await cache.ready()
-        return list(cache.namespace(""))
-
     async def namespace(self, caller: Caller, cluster: Cluster, name: str) -> Namespace:
         """A namespace of a cluster.
 
@@ -295,6 +326,12 @@ class Places:
     async def _remember(self, caller: Caller, session: _Session) -> None:
         left = max(1, int(caller.expires_at - time.time()))
         await self.sessions.set(f"ecns:{caller.token_digest}", msgspec.json.encode(session), expires_in=left)
+
+
+def whose(namespace: Namespace | None) -> tuple[str, str]:
+    """The names of the domain and the project that a namespace belongs to, as far as it says them."""
+    annotations = (namespace.metadata.annotations if namespace else None) or {}
+    return annotations.get(DOMAIN_NAME_ANNOTATION, ""), annotations.get(PROJECT_NAME_ANNOTATION, "")
 
 
 def _doubted(place: Place, request: str) -> str:

@@ -422,6 +422,23 @@ async def test_reading_through(tmp_path: Path) -> None:
         assert not await cache.at_least(12, namespace="elsewhere", within=0.01)
 
 
+async def test_reading_through_all_namespaces(tmp_path: Path) -> None:
+    api = Watches()
+    api.items, api.version = [thing("a", 5), thing("b", 4)], 5
+    async with caching(tmp_path, api) as cache:
+        await cache.ready()
+        await until(lambda: api.open)
+        elsewhere = thing("a", 11)
+        elsewhere["metadata"]["namespace"] = "elsewhere"
+        elsewhere["metadata"]["uid"] = "another"
+        api.items, api.version = [thing("b", 4), elsewhere], 12
+        await cache.reload("")
+        assert names(cache) == ["b"]
+        assert names(cache, "elsewhere") == ["a"]
+        assert await cache.at_least(12, namespace="default")
+        assert await cache.at_least(12, namespace="elsewhere")
+
+
 async def test_many_who_read_through_share_the_answers(tmp_path: Path) -> None:
     api = Watches()
     async with caching(tmp_path, api) as cache:

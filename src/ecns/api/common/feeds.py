@@ -56,6 +56,8 @@ class Item(NamedTuple):
     status: str
     encoded: bytes
     """The list's row."""
+    found: Any = None
+    """What else a filter may ask about."""
 
 
 class Filter(msgspec.Struct, frozen=True):

@@ -231,6 +231,33 @@ def listed(
     return listed_page(key, page, query, headers=headers, root=root)
 
 
+def listed_several(
+    pages: Mapping[str, Page], query: ListQuery, *, headers: Mapping[str, str] | None = None
+) -> Response[Any]:
+    """The answer of an operation that lists several things, each paged alike.
+
+    Args:
+        pages: by the reference's name of the list.
+        query: gives the page.
+        headers: more of the answer's headers.
+    """
+    total = sum(page.total for page in pages.values())
+    size = query.page_size if query.page is not None else total
+    totals = {key: page.total for key, page in pages.items()}
+    numbers = {"total": total, "totals": totals, "page": query.page or 1, "page_size": size}
+    lists = b"".join(b'"%b":[%b],' % (key.encode(), page.rows) for key, page in pages.items())
+    return Response(
+        b"{" + lists + msgspec.json.encode(numbers)[1:],
+        media_type="application/json",
+        headers={"X-Total-Count": str(total), **(headers or {})},
+    )
+
+
+def unavailable(clusters: Sequence[str]) -> dict[str, str]:
+    """The header that names the clusters that a partial answer is without."""
+    return {"X-Ecns-Unavailable": ", ".join(clusters)} if clusters else {}
+
+
 def listed_page(
     key: str, page: Page, query: ListQuery, *, headers: Mapping[str, str] | None = None, root: bool = False
 ) -> Response[Any]:

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from ecns.api.common.objects import Objects
+from ecns.backends.kubernetes.clusters import Cluster
 from ecns.backends.kubernetes.kinds.apps import (
     DAEMON_SET,
     DEPLOYMENT,
@@ -193,9 +194,7 @@ async def users_of(objects: Objects, wanted: Iterable[Reference]) -> dict[Refere
     cluster, namespace = objects.place.cluster, objects.namespace
     several = list(dict.fromkeys(wanted))
     kinds = (*_TEMPLATED, INGRESS)
-    for kind in kinds:
-        cluster.cache(kind, **{INDEX: _index})
-    cluster.cache(POD_ROW, **{BARE: _bare})
+    follow(cluster)
     *caches, pods = await objects.caches(*kinds, POD_ROW)
     bare = [one.metadata.name for one in pods.index(BARE, namespace)]
     alone = users(await _pods(objects, bare))
@@ -209,6 +208,13 @@ async def users_of(objects: Objects, wanted: Iterable[Reference]) -> dict[Refere
         if who:
             found[one] = sorted(who)
     return found
+
+
+def follow(cluster: Cluster) -> None:
+    """Let the caches of a cluster find what is used, by `INDEX` and `BARE`."""
+    for kind in (*_TEMPLATED, INGRESS):
+        cluster.cache(kind, **{INDEX: _index})
+    cluster.cache(POD_ROW, **{BARE: _bare})
 
 
 def _index(obj: Resource) -> Iterator[tuple[str, str, str]]:

@@ -140,7 +140,8 @@ class Stream:
             for guard in handler.resolve_guards():
                 await guard(request, handler)
             cluster = place.places.cluster(seen.caller, place.cluster.name)
-            await place.places.namespace(seen.caller, cluster, place.namespace)
+            if place.namespace:
+                await place.places.namespace(seen.caller, cluster, place.namespace)
 
         return cls(place.caller, still, deadline=seen.deadline)
 

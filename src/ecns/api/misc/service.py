@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ecns.backends.kubernetes.errors import NotServedError
-from ecns.backends.kubernetes.kinds import apps, batch, configuration, core, extensions, networking
+from ecns.backends.kubernetes.kinds import apps, batch, configuration, core, extensions, networking, storage
 from ecns.backends.kubernetes.kinds.meta import Kind
 from ecns.errors import BadRequestError, NotFoundError, NotSupportedError
 
@@ -36,7 +36,10 @@ _ELSEWHERE = {
 }
 """What is not Kubernetes', and where it is."""
 
-TYPES = [*_KINDS, *_ELSEWHERE, "Namespace"]
+_OF_CLUSTERS = ("Namespace", "StorageClass", "PV")
+"""What is in no namespace; the last two are ours on top."""
+
+TYPES = [*_KINDS, *_ELSEWHERE, *_OF_CLUSTERS]
 _BY_LOWER = {name.lower(): name for name in TYPES}
 
 
@@ -57,7 +60,7 @@ class Uniqueness:
             resource_type: one of `TYPES`, in any case.
             name: of the resource.
             cluster: its name or address; empty: the caller's place.
-            cluster_type: for namespaces, any cluster of this type.
+            cluster_type: for what is in no namespace, any cluster of this type.
             namespace: where; empty: the caller's place.
 
         Raises:
@@ -72,9 +75,14 @@ class Uniqueness:
             raise NotSupportedError(
                 f"{known} needs {_ELSEWHERE[known]}, which this installation does not have"
             )
-        if known == "Namespace":
+        if known in _OF_CLUSTERS:
+            ask = {
+                "Namespace": self._namespace_exists,
+                "StorageClass": self._class_exists,
+                "PV": self._volume_exists,
+            }[known]
             found = await asyncio.gather(
-                *(self._namespace_exists(one, name) for one in await self._clusters(cluster, cluster_type))
+                *(ask(one, name) for one in await self._clusters(cluster, cluster_type))
             )
             return any(found)
         place = await self.places.resolve(self.caller, cluster=cluster, namespace=namespace)
@@ -105,3 +113,20 @@ class Uniqueness:
         except NotFoundError:
             return False
         return True
+
+    async def _class_exists(self, cluster: Cluster, name: str) -> bool:
+        """Everybody who may use a cluster sees its classes."""
+        try:
+            await cluster.client.get(storage.STORAGE_CLASS, name)
+        except NotFoundError:
+            return False
+        return True
+
+    async def _volume_exists(self, cluster: Cluster, name: str) -> bool:
+        """Volumes are told to those who may see them."""
+        try:
+            volume = await cluster.client.get(core.PERSISTENT_VOLUME, name)
+        except NotFoundError:
+            return False
+        await self.places.namespaces(self.caller, cluster)
+        return self.places.may_see_volume(self.caller, cluster, volume)

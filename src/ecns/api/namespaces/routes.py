@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from litestar import Response, delete, get, patch, post
 
 from ecns.api.common import batches
-from ecns.api.common.lists import ListQuery, listed
+from ecns.api.common.lists import ListQuery, listed, unavailable
 from ecns.api.common.operations import CONTAINERS, operation
 from ecns.api.namespaces import types
 from ecns.api.namespaces.service import Namespaces
@@ -27,11 +25,6 @@ def provide_namespaces(places: Places, policy: Policy, keystone: Keystone, calle
     return Namespaces(places, policy, keystone, caller)
 
 
-def _unavailable(clusters: Sequence[str]) -> dict[str, str]:
-    """The header that names the clusters that a partial answer is without."""
-    return {"X-Ecns-Unavailable": ", ".join(clusters)} if clusters else {}
-
-
 @get("/namespace", opt=operation("namespace.tree", CONTAINERS), tags=TAGS)
 async def namespace_tree(
     namespaces: Namespaces, business_type: BusinessType | None = None
@@ -40,8 +33,8 @@ async def namespace_tree(
 
     A cluster that does not answer is shown without namespaces and named in `X-Ecns-Unavailable`.
     """
-    projects, unavailable = await namespaces.tree(business_type)
-    return Response(projects, headers=_unavailable(unavailable))
+    projects, absent = await namespaces.tree(business_type)
+    return Response(projects, headers=unavailable(absent))
 
 
 @get("/namespace/clustertype/{cluster_type:str}", opt=operation("namespace.list", CONTAINERS), tags=TAGS)
@@ -52,9 +45,9 @@ async def list_namespaces(
     business_type: BusinessType | None = None,
 ) -> Response[types.Namespaces]:
     """Namespaces by the type of their cluster; clusters that do not answer are in `X-Ecns-Unavailable`."""
-    selection, shown, unavailable = await namespaces.page(listing, cluster_type, business_type)
+    selection, shown, absent = await namespaces.page(listing, cluster_type, business_type)
     rows = [msgspec.json.encode(one) for one in shown]
-    return listed("namespaces", rows, selection, listing, headers=_unavailable(unavailable))
+    return listed("namespaces", rows, selection, listing, headers=unavailable(absent))
 
 
 @post("/namespace", opt=operation("namespace.create", CONTAINERS), tags=TAGS, status_code=200)

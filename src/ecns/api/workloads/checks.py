@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from ecns.api.common import names
+from ecns.api.common.checks import capacity, dns_subdomain, is_dns_subdomain
 from ecns.api.workloads.manifests import access as services
 from ecns.api.workloads.manifests import images, volumes
 from ecns.api.workloads.manifests.containers import MAX_PORT
@@ -40,18 +41,15 @@ from ecns.api.workloads.types import (
     VolumeMount,
     Workload,
 )
-from ecns.backends.kubernetes.kinds import quantities
 from ecns.errors import BadRequestError
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 ENV_NAME = re.compile(r"[\x20-\x3c\x3e-\x7e]+")
 CAPABILITY = re.compile(r"[A-Z_]+")
 PERCENT = re.compile(r"\d{1,3}%")
 MAX_LABEL = 63
-MAX_SUBDOMAIN = 253
 MAX_WEIGHT = 100
 MAX_INT32 = 2**31 - 1
 NODE_PORTS = (30000, 32767)
@@ -96,7 +94,7 @@ def check_workload(workload: Workload, product_type: str, *, at: str = "workload
     check_scheduler_strategy(workload.scheduler_strategy, at=f"{at}.scheduler_strategy")
     check_network(workload.network, at=f"{at}.network")
     if workload.runtime_class_name:
-        _subdomain(workload.runtime_class_name, f"{at}.runtime_class_name")
+        dns_subdomain(workload.runtime_class_name, f"{at}.runtime_class_name")
     return replace(
         workload,
         application_type=workload.application_type or ("Hybrid" if product_type == "hybrid" else None),
@@ -125,7 +123,7 @@ def check_labels(
     """
     for key, value in (labels or {}).items():
         prefix, slash, name = key.rpartition("/")
-        if slash and (not SUBDOMAIN.fullmatch(prefix) or len(prefix) > MAX_SUBDOMAIN):
+        if slash and not is_dns_subdomain(prefix):
             raise BadRequestError(f"{at}: the prefix of {key!r} is not a DNS subdomain", field=at)
         if not QUALIFIED.fullmatch(name) or len(name) > MAX_LABEL:
             raise BadRequestError(
@@ -190,7 +188,7 @@ def check_access_mode(mode: AccessMode, *, at: str) -> None:
             raise BadRequestError(
                 f"{at}.external_name: type ExternalName needs a domain", field=f"{at}.external_name"
             )
-        _subdomain(mode.external_name.removesuffix("."), f"{at}.external_name")
+        dns_subdomain(mode.external_name.removesuffix("."), f"{at}.external_name")
     elif not mode.access and mode.cluster_ip != "None":
         raise BadRequestError(f"{at}.access: a port is needed", field=f"{at}.access")
     if mode.type == "ClusterIP" and mode.cluster_ip not in {None, "", "None"}:
@@ -249,7 +247,7 @@ def check_host(host: str, at: str) -> None:
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
         raise BadRequestError(f"{at}: a domain is needed, not an IP address: {host}", field=at)
-    _subdomain(host.removeprefix("*."), at)
+    dns_subdomain(host.removeprefix("*."), at)
 
 
 def _path(path: str, at: str) -> None:
@@ -332,7 +330,7 @@ def _image(image: Image, source: str | None, at: str) -> None:
     if image.image_pull_policy:
         _one_of(image.image_pull_policy, PULL_POLICIES, f"{here}.image_pull_policy")
     if image.image_secret:
-        _subdomain(image.image_secret, f"{here}.image_secret")
+        dns_subdomain(image.image_secret, f"{here}.image_secret")
 
 
 def _resources(resources: Resources | None, at: str) -> None:
@@ -365,7 +363,7 @@ def _env(variable: Env, at: str) -> None:
             raise BadRequestError(
                 f"{at}.value: the key in the {variable.type} is needed", field=f"{at}.value"
             )
-        _subdomain(variable.key, f"{at}.key")
+        dns_subdomain(variable.key, f"{at}.key")
 
 
 def _mount(mount: VolumeMount, known: set[str] | None, at: str) -> None:
@@ -467,7 +465,7 @@ def check_volumes(several: Sequence[Volume], workload: str, kind: str, *, at: st
         _name(one.name, f"{here}.name")
         _one_of(one.type, VOLUME_TYPES, f"{here}.type")
         if one.type == "StorageClass" and kind != "StatefulSet":
-            _subdomain(volumes.claim_name(workload, one.name), f"{here}.name")
+            dns_subdomain(volumes.claim_name(workload, one.name), f"{here}.name")
         _source(one, here)
 
 
@@ -482,9 +480,9 @@ def _source(one: Volume, at: str) -> None:
         case "StorageClass" if one.storage_class:
             _capacity(one.storage_class.capacity, f"{here}.capacity", needed=True)
             if one.storage_class.class_name:
-                _subdomain(one.storage_class.class_name, f"{here}.class_name")
+                dns_subdomain(one.storage_class.class_name, f"{here}.class_name")
         case "PVC" if one.pvc:
-            _subdomain(one.pvc.name, f"{here}.name")
+            dns_subdomain(one.pvc.name, f"{here}.name")
         case "LocalStorage":
             if not (one.local_storage or "").startswith("/"):
                 raise BadRequestError(f"{here}: an absolute path of the host is needed", field=here)
@@ -495,7 +493,7 @@ def _source(one: Volume, at: str) -> None:
             config = one.configmap if one.type == "ConfigMap" else one.secret
             if config is None:
                 return
-            _subdomain(config.name, f"{here}.name")
+            dns_subdomain(config.name, f"{here}.name")
             if config.path and not config.path.startswith("/"):
                 raise BadRequestError(f"{here}.path: an absolute path is needed", field=f"{here}.path")
             for index, item in enumerate(config.items or ()):
@@ -511,12 +509,7 @@ def _capacity(value: str | int | None, at: str, *, needed: bool) -> None:
         if needed:
             raise BadRequestError(f"{at}: a capacity in GiB is needed", field=at)
         return
-    try:
-        positive = quantities.amount(quantities.capacity(value)) > 0
-    except ValueError as error:
-        raise BadRequestError(f"{at}: {error}", field=at) from error
-    if not positive:
-        raise BadRequestError(f"{at}: must be more than nothing", field=at)
+    capacity(value, at)
 
 
 # Strategies and network
@@ -635,7 +628,7 @@ def check_network(network: Network | None, *, at: str = "network") -> None:
         if not words(alias.hostnames):
             raise BadRequestError(f"{here}.hostnames: a host name is needed", field=f"{here}.hostnames")
         for name in words(alias.hostnames):
-            _subdomain(name, f"{here}.hostnames")
+            dns_subdomain(name, f"{here}.hostnames")
 
 
 # The simple ones
@@ -646,14 +639,6 @@ def _name(name: str, at: str) -> None:
         raise BadRequestError(
             f"{at}: {name[:80]!r} is no name: small letters, digits and '-', a letter or digit at both ends,"
             " at most 63 (RFC 1123)",
-            field=at,
-        )
-
-
-def _subdomain(name: str, at: str) -> None:
-    if not SUBDOMAIN.fullmatch(name) or len(name) > MAX_SUBDOMAIN:
-        raise BadRequestError(
-            f"{at}: {name[:80]!r} is no name: small letters, digits, '-' and '.', at most 253 (RFC 1123)",
             field=at,
         )
 

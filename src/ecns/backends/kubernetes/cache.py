@@ -230,7 +230,7 @@ class Cache(Generic[R]):
         if (
             resource_version <= self.resource_version
             or resource_version in self._folded
-            or (namespace is not None and resource_version <= self._verified.get(namespace, 0))
+            or (namespace is not None and resource_version <= self._verified_in(namespace))
         ):
             return True
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -245,6 +245,9 @@ class Cache(Generic[R]):
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
         return True
+
+    def _verified_in(self, namespace: str) -> int:
+        return max(self._verified.get(namespace, 0), self._verified.get("", 0))
 
     def subscribe(self, since: int | None = None) -> Subscription[R]:
         """Follow the changes, `with` its block, from after a resourceVersion or from now."""
@@ -295,6 +298,9 @@ class Cache(Generic[R]):
     async def reload(self, namespace: str) -> None:
         """Ask the cluster itself about a namespace's objects; those who ask meanwhile share the next answer.
 
+        Args:
+            namespace: which; empty: all objects.
+
         Raises:
             UpstreamError: it does not answer.
         """
@@ -315,9 +321,10 @@ class Cache(Generic[R]):
         self._share(listing.items)
         for obj in listing.items:
             self._objects.put(obj)
-        names = {obj.metadata.name for obj in listing.items}
-        for obj in list(self.namespace(namespace)):
-            if obj.metadata.name not in names and version_of(obj.metadata.resource_version) <= version:
+        names = {(obj.metadata.namespace, obj.metadata.name) for obj in listing.items}
+        for obj in list(self.namespace(namespace) if namespace else self):
+            key = (obj.metadata.namespace, obj.metadata.name)
+            if key not in names and version_of(obj.metadata.resource_version) <= version:
                 self._objects.drop(obj.metadata)
         self._verified[namespace] = max(version, self._verified.get(namespace, 0))
 

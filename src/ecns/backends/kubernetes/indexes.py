@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
-from ecns.backends.kubernetes.kinds.apps import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Controller
+from ecns.backends.kubernetes.kinds.apps import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Controller, StatefulSet
 from ecns.backends.kubernetes.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER, HorizontalPodAutoscaler
 from ecns.backends.kubernetes.kinds.core import SERVICE, Service
 from ecns.backends.kubernetes.kinds.discovery import ENDPOINT_SLICE, EndpointSlice
 from ecns.backends.kubernetes.kinds.meta import Kind
 from ecns.backends.kubernetes.kinds.networking import INGRESS, Ingress
+from ecns.backends.kubernetes.kinds.pods import POD_ROW, PodRow
 
 Index = Callable[[Any], Iterable[Hashable]]
 
@@ -35,6 +36,10 @@ WORKLOAD_LABEL = "ecns.easystack.com/workload"
 """On all that goes with a workload that ECNS made: its name."""
 TARGET = "target"
 """Autoscalers by (namespace, kind, name)."""
+CLAIM = "claim"
+"""Pods by (namespace, name) of the claims that they name."""
+CLAIM_TEMPLATE = "claim_template"
+"""StatefulSets by (namespace, all but the number) of the names of the claims that they make."""
 
 
 def _selector(service: Service) -> Iterable[tuple[str, str, str]]:
@@ -84,12 +89,25 @@ def _target(autoscaler: HorizontalPodAutoscaler) -> Iterable[tuple[str, str, str
     yield (autoscaler.metadata.namespace, target.kind, target.name)
 
 
+def claims(pod: PodRow) -> Iterable[tuple[str, str]]:
+    """Namespace and name of the claims that a pod names."""
+    for volume in pod.spec.volumes or ():
+        if (source := volume.persistent_volume_claim) is not None:
+            yield (pod.metadata.namespace, source.claim_name)
+
+
+def _claim_templates(one: StatefulSet) -> Iterable[tuple[str, str]]:
+    for template in one.spec.volume_claim_templates or ():
+        yield (one.metadata.namespace, f"{template.metadata.name}-{one.metadata.name}")
+
+
 INDEXES: Mapping[Kind[Any], Mapping[str, Index]] = {
     SERVICE: {SELECTOR: _selector, ALLOCATED: _allocated},
     INGRESS: {BACKEND: _backends, HOST: _hosts},
     DEPLOYMENT: {TEMPLATE: _template},
-    STATEFUL_SET: {TEMPLATE: _template},
+    STATEFUL_SET: {TEMPLATE: _template, CLAIM_TEMPLATE: _claim_templates},
     DAEMON_SET: {TEMPLATE: _template},
     ENDPOINT_SLICE: {OF_SERVICE: _of_service},
     HORIZONTAL_POD_AUTOSCALER: {TARGET: _target},
+    POD_ROW: {CLAIM: claims},
 }

@@ -75,6 +75,9 @@ ALWAYS = (
     *_rights(_READS, _READ),
     *_rights({"": ("namespaces",)}, _CHANGE),
     *_rights({"": ("resourcequotas",)}, ("create", "patch")),
+    # Storage that belongs to no namespace.
+    *_rights({"storage.k8s.io": ("storageclasses",)}, _CHANGE),
+    Right("", "persistentvolumes", "delete"),
     # Old revisions: no role that Kubernetes has for people lets them.
     Right("apps", "controllerrevisions", "delete"),
     # Applications: their kind, and the roles by which people may use it; to give a right is to have it.

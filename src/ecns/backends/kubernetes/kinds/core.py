@@ -168,14 +168,16 @@ class PersistentVolumeSpec(Part):
     storage_class_name: str = ""
     claim_ref: ObjectReference | None = None
     persistent_volume_reclaim_policy: str = ""
+    volume_mode: str = ""
 
 
 class PersistentVolumeStatus(Status, frozen=True):
-    """How a piece of storage is."""
+    """How a piece of storage is, and since when."""
 
     phase: str = ""
     reason: str = ""
     message: str = ""
+    last_phase_transition_time: str | None = None
 
 
 class PersistentVolume(Resource):

@@ -16,7 +16,7 @@ _SUFFIXES: dict[str, Decimal] = {
     **{letter: Decimal(10) ** (3 * power) for power, letter in enumerate("kMGTPE", 1)},
     **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)},
 }
-_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,3}))?")
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,3}))?", re.ASCII)
 MEBI = Decimal(2**20)
 GIBI = Decimal(2**30)
 
@@ -74,7 +74,7 @@ def capacity(value: str | float) -> str:
         ValueError: it is neither a number nor a quantity.
     """
     text = str(value).strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    if not isinstance(value, str) or re.fullmatch(r"\d+\.?\d*|\.\d+", text, re.ASCII):
         number = Decimal(text)
         return f"{number.normalize():f}Gi" if number else "0"
     amount(text)
