@@ -103,6 +103,9 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
         folder = data_dir / "kubernetes" / name
         title = f"embedded Kubernetes {name}"
         kubernetes[name] = stand_ins.start(title, "ecns.embedded.kubernetes", folder, "--name", name)
+    registry = None
+    if settings.harbor is None:
+        registry = stand_ins.start("embedded Harbor", "ecns.embedded.harbor", data_dir / "harbor")
     from ecns.server import logs, run  # noqa: PLC0415  half a second, spent while the stand-ins start
 
     logs.configure(settings.server.log_level)
@@ -117,6 +120,10 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
         kubeconfig = files["eks"]
         settings = msgspec.structs.replace(settings, clusters=_embedded_clusters(files, users))
         asyncio.run(_seed(settings.clusters, users))
+    harbor: dict[str, str] = {}
+    if registry is not None:
+        harbor = registry.ready()
+        settings = msgspec.structs.replace(settings, harbor=_embedded_harbor(harbor))
     sock = run.listen(settings.server.host, settings.server.port)
     scheme = "https" if settings.server.tls_certificate else "http"
     bound_host, bound_port = sock.getsockname()[:2]
@@ -135,6 +142,7 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
                 "url": url,
                 "identity_url": settings.identity.auth_url,
                 "kubeconfig": kubeconfig,
+                "harbor": harbor,
                 "users": users,
             }
             _write_private(told, json.dumps(facts, indent=1))
@@ -167,6 +175,8 @@ def _greet(url: str, settings: config.Config, data_dir: Path | None) -> None:
     for cluster in settings.clusters:
         by = cluster.kubeconfig or "the service account of this pod"
         click.echo(f"  cluster        {cluster.name or 'those'} ({cluster.type}) by {by}")
+    if settings.harbor is not None:
+        click.echo(f"  images         {settings.harbor.url}")
     if data_dir is not None:
         option = "" if data_dir == config.default_data_dir() else f" --data-dir {data_dir}"
         click.echo(f"  a token        ecns token --user developer{option}")
@@ -180,6 +190,16 @@ def _embedded_clusters(
     return (
         config.Cluster(name="eks", kubeconfig=Path(kubeconfigs["eks"])),
         config.Cluster(name="eos", type="EOS", kubeconfig=Path(kubeconfigs["eos"]), projects=administrators),
+    )
+
+
+def _embedded_harbor(said: dict[str, str]) -> config.Harbor:
+    """The embedded registry, which image references name by its address."""
+    return config.Harbor(
+        url=said["url"],
+        username=said["username"],
+        password_file=Path(said["password_file"]),
+        domain=said["domain"],
     )
 
 
