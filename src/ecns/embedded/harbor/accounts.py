@@ -68,7 +68,7 @@ class Accounts:
     def __init__(self, store: Store, frozen_seconds: float = FROZEN_SECONDS) -> None:
         self.store = store
         self.nobody = Caller(store)
-        self._frozen_seconds = frozen_seconds
+        self.frozen_seconds = frozen_seconds
         self._frozen: dict[str, int] = {}
         self._key = os.urandom(16)
         self._verified: dict[bytes, bytes] = {}
@@ -88,7 +88,7 @@ class Accounts:
             return User(self.store, name=row["username"], admin=bool(row["sysadmin"]), user_id=row["id"])
         self._frozen[name] = self._frozen.get(name, 0) + 1
         try:
-            await asyncio.sleep(self._frozen_seconds)
+            await asyncio.sleep(self.frozen_seconds)
         finally:
             self._frozen[name] -= 1
             if not self._frozen[name]:

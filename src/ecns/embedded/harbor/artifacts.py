@@ -126,7 +126,7 @@ class Artifacts:
             manifest.type,
             min(size, 2**63 - 1),
             manifest.subject,
-            json.dumps(self._attributes(manifest)),
+            json.dumps(self._attributes(manifest), sort_keys=True),
             json.dumps(manifest.annotations),
             clock.now(),
         )

@@ -8,6 +8,7 @@ again in the moment it goes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,8 @@ class Collector:
         self._waiting: asyncio.Queue[int] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._settling: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
+        """Set when somebody stopped a run."""
 
     def start(self) -> None:
         """Begin to work: what a kill cut off is over, the schedule goes on."""
@@ -79,10 +81,9 @@ class Collector:
         """Stop working."""
         if self._timer is not None:
             self._timer.cancel()
-        tasks = [task for task in (self._worker, *self._settling) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
 
     # What is asked for
 
@@ -121,6 +122,7 @@ class Collector:
             row["id"],
             RUNNING,
         )
+        self._stopped.set()
 
     def schedule(self) -> Schedule | None:
         """The schedule, if there is one."""
@@ -186,7 +188,9 @@ class Collector:
         untagged: list[Row] = []
         if parameters["delete_untagged"]:
             untagged = await self._untagged(identity, cutoff, dry=dry)
-        candidates = self._candidates(cutoff, untagged if dry else [])
+        candidates = self._candidates(cutoff)
+        if dry:
+            candidates += self._parts(untagged)
         lines = [f"blob eligible for deletion: {item['digest']}" for item in candidates]
         manifests = sum(item["is_manifest"] for item in candidates)
         lines.append(f"{len(candidates) - manifests} blobs and {manifests} manifests eligible for deletion")
@@ -199,15 +203,17 @@ class Collector:
             blobs, purged = counts["purged_blobs"], counts["purged_manifests"]
             self._say(identity, f"{blobs} blobs and {purged} manifests are actually deleted")
         self._say(identity, "success to run gc in job.")
-        left = self.settle_seconds - (asyncio.get_running_loop().time() - began)
-        task = asyncio.create_task(self._settle(identity, max(left, 0), parameters | counts))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
-        await task
+        await self._settle(identity, began + self.settle_seconds)
+        self._end(identity, SUCCESS, parameters | counts)
 
-    async def _settle(self, identity: int, seconds: float, parameters: dict[str, Any]) -> None:
-        await asyncio.sleep(seconds)
-        self._end(identity, SUCCESS, parameters)
+    async def _settle(self, identity: int, until: float) -> None:
+        """Wait until a run may be over."""
+        loop = asyncio.get_running_loop()
+        while (left := until - loop.time()) > 0:
+            self._stopped.clear()
+            self._check(identity)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), min(left, 3600))
 
     def _end(self, identity: int, status: str, parameters: dict[str, Any]) -> None:
         kept = json.dumps(dict(sorted(parameters.items()))) if parameters else None
@@ -256,14 +262,21 @@ class Collector:
         self._say(identity, "end to delete untagged artifact")
         return rows
 
-    def _candidates(self, cutoff: int, untagged: list[Row]) -> list[Row]:
-        """What could go, were those artifacts gone."""
-        marks = ",".join(str(int(row["id"])) for row in untagged)
+    def _candidates(self, cutoff: int) -> list[Row]:
+        """What could go."""
         return self._harbor.store.all(
             "SELECT digest, size, digest IN (SELECT digest FROM manifest) AS is_manifest FROM blob"  # noqa: S608
-            f" WHERE touched <= ? AND digest NOT IN ({_NEEDED} WHERE artifact.id NOT IN ({marks}))"
-            " ORDER BY digest",
+            f" WHERE {_USELESS} ORDER BY digest",
             cutoff,
+        )
+
+    def _parts(self, artifacts: list[Row]) -> list[Row]:
+        """What artifacts are made of; as Harbor, a dry run counts it although others may need it too."""
+        digests = json.dumps([row["digest"] for row in artifacts])
+        return self._harbor.store.all(
+            "SELECT DISTINCT digest, size, digest IN (SELECT digest FROM manifest) AS is_manifest FROM part"
+            " JOIN blob ON blob.digest = part.blob WHERE manifest IN (SELECT value FROM json_each(?))",
+            digests,
         )
 
     async def _sweep(self, identity: int, candidates: list[Row], cutoff: int) -> list[Row]:

@@ -154,7 +154,10 @@ class Listing:
         for part in sort.split(","):
             column = self.columns.get(part.removeprefix("-"))
             if column is not None:
-                keys.append(f"{column.sql} {'DESC' if part.startswith('-') else 'ASC'}")
+                direction = "DESC" if part.startswith("-") else "ASC"
+                keys.append(f"{column.sql} {direction}")
+                if column.kind == "time":  # what came within a millisecond came in the order of its ids
+                    keys.append(f"{self.sql.partition(' ')[0]}.id {direction}")
         return ", ".join([*keys, self.order])
 
     def page(self, store: Store, call: Call, columns: str) -> tuple[list[Row], int]:

@@ -168,6 +168,6 @@ async def dispatch(call: Call, raw: str) -> Answer:
     if handler is None:
         known = ",".join(methods)
         message = f"method {call.method} is not allowed, but [{known}] are"
-        raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers={"Allow": known})
+        raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, message)
     _check_accept(call, handler)
     return await handler(call)

@@ -259,7 +259,7 @@ async def copy(call: Call) -> Answer:
             quotas.check(store, target["id"], sum(sizes))
         made = _copy(call, artifact, target["id"], name)
         repository = call.harbor.artifacts.repository(name)
-        for tag in reversed(call.harbor.artifacts.tags_of(artifact["id"])):
+        for tag in call.harbor.artifacts.tags_of(artifact["id"]):
             call.harbor.artifacts.ensure_tag(repository, made, tag["name"])
     records.add(store, target["id"], "create", "artifact", f"{name}:{reference}", by=call.caller.name)
     return created(f"{call.shown_path.rstrip('/')}/{reference}")
@@ -353,11 +353,19 @@ async def create_tag(call: Call) -> Answer:
     if not is_tag(name):
         raise bad_request(f"bad request: invalid tag name: {name}")
     call.harbor.artifacts.create_tag(repository, artifact, name)
+    _record_tag(call, repository, "create", name)
     return done(HTTPStatus.CREATED)
 
 
 async def delete_tag(call: Call) -> Answer:
     """DELETE .../artifacts/{reference}/tags/{tag}: the artifact stays."""
     repository, artifact = found(call, "tag", "delete")
-    call.harbor.artifacts.delete_tag(repository, artifact, call.names["tag_name"])
+    name = call.names["tag_name"]
+    call.harbor.artifacts.delete_tag(repository, artifact, name)
+    _record_tag(call, repository, "delete", name)
     return done()
+
+
+def _record_tag(call: Call, repository: Row, operation: str, name: str) -> None:
+    resource = f"{repository['name']}:{name}"
+    records.add(call.harbor.store, repository["project_id"], operation, "tag", resource, by=call.caller.name)

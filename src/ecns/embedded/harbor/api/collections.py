@@ -153,8 +153,8 @@ async def log(call: Call) -> Answer:
     call.require_system("garbage-collection", "read")
     row = _row(call, "garbage collection {} log is not found")
     if not row["log"]:
-        details = f"{row['id']:024x}"
-        raise not_found(_compact({"code": 10010, "message": "object is not found", "details": details}))
+        job = f"{row['id']:024x}"
+        raise not_found(f'{{"code":10010,"message":"object is not found","details":"{job}"}}')
     return Answer(HTTPStatus.OK, row["log"].encode() + b"\n", "text/plain")
 
 

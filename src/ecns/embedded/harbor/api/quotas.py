@@ -17,16 +17,10 @@ if TYPE_CHECKING:
 _BODY = Shape("QuotaUpdateReq", {"hard": dict})
 _TABLE = "quota JOIN project ON project.id = quota.project_id LEFT JOIN account ON account.id = owner_id"
 _SELECTED = "quota.*, project.name, owner_id, account.username"
-_USED = (
-    "(SELECT coalesce(sum(size), 0) FROM used JOIN blob USING (digest)"
-    " WHERE used.project_id = quota.project_id)"
-)
 _COLUMNS = {
     "id": Column("quota.id", "int"),
     "creation_time": Column("quota.created", "time"),
     "update_time": Column("quota.updated", "time"),
-    "hard.storage": Column("quota.storage", "int"),
-    "used.storage": Column(_USED, "int"),
 }
 _ADMIN_ID = 1
 

@@ -1,0 +1,27 @@
+"""`python -m tests.embedded.harbor.oracle [-v] [part of an id]`: how many answers differ, and where."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.embedded.harbor.oracle import replay
+
+words = [word for word in sys.argv[1:] if not word.startswith("-")]
+reasons = replay.known()
+with tempfile.TemporaryDirectory() as folder:
+    differences = asyncio.run(replay.replay(Path(folder)))
+news = [item for item in differences if item.id not in reasons]
+print(f"{len(replay.recorded())} exchanges, {len(differences)} differ, {len(news)} of them not known")  # noqa: T201
+for item in differences if "-v" in sys.argv else news:
+    if words and not any(word in item.id for word in words):
+        continue
+    asked = item.exchange.request
+    print(f"\n{item.id}\n  {asked['method']} {asked['path']} {asked['query'] or ''}")  # noqa: T201
+    for line in item.lines():
+        print(f"    {line}")  # noqa: T201
+gone = set(reasons) - {item.id for item in differences}
+if gone:
+    print("these do not differ any more:", *sorted(gone))  # noqa: T201
