@@ -57,6 +57,9 @@ REACHED: dict[str, dict[str, int]] = {
     "namespace.delete": {"": 404, SYSTEM: 403},
     "namespace.delete_many": {"": 404, SYSTEM: 403},
     "app.create": {"": 200, SYSTEM: 403},
+    **{name: {"": 200} for name in ("service.list", "service.nodeports")},
+    "service.create": {"": 200, SYSTEM: 403},
+    **{f"service.{name}": {"": 404} for name in ("update", "delete")},
     "workload.create": {"": 200, SYSTEM: 403},
     **{f"workload.{name}": {"": 404} for name in ("attach", "detach", "delete", "delete_revisions")},
     **{f"workload.{name}": {"": 404} for name in ("start", "stop", "recreate", "scale", "rollback")},
@@ -83,6 +86,7 @@ WORKLOAD = {
     "containers": [CONTAINER],
 }
 BASE = {"name": NOTHING, "type": "Deployment"}
+SERVICE = {"access_mode": {"type": "ExternalName", "external_name": "db.example.com"}}
 
 
 class Call(NamedTuple):
@@ -214,6 +218,7 @@ class World:
             "replicas": 1,
             "revisions": [{"version": "1"}],
             "scale_strategy": None,
+            "service": [NOTHING] if call.operation == "service.delete" else SERVICE,
             "scheduler_strategy": None,
             "target_version": "1",
             "update_strategy": {"type": "recreate"},

@@ -11,6 +11,7 @@ from ecns.api.namespaces import routes as namespaces
 from ecns.api.nodes import routes as nodes
 from ecns.api.organization import routes as organization
 from ecns.api.pods import routes as pods
+from ecns.api.services import routes as services
 from ecns.api.workloads import routes as workloads
 
 ROUTES = [
@@ -20,6 +21,7 @@ ROUTES = [
     *nodes.ROUTES,
     *organization.ROUTES,
     *pods.ROUTES,
+    *services.ROUTES,
     *workloads.ROUTES,
 ]
 
@@ -29,5 +31,6 @@ DEPENDENCIES = {
     "namespaces": Provide(namespaces.provide_namespaces, sync_to_thread=False),
     "organizations": Provide(organization.provide_organizations, sync_to_thread=False),
     "pods": Provide(pods.provide_pods, sync_to_thread=False),
+    "services": Provide(services.provide_services, sync_to_thread=False),
     "workloads": Provide(workloads.provide_workloads, sync_to_thread=False),
 }

@@ -1,8 +1,12 @@
-"""Whether an application is there: what every chapter that has `application_name` asks."""
+"""Whether an application is there, and what is part of it: what every chapter that names one asks."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
+from ecns.api.common.names import PART_OF
 from ecns.api.common.objects import Objects
+from ecns.api.common.selectors import Test
 from ecns.backends.kubernetes.errors import NotServedError
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION, Application
 
@@ -18,3 +22,15 @@ async def find_application(objects: Objects, name: str) -> Application | None:
         return cache.get(name, objects.namespace) or await cache.refresh(name, objects.namespace)
     except NotServedError:
         return None
+
+
+def member(selected: Test, labels: Mapping[str, str] | None, applications: Collection[str]) -> bool:
+    """Whether an `app_selector` selects something.
+
+    Args:
+        selected: what it stands for.
+        labels: those of the object.
+        applications: what the object is part of, whatever its own label says.
+    """
+    own = {key: value for key, value in (labels or {}).items() if key != PART_OF}
+    return any(selected({**own, PART_OF: name}) for name in applications) if applications else selected(own)

@@ -58,6 +58,8 @@ class Item(NamedTuple):
     """The list's row."""
     found: Any = None
     """What else a filter may ask about."""
+    applications: tuple[str, ...] = ()
+    """Those that it is part of, where its labels do not say all."""
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -457,7 +459,11 @@ def _same(before: Item | None, after: Item | None) -> bool:
     """Whether no listener can tell two states apart."""
     if before is None or after is None:
         return before is after
-    return before.encoded == after.encoded and before.metadata.labels == after.metadata.labels
+    return (
+        before.encoded == after.encoded
+        and before.metadata.labels == after.metadata.labels
+        and before.applications == after.applications
+    )
 
 
 def versions(id_: str, scope: str, count: int) -> Versions | None:

@@ -110,7 +110,7 @@ def _merge_objects(have: JsonObject, old: JsonObject, new: JsonObject) -> JsonOb
     merged = {
         key: merge(item, old.get(key, MISSING), new.get(key, MISSING), key) for key, item in have.items()
     }
-    merged |= {key: item for key, item in new.items() if key not in have}
+    merged |= {key: item for key, item in new.items() if key not in have and old.get(key, MISSING) != item}
     return {key: item for key, item in merged.items() if item is not MISSING}
 
 

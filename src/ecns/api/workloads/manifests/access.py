@@ -216,6 +216,7 @@ def _load_balancer(sent: AccessMode) -> dict[str, str]:
         "amp_volume_type": flavor.amp_volume_type if flavor else None,
         "loadbalancer_topology": flavor.loadbalancer_topology if flavor else None,
         "name": balancer.name,
+        "subnet": sent.subnet if sent.subnet != balancer.vip_subnet_id and balancer.vip_subnet_id else None,
     }
     said = {key: value for key, value in rest.items() if value}
     found = {
@@ -230,7 +231,7 @@ def _load_balancer(sent: AccessMode) -> dict[str, str]:
 def _shown(found: Service, ports: Mapping[str, int], nodes: Sequence[Node]) -> AccessMode:
     spec = found.spec
     kind = spec.type or "ClusterIP"
-    hidden = {names.LAST_APPLIED, names.ORDER, names.SENT_EXTERNAL}
+    hidden = {names.LAST_APPLIED, names.ORDER, names.REQUEST, names.SENT_EXTERNAL}
     external, subnet = None, None
     public: list[str] = []
     private: list[str] = []
@@ -239,13 +240,8 @@ def _shown(found: Service, ports: Mapping[str, int], nodes: Sequence[Node]) -> A
         external, subnet = _external(found)
         public = [entry.ip or entry.hostname for entry in found.status.load_balancer.ingress or ()]
     elif kind == "NodePort":
-        private = [address for node in nodes for address in _addresses(node)]
-        public = [
-            address
-            for node in nodes
-            if any(role in (node.metadata.labels or {}) for role in CONTROL_PLANE)
-            for address in _addresses(node)
-        ]
+        private = [address for node in nodes for address in addresses(node)]
+        public = [address for node in nodes if is_control_plane(node) for address in addresses(node)]
     return AccessMode(
         name=found.metadata.name,
         type=kind,  # type: ignore[arg-type]  # what Kubernetes has
@@ -279,7 +275,13 @@ def _target(port: ServicePort, ports: Mapping[str, int]) -> int | None:
     return target or port.port
 
 
-def _addresses(node: Node) -> list[str]:
+def is_control_plane(node: Node) -> bool:
+    """Whether a node is one of the cluster's masters."""
+    return any(role in (node.metadata.labels or {}) for role in CONTROL_PLANE)
+
+
+def addresses(node: Node) -> list[str]:
+    """The addresses of a node within the cloud."""
     return [entry.address for entry in node.status.addresses or () if entry.type == "InternalIP"]
 
 
@@ -309,7 +311,7 @@ def _external(found: Service) -> tuple[External, str | None]:
         vip_address=(addresses[0].ip or addresses[0].hostname) if addresses else None,
         vip_subnet_id=subnet,
     )
-    return external, subnet
+    return external, rest.get("subnet") or subnet
 
 
 def _rest(text: str | None) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Chapter 1.19: services."""

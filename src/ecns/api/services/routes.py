@@ -1,0 +1,114 @@
+"""The HTTP face of chapter 1.19."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from litestar import Request, Response, delete, get, post, put
+from litestar.params import HeaderParameter, Parameter
+
+from ecns.api.common import batches
+from ecns.api.common.lists import ListQuery, listed_page
+from ecns.api.common.objects import DryRun, Objects
+from ecns.api.common.operations import CONTAINERS, operation
+from ecns.api.common.selectors import AppSelector
+from ecns.api.common.streams import WatchFlag
+from ecns.api.services import types
+from ecns.api.services.cached import ROWS
+from ecns.api.services.service import Services
+from ecns.identity.place import Place
+
+TAGS = ["1.19 Services"]
+NODE_PORTS = "nodeports"
+ONE = ["/service/{service_name:str}", f"/service/{NODE_PORTS}"]
+"""A Service may have the name of what is below the list, too."""
+
+DryRunFlag = Annotated[bool, Parameter(description="Change nothing; answer what would be made and changed.")]
+ForceFlag = Annotated[
+    bool, Parameter(description="Also those that Ingresses lead to, which then lead nowhere.")
+]
+ServiceType = Annotated[
+    Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] | None,
+    Parameter(description="Only Services of this type."),
+]
+
+
+def provide_services(place: Place, *, dry_run: DryRunFlag = False) -> Services:
+    """Litestar's dependency `services`."""
+    return Services(Objects(place, place.places, dry_run=dry_run))
+
+
+@get("/service", opt=operation("service.list", CONTAINERS), tags=TAGS)
+async def list_services(  # noqa: PLR0917  the query string's parameters, which Litestar passes by name
+    request: Request[Any, Any, Any],
+    services: Services,
+    listing: ListQuery,
+    app_selector: AppSelector = "",
+    type: ServiceType = None,  # noqa: A002  a parameter of the query string
+    watch: WatchFlag = False,  # noqa: FBT002  a parameter of the query string
+) -> Response[types.Services]:
+    """The Services of the namespace, newest first, with how many of their endpoints are ready."""
+    if watch:
+        return await ROWS.watch(request, services.objects, listing, word=type, application=app_selector)
+    page = await services.page(listing, kind=type, application=app_selector)
+    return listed_page("services", page, listing, headers=services.objects.freshness())
+
+
+@get(f"/service/{NODE_PORTS}", opt=operation("service.nodeports", CONTAINERS), tags=TAGS)
+async def list_node_ports(services: Services, listing: ListQuery) -> Response[types.NodePorts]:
+    """The node ports in use in the whole cluster, in order.
+
+    `used_by` tells who has them, of the Services that the caller may see.
+    """
+    found = await services.node_ports(listing)
+    headers = {"X-Total-Count": str(found.total), **services.objects.freshness()}
+    return Response(found, headers=headers)
+
+
+@post(ONE, opt=operation("service.create", CONTAINERS), tags=TAGS, status_code=200)
+async def create_service(
+    services: Services,
+    data: types.CreateService,
+    service_name: str = NODE_PORTS,
+    idempotency_key: Annotated[
+        str,
+        HeaderParameter(
+            name="Idempotency-Key",
+            description="What was made with this key is not made again.",
+            required=False,
+        ),
+    ] = "",
+) -> Response[types.OneService | DryRun]:
+    """Make a Service that leads to the pods of a workload, with an Ingress for its routers."""
+    caller = services.objects.place.caller
+    key = f"{caller.user_id} {caller.project_id} {idempotency_key}" if idempotency_key else ""
+    made = await services.create(service_name, data.service, key=key)
+    if services.objects.dry_run:
+        return Response(services.objects.report())
+    return Response(types.OneService(service=made))
+
+
+@put(ONE, opt=operation("service.update", CONTAINERS), tags=TAGS)
+async def update_service(
+    services: Services, data: types.UpdateService, service_name: str = NODE_PORTS
+) -> Response[types.OneService | DryRun]:
+    """Change what is named of a Service; the rest stays. A list or map that is sent replaces the old one."""
+    changed = await services.update(service_name, data.service)
+    if services.objects.dry_run:
+        return Response(services.objects.report())
+    return Response(types.OneService(service=changed))
+
+
+@delete("/service", opt=operation("service.delete", CONTAINERS), tags=TAGS, status_code=200)
+async def delete_services(
+    services: Services,
+    data: types.DeleteServices,
+    force: ForceFlag = False,  # noqa: FBT002  a parameter of the query string
+) -> Response[Any]:
+    """Delete Services by name."""
+    names = list(dict.fromkeys(data.service))
+    results = await batches.run(names, lambda name: services.delete(name, force=force), name=str)
+    return Response(services.objects.report()) if services.objects.dry_run else results
+
+
+ROUTES = [list_services, list_node_ports, create_service, update_service, delete_services]
