@@ -18,7 +18,7 @@ from litestar.stores.memory import MemoryStore
 from ecns import config
 from ecns.api.common.objects import Objects
 from ecns.backends.kubernetes.clusters import Clusters
-from ecns.backends.kubernetes.kinds.core import CONFIG_MAP, ConfigMap
+from ecns.backends.kubernetes.kinds.configuration import CONFIG_MAP, ConfigMap
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta
 from ecns.errors import ForbiddenError
 from ecns.identity.caller import Caller
