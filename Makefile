@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install install-dev run test check format lock bench oracle docs clean
+.PHONY: help install install-dev run test check format lock bench oracle cloud docs clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -48,13 +48,16 @@ lock: ## pin the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--group dev pyproject.toml -c requirements/runtime.lock -o requirements/dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		requirements/keystone.in -o requirements/keystone.lock
+		requirements/openstack.in -o requirements/openstack.lock
 
 bench: install-dev ## measure ECNS against direct calls to the same backends
 	$(BIN)/python -m benchmarks
 
 oracle: install-dev ## compare the embedded Kubernetes with what was recorded of a real one
 	$(BIN)/python -m tests.embedded.kubernetes.oracle
+
+cloud: install-dev ## run real OpenStack services until Ctrl-C, for ECNS and clients to try (docs/cloud.md)
+	$(BIN)/python -m tests.real.openstack
 
 docs: install ## write the OpenAPI document and the tables that are made from the code
 	$(BIN)/ecns openapi > docs/openapi.json

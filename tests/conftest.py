@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +15,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.gateway import Gateway
+from tests.real.openstack.cloud import Cloud
+from tests.real.openstack.environment import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 START_SECONDS = 30
+CLOUD_SECONDS = 900
+"""For a test that may be the first to need the cloud, on a machine that has none of it yet."""
 
 
 def start(
@@ -77,3 +82,25 @@ def samples() -> Path:
     if not found.is_dir():
         pytest.skip(f"no samples at {found}: set ECNS_SHARED")
     return found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what needs the real cloud in one process, which starts it once."""
+    for item in items:
+        if "real_cloud" in getattr(item, "fixturenames", ()):
+            item.add_marker("real_cloud")
+            item.add_marker(pytest.mark.xdist_group("cloud"))
+            item.add_marker(pytest.mark.timeout(CLOUD_SECONDS))
+
+
+@pytest.fixture(scope="session")
+def real_cloud() -> Iterator[Cloud]:
+    """Real OpenStack services; a machine's first start installs and fills them (a minute)."""
+    with tempfile.TemporaryDirectory(prefix="ecns-cloud-") as directory:
+        try:
+            cloud = Cloud(Path(directory))
+        except UnavailableError as error:
+            pytest.skip(f"no real OpenStack services here: {error}")
+        with cloud:
+            yield cloud

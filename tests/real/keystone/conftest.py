@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.real.keystone.servers import Cloud, KeystoneProcess, UnavailableError, environment
+from tests.real.keystone.servers import Cloud, KeystoneProcess
+from tests.real.openstack.environment import UnavailableError, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

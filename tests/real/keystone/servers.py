@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
-import signal
 import socket
-import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[3]
-LOCK = ROOT / "requirements" / "keystone.lock"
-START_SECONDS = 60
-INSTALL_SECONDS = 600
+from tests.real.openstack.launch.common import PASSWORD
+from tests.real.openstack.processes import Process, Service, tell
 
-
-class UnavailableError(Exception):
-    """The environment for a real Keystone cannot be made here."""
-
-
-def environment() -> Path:
-    """The Python of an environment that has Keystone, made once for each lock file and Python.
-
-    Raises:
-        UnavailableError: the packages cannot be installed.
-    """
-    wanted = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ecns-tests"
-    home = cache / f"keystone-{wanted}"
-    python = home / "bin" / "python"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"keystone-{wanted}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes wait for the first one
-        if (home / "complete").exists():
-            return python
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", str(home)],
-            [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(LOCK)],
-        ):
-            try:
-                done = subprocess.run(
-                    command, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS
-                )
-            except subprocess.TimeoutExpired as error:
-                raise UnavailableError(f"installing took more than {INSTALL_SECONDS} s") from error
-            if done.returncode:
-                last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-                raise UnavailableError(f"{' '.join(command[:4])} failed: {''.join(last)}")
-        (home / "complete").touch()
-    return python
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class KeystoneProcess:
@@ -70,55 +29,42 @@ class KeystoneProcess:
         self.kind = kind
         self.directory = directory
         directory.mkdir(exist_ok=True)
-        self.password = "secret"
+        self.password = PASSWORD
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             self.port = sock.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}{'/identity' if kind == 'embedded' else ''}/v3"
+        address = f"http://127.0.0.1:{self.port}"
+        self.url = f"{address}{'/identity' if kind == 'embedded' else ''}/v3"
+        self._process: Process
+        if kind == "real":
+            tell(directory, {"keystone": self.port})
+            self._process = Service("keystone", directory)
+        else:
+            self._process = Process("keystone", self.url, directory / "output.log")
         self.start(token_seconds)
 
     def start(self, token_seconds: int = 3600) -> None:
         """Run it until it answers."""
-        if self.kind == "embedded":
+        if isinstance(self._process, Service):
+            tell(self.directory, {"keystone": self.port}, token_seconds=token_seconds)
+            self._process.start()
+        else:
             command = [sys.executable, "-m", "ecns.embedded.keystone", "--data-dir", str(self.directory)]
             command += ["--port", str(self.port), "--token-seconds", str(token_seconds)]
-        else:
-            launcher = Path(__file__).with_name("launch.py")
-            command = [str(environment()), str(launcher), str(self.directory), str(self.port)]
-            command += [str(token_seconds), self.password]
-        log = self.directory / "output.log"
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, "ECNS_EMBEDDED_PASSWORD": self.password},
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                if httpx.get(self.url, timeout=1).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
-            assert self.process.poll() is None, log.read_text()[-4000:]
-            assert time.monotonic() < deadline, "Keystone did not start"
-            time.sleep(0.05)
+            self._process.run(command, {"ECNS_EMBEDDED_PASSWORD": self.password})
+        self._process.ready()
 
     def stop(self) -> None:
         """End it."""
-        self.process.send_signal(signal.SIGCONT)
-        self.process.terminate()
-        self.process.wait(timeout=20)
+        self._process.stop()
 
     def hang(self) -> None:
         """Let it answer no more without closing anything."""
-        self.process.send_signal(signal.SIGSTOP)
+        self._process.hang()
 
     def resume(self) -> None:
         """Let it go on."""
-        self.process.send_signal(signal.SIGCONT)
+        self._process.resume()
 
 
 class Cloud:
