@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ecns.api.common.patching import operations
 from ecns.api.services import manifests, types
 from ecns.api.services.manifests import Around, changes, completed
-from ecns.api.workloads import checks
 from ecns.api.workloads import manifests as workload_manifests
+from ecns.api.workloads.checks.access import check_access_mode
 from ecns.api.workloads.types import Workload
 from ecns.backends.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, SERVICE
 from tests.api.workloads.recorded import recorded, samples
@@ -134,7 +134,7 @@ def test_what_is_posted_is_shown(modes: list[Json], labels: Json, name: str, aff
         new.access_mode.name = name
         if (external := new.access_mode.external) and (balancer := external.loadbalancer):
             balancer.name = balancer.name or None
-        checks.check_access_mode(new.access_mode, at="service.access_mode")
+        check_access_mode(new.access_mode, at="service.access_mode")
         workload = deployment(name, **{"ecns.easystack.com/workload": name})
         made = manifests.made(new, name, workload, namespace="shop")
         for one in (made.controller, *(found for _, found in made.dependants)):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any, ClassVar
 
-from ecns.api.common import marks, names
+from ecns.api.common import marks
 from ecns.api.common.composed import Composed
 from ecns.api.services import manifests, types
+from ecns.api.services.leading import Leading, oldest_first
 from ecns.api.workloads.manifests import KINDS as WORKLOADS
 from ecns.api.workloads.manifests import access, routes
 from ecns.backends.kubernetes import indexes
@@ -32,27 +33,12 @@ class Surroundings:
     kinds: ClassVar[tuple[Kind[Any], ...]] = KINDS
 
     def __init__(self, caches: Sequence[Cache[Any]]) -> None:
-        self.services: Cache[Service] = caches[0]
-        self.workloads: Sequence[Cache[Controller]] = caches[1 : 1 + len(WORKLOADS)]
+        self.leading = Leading(caches[0], caches[1 : 1 + len(WORKLOADS)])
         self.slices: Cache[EndpointSlice]
         self.ingresses: Cache[Ingress]
         self.nodes: Cache[Node]
         self.slices, self.ingresses, self.nodes = caches[1 + len(WORKLOADS) :]
         self._known: tuple[Hashable, Hashable] | None = None
-
-    def controllers(self, service: Service) -> list[Controller]:
-        """The workloads that a Service leads to, or without a selector was made for; the oldest first."""
-        namespace, selector = service.metadata.namespace, service.spec.selector
-        found: list[Controller] = []
-        for cache in self.workloads:
-            if selector:
-                candidates = min(
-                    (cache.index(indexes.TEMPLATE, (namespace, *pair)) for pair in selector.items()), key=len
-                )
-                found += [one for one in candidates if selects(selector, one)]
-            elif (name := manifests.target_name(service)) and (one := cache.get(name, namespace)):
-                found.append(one)
-        return sorted(found, key=_oldest_first)
 
     def around(self, service: Service) -> manifests.Around:
         """What is around a Service."""
@@ -64,8 +50,8 @@ class Surroundings:
             ingresses[name] = own
         exposed = service.spec.type == "NodePort"
         return manifests.Around(
-            controllers=self.controllers(service),
-            ingresses=sorted(ingresses.values(), key=_oldest_first),
+            controllers=self.leading.controllers(service),
+            ingresses=sorted(ingresses.values(), key=oldest_first),
             slices=list(self.slices.index(indexes.OF_SERVICE, (namespace, name))),
             nodes=list(self.nodes.namespace("")) if exposed else [],
         )
@@ -102,7 +88,7 @@ class Surroundings:
 
     def applications(self, obj: Service) -> Collection[str]:
         """Those that it is part of."""
-        return manifests.applications(obj, self.controllers(obj))
+        return self.leading.applications(obj)
 
     def touched(self, other: Resource, namespace: str) -> Iterable[str]:
         """The Services that show something of another object."""
@@ -114,30 +100,10 @@ class Surroundings:
                 yield other.metadata.name
                 yield from (backend.name for _, _, backend in routes.of_services(other))
             case Controller():
-                yield from self._leading_to(other)
+                yield from self.leading.to(other)
             case Node():
-                here = self.services.namespace(namespace)
+                here = self.leading.services.namespace(namespace)
                 yield from (one.metadata.name for one in here if one.spec.type == "NodePort")
-
-    def _leading_to(self, controller: Controller) -> Iterator[str]:
-        namespace = controller.metadata.namespace
-        for pair in (controller.spec.template.metadata.labels or {}).items():
-            for one in self.services.index(indexes.SELECTOR, (namespace, *pair)):
-                if not one.spec.selector or selects(one.spec.selector, controller):
-                    yield one.metadata.name
-        made_for = (namespace, names.WORKLOAD, controller.metadata.name)
-        for one in self.services.index(indexes.SELECTOR, made_for):
-            if not one.spec.selector:
-                yield one.metadata.name
-
-
-def _oldest_first(obj: Resource) -> tuple[str, str]:
-    return obj.metadata.creation_timestamp or "", obj.metadata.name
-
-
-def selects(selector: dict[str, str], controller: Controller) -> bool:
-    """Whether a selector selects a workload's pods."""
-    return selector.items() <= (controller.spec.template.metadata.labels or {}).items()
 
 
 ROWS: Composed[Service] = Composed(KINDS, Surroundings, sorts={"type": lambda one: one.spec.type})

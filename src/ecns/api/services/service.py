@@ -15,9 +15,11 @@ from ecns.api.common.objects import Objects
 from ecns.api.common.patching import operations
 from ecns.api.common.waiting import all_of
 from ecns.api.services import manifests, types
-from ecns.api.services.cached import KINDS, ROWS, Surroundings, selects
-from ecns.api.workloads import checks
+from ecns.api.services.cached import KINDS, ROWS, Surroundings
+from ecns.api.services.leading import selects
 from ecns.api.workloads.carrying import carry_out
+from ecns.api.workloads.checks import access as access_checks
+from ecns.api.workloads.checks import check_labels
 from ecns.api.workloads.manifests import access, routes
 from ecns.api.workloads.plans import Plan, plan_routes
 from ecns.api.workloads.types import AccessMode
@@ -71,10 +73,10 @@ class Services:
             ConflictError: there is one of this name; a node port, cluster IP or route is taken.
         """
         mode, at = sent.access_mode, f"{AT}.access_mode"
-        checks.check_service_name(name, "service_name")
+        access_checks.check_service_name(name, "service_name")
         if mode.name and mode.name != name:
             raise BadRequestError(f"{at}.name: the path names service {name!r}", field=f"{at}.name")
-        checks.check_access_mode(mode, at=at)
+        access_checks.check_access_mode(mode, at=at)
         _check(sent, mode)
         if not sent.target_workload and not sent.selector and mode.type != manifests.EXTERNAL_NAME:
             raise BadRequestError(
@@ -97,7 +99,7 @@ class Services:
             BadRequestError: it is not there.
         """
         name = sent.target_workload or ""
-        caches = [one for one in around.workloads if sent.workload_type in {None, "", one.kind.kind}]
+        caches = [one for one in around.leading.workloads if sent.workload_type in {None, "", one.kind.kind}]
         for ask in (False, True):
             for cache in caches:
                 where = (name, self.objects.namespace)
@@ -161,7 +163,7 @@ class Services:
             for one in mode.access or ()
         ]
         if mode != shown:
-            checks.check_access_mode(msgspec.structs.replace(mode, access=new), at=at)
+            access_checks.check_access_mode(msgspec.structs.replace(mode, access=new), at=at)
         if shown.type != manifests.EXTERNAL_NAME != mode.type:
             if shown.cluster_ip == HEADLESS and mode.type != "ClusterIP":
                 raise BadRequestError(
@@ -282,8 +284,8 @@ def _check(sent: types.NewService | types.ChangedService, mode: AccessMode) -> N
     Raises:
         BadRequestError: it cannot be.
     """
-    checks.check_labels(sent.labels, at=f"{AT}.labels")
-    checks.check_labels(sent.selector, at=f"{AT}.selector")
+    check_labels(sent.labels, at=f"{AT}.labels")
+    check_labels(sent.selector, at=f"{AT}.selector")
     if sent.external_traffic_policy and mode.type not in access.EXPOSED:
         raise BadRequestError(
             f"{AT}.external_traffic_policy: only of type NodePort or LoadBalancer",

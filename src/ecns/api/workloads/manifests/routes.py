@@ -27,6 +27,8 @@ class Route(NamedTuple):
     path_type: str
     """Empty: `Prefix`, or what it was before."""
     backend: JsonObject
+    whole: JsonObject = {}  # noqa: RUF012  never changed
+    """The path as it is there, with what else it has."""
 
     @property
     def service(self) -> str:
@@ -56,7 +58,13 @@ def read(rules: Sequence[JsonObject]) -> list[Route]:
         if not paths:
             found.append(Route(host, "", "", {}))
         found += [
-            Route(host, path.get("path") or ANY_PATH, path.get("pathType") or "", path.get("backend") or {})
+            Route(
+                host,
+                path.get("path") or ANY_PATH,
+                path.get("pathType") or "",
+                path.get("backend") or {},
+                path,
+            )
             for path in paths
         ]
     return found
@@ -71,7 +79,7 @@ def written(wanted: Sequence[Route], present: Sequence[JsonObject], number: Numb
         number: knows the ports of Services.
     """
     there = read(present)
-    if len(wanted) == len(there) and all(map(_same, wanted, there, [number] * len(there))):
+    if len(wanted) == len(there) and all(map(same, wanted, there, [number] * len(there))):
         return list(present)
     hosts: dict[str, list[JsonObject]] = {}
     for one in wanted:
@@ -81,12 +89,12 @@ def written(wanted: Sequence[Route], present: Sequence[JsonObject], number: Numb
         known = next(
             (old for old in there if old[:2] == one[:2] and one.path_type in {"", old.path_type}), None
         )
-        path_type, backend = one.path_type or PATH_TYPE, one.backend
+        made = {"path": one.path, "pathType": one.path_type or PATH_TYPE, "backend": one.backend}
         if known is not None:
             there.remove(known)
-            path_type = known.path_type or path_type
-            backend = known.backend if _same(one, known, number) else backend
-        paths.append({"path": one.path, "pathType": path_type, "backend": backend})
+            kept = known.backend if same(one, known, number) else one.backend
+            made = {"pathType": made["pathType"], **known.whole, "backend": kept}
+        paths.append(made)
     return [
         {**({"host": host} if host else {}), **({"http": {"paths": paths}} if paths else {})}
         for host, paths in hosts.items()
@@ -104,10 +112,15 @@ def numbers(services: Mapping[str, Service]) -> Number:
     return number
 
 
-def _same(one: Route, there: Route, number: Number) -> bool:
+def same(one: Route, there: Route, number: Number) -> bool:
     """Whether a route is there already."""
     if one[:2] != there[:2] or one.path_type not in {"", there.path_type}:
         return False
     if not one.service or not there.service:
         return one.backend == there.backend
-    return one.service == there.service and one.port(number) == there.port(number)
+    port = one.port(number)
+    return (
+        one.service == there.service
+        and port == there.port(number)
+        and (port > 0 or one.backend == there.backend)
+    )

@@ -6,23 +6,19 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/names/.
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from ecns.api.common import names
-from ecns.api.common.checks import capacity, dns_subdomain, is_dns_subdomain
-from ecns.api.workloads.manifests import access as services
+from ecns.api.common.checks import capacity, dns_subdomain
+from ecns.api.workloads.checks import simple
+from ecns.api.workloads.checks.access import check_access_modes
+from ecns.api.workloads.checks.simple import check_labels
 from ecns.api.workloads.manifests import images, volumes
-from ecns.api.workloads.manifests.containers import MAX_PORT
 from ecns.api.workloads.manifests.scheduling import values, words
 from ecns.api.workloads.manifests.templates import log_place
 from ecns.api.workloads.types import (
-    Access,
-    AccessMode,
     Capability,
     Container,
     Env,
@@ -31,7 +27,6 @@ from ecns.api.workloads.types import (
     Network,
     RequiredPrefered,
     Resources,
-    Router,
     ScaleResource,
     ScaleStrategy,
     SchedulerRule,
@@ -43,17 +38,24 @@ from ecns.api.workloads.types import (
 )
 from ecns.errors import BadRequestError
 
-LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+__all__ = [
+    "check_access_modes",
+    "check_containers",
+    "check_labels",
+    "check_network",
+    "check_replicas",
+    "check_scale_strategy",
+    "check_scheduler_strategy",
+    "check_update_strategy",
+    "check_volumes",
+    "check_workload",
+]
+
 ENV_NAME = re.compile(r"[\x20-\x3c\x3e-\x7e]+")
 CAPABILITY = re.compile(r"[A-Z_]+")
 PERCENT = re.compile(r"\d{1,3}%")
-MAX_LABEL = 63
 MAX_WEIGHT = 100
 MAX_INT32 = 2**31 - 1
-NODE_PORTS = (30000, 32767)
-PROTOCOLS = ("TCP", "UDP", "SCTP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 VOLUME_TYPES = ("StorageClass", "PVC", "LocalStorage", "EmptyDir", "ConfigMap", "Secret")
@@ -80,11 +82,11 @@ def check_workload(workload: Workload, product_type: str, *, at: str = "workload
     """
     base = workload.workload_base
     # The name is the value of a label and begins the names of pods.
-    _name(base.name, f"{at}.workload_base.name")
+    simple.name(base.name, f"{at}.workload_base.name")
     if base.replicas or (base.replicas is not None and base.type != "DaemonSet"):
         check_replicas(base.replicas, base.type, at=f"{at}.workload_base.replicas")
     if workload.application_name:
-        _name(workload.application_name, f"{at}.application_name")
+        simple.name(workload.application_name, f"{at}.application_name")
     check_labels(workload.labels, at=f"{at}.labels", application=workload.application_name)
     check_access_modes(workload.access_mode or [], workload=base.name, at=f"{at}.access_mode")
     check_volumes(workload.volumes or [], base.name, base.type, at=f"{at}.volumes")
@@ -110,154 +112,7 @@ def check_replicas(replicas: int, kind: str, *, at: str = "replicas") -> None:
     """
     if kind == "DaemonSet":
         raise BadRequestError(f"{at}: a DaemonSet has one pod a node and cannot be scaled", field=at)
-    _between(replicas, 0, MAX_INT32, at)
-
-
-def check_labels(
-    labels: Mapping[str, str] | None, *, at: str = "labels", application: str | None = None
-) -> None:
-    """Check labels as Kubernetes does, and that they are not those ECNS sets itself.
-
-    Raises:
-        BadRequestError: a label cannot be.
-    """
-    for key, value in (labels or {}).items():
-        prefix, slash, name = key.rpartition("/")
-        if slash and not is_dns_subdomain(prefix):
-            raise BadRequestError(f"{at}: the prefix of {key!r} is not a DNS subdomain", field=at)
-        if not QUALIFIED.fullmatch(name) or len(name) > MAX_LABEL:
-            raise BadRequestError(
-                f"{at}: {key!r} is not a label key: letters, digits, '-', '_' and '.', at most 63", field=at
-            )
-        if value and (not QUALIFIED.fullmatch(value) or len(value) > MAX_LABEL):
-            raise BadRequestError(
-                f"{at}: the value of {key!r} has only letters, digits, '-', '_' and '.', at most 63",
-                field=f"{at}.{key}",
-            )
-        if key == names.PART_OF and value != application:
-            raise BadRequestError(f"{at}: {key} is set by application_name", field=f"{at}.{key}")
-
-
-# Access
-
-
-def check_access_modes(modes: Sequence[AccessMode], *, workload: str = "", at: str = "access_modes") -> None:
-    """Check access modes.
-
-    Raises:
-        BadRequestError: one of them cannot be, or two have one name or one node port.
-    """
-    called = services.service_names(workload or "x", modes)
-    _unique(called, f"{at}[#].name", "Services")
-    for place, (mode, name) in enumerate(zip(modes, called, strict=True)):
-        here = f"{at}[{place}]"
-        if mode.name or workload:
-            check_service_name(name, f"{here}.name")
-        check_access_mode(mode, at=here)
-    node_ports = [
-        number
-        for mode in modes
-        if mode.type in services.EXPOSED
-        for number in {access.node_port for access in mode.access or () if access.node_port}
-    ]
-    _unique(node_ports, f"{at}.access.node_port", "node ports")
-
-
-def check_service_name(name: str, at: str) -> None:
-    """Check the name of a Service.
-
-    Raises:
-        BadRequestError: it cannot be one.
-    """
-    if not SERVICE_NAME.fullmatch(name) or len(name) > MAX_LABEL:
-        raise BadRequestError(
-            f"{at}: a Service's name begins with a letter and has small letters, digits and '-',"
-            f" at most 63: {name[:80]!r}",
-            field=at,
-        )
-
-
-def check_access_mode(mode: AccessMode, *, at: str) -> None:
-    """Check one access mode, save its name.
-
-    Raises:
-        BadRequestError: it cannot be.
-    """
-    if mode.type == "ExternalName":
-        if not mode.external_name:
-            raise BadRequestError(
-                f"{at}.external_name: type ExternalName needs a domain", field=f"{at}.external_name"
-            )
-        dns_subdomain(mode.external_name.removesuffix("."), f"{at}.external_name")
-    elif not mode.access and mode.cluster_ip != "None":
-        raise BadRequestError(f"{at}.access: a port is needed", field=f"{at}.access")
-    if mode.type == "ClusterIP" and mode.cluster_ip not in {None, "", "None"}:
-        _address(mode.cluster_ip or "", f"{at}.cluster_ip")
-    ports = mode.access or ()
-    for index, access in enumerate(ports):
-        _access(access, mode, f"{at}.access[{index}]")
-    protocols = [(access.protocol or services.DEFAULT_PROTOCOL).upper() for access in ports]
-    both = list(zip(ports, protocols, strict=True))
-    _unique([(one.port, protocol) for one, protocol in both], f"{at}.access[#].port", "ports of a Service")
-    called = [one.name or f"{protocol.lower()}-{one.port}" for one, protocol in both]
-    _unique(called, f"{at}.access[#].name", "ports of a Service")
-    if mode.type in services.EXPOSED:
-        node_ports = [(one.node_port or -index, protocol) for index, (one, protocol) in enumerate(both, 1)]
-        _unique(node_ports, f"{at}.access[#].node_port", "node ports")
-
-
-def _access(access: Access, mode: AccessMode, at: str) -> None:
-    if access.port is None:
-        raise BadRequestError(f"{at}.port: a port is needed", field=f"{at}.port")
-    _port(access.port, f"{at}.port")
-    if access.name:
-        _name(access.name, f"{at}.name")
-    if access.target_port is not None:
-        _port(access.target_port, f"{at}.target_port")
-    if access.node_port is not None and mode.type in services.EXPOSED:
-        _between(access.node_port, *NODE_PORTS, f"{at}.node_port")
-    if access.protocol:
-        _one_of(access.protocol.upper(), PROTOCOLS, f"{at}.protocol")
-    for index, router in enumerate(access.routers or ()):
-        check_router(router, f"{at}.routers[{index}]")
-
-
-def check_router(router: Router, at: str) -> None:
-    """Check a domain, a path and where they lead.
-
-    Raises:
-        BadRequestError: one of them cannot be.
-    """
-    if router.domain:
-        check_host(router.domain, f"{at}.domain")
-    if router.path:
-        _path(router.path, f"{at}.path")
-    if router.service_port is not None:
-        _port(router.service_port, f"{at}.service_port")
-    if router.target_service:
-        check_service_name(router.target_service, f"{at}.target_service")
-
-
-def check_host(host: str, at: str) -> None:
-    """Check the host of a route: a domain in small letters, with `*.` before it for all directly below it.
-
-    Raises:
-        BadRequestError: it is none.
-    """
-    with contextlib.suppress(ValueError):
-        ipaddress.ip_address(host)
-        raise BadRequestError(f"{at}: a domain is needed, not an IP address: {host}", field=at)
-    dns_subdomain(host.removeprefix("*."), at)
-
-
-def _path(path: str, at: str) -> None:
-    if not path.startswith("/"):
-        raise BadRequestError(f"{at}: a path begins with '/'", field=at)
-    for sequence in ("//", "/./", "/../", "%2f", "%2F"):
-        if sequence in path:
-            raise BadRequestError(f"{at}: a path has no {sequence!r}", field=at)
-    if path.endswith(("/.", "/..")):
-        raise BadRequestError(f"{at}: a path does not end in '/.' or '/..'", field=at)
+    simple.between(replicas, 0, MAX_INT32, at)
 
 
 # Containers
@@ -278,11 +133,11 @@ def check_containers(
     """
     if not any(one.type == "worker" for one in containers):
         raise BadRequestError(f"{at}: a container of type worker is needed", field=at)
-    _unique([one.name for one in containers], f"{at}[#].name", "containers")
+    simple.unique([one.name for one in containers], f"{at}[#].name", "containers")
     known = None if volumes is None else {volume.name for volume in volumes}
     for place, one in enumerate(containers):
         here = f"{at}[{place}]"
-        _name(one.name, f"{here}.name")
+        simple.name(one.name, f"{here}.name")
         _image(one.image, one.image_source, here)
         _resources(one.resources, f"{here}.resources")
         for index, variable in enumerate(one.env or ()):
@@ -290,14 +145,14 @@ def check_containers(
         for index, mount in enumerate(one.volume_mounts or ()):
             _mount(mount, known, f"{here}.volume_mounts[{index}]")
         paths = [mount.mount_path for mount in one.volume_mounts or ()]
-        _unique(
+        simple.unique(
             paths,
             f"{here}.volume_mounts[#].mount_path",
             "mounts of a container",
         )
         _logs(one, containers, volumes, here)
         checks = one.health or ()
-        _unique([check.type for check in checks], f"{here}.health", "checks of a type")
+        simple.unique([check.type for check in checks], f"{here}.health", "checks of a type")
         for index, check in enumerate(checks):
             if one.type == "init":
                 raise BadRequestError(
@@ -328,7 +183,7 @@ def _image(image: Image, source: str | None, at: str) -> None:
             field=f"{here}.harbor_project_name",
         )
     if image.image_pull_policy:
-        _one_of(image.image_pull_policy, PULL_POLICIES, f"{here}.image_pull_policy")
+        simple.one_of(image.image_pull_policy, PULL_POLICIES, f"{here}.image_pull_policy")
     if image.image_secret:
         dns_subdomain(image.image_secret, f"{here}.image_secret")
 
@@ -403,7 +258,7 @@ def _health(check: Health, at: str) -> None:
     elif check.port is None:
         raise BadRequestError(f"{at}.port: a port is needed for {check.protocol}", field=f"{at}.port")
     else:
-        _port(check.port, f"{at}.port")
+        simple.port(check.port, f"{at}.port")
     for name, least in (
         ("initial_delay", 0),
         ("period", 1),
@@ -413,7 +268,7 @@ def _health(check: Health, at: str) -> None:
     ):
         value = getattr(check, name)
         if value is not None:
-            _between(value, least, MAX_INT32, f"{at}.{name}")
+            simple.between(value, least, MAX_INT32, f"{at}.{name}")
 
 
 def _security(one: Container, at: str) -> None:
@@ -424,7 +279,7 @@ def _security(one: Container, at: str) -> None:
     for name in ("run_as_user", "run_as_group"):
         value = getattr(security, name)
         if value is not None:
-            _between(value, 0, MAX_INT32, f"{here}.{name}")
+            simple.between(value, 0, MAX_INT32, f"{here}.{name}")
     if security.run_as_nonroot and security.run_as_user == 0:
         raise BadRequestError(
             f"{here}.run_as_user: user 0 is root, which run_as_nonroot forbids", field=f"{here}.run_as_user"
@@ -441,7 +296,7 @@ def _security(one: Container, at: str) -> None:
 
 def _hooks(one: Container, at: str) -> None:
     hooks = one.hooks or ()
-    _unique([hook.type for hook in hooks], f"{at}.hooks[#].type", "hooks of a type")
+    simple.unique([hook.type for hook in hooks], f"{at}.hooks[#].type", "hooks of a type")
     for index, hook in enumerate(hooks):
         here = f"{at}.hooks[{index}].cmd"
         if one.type == "init":
@@ -459,11 +314,11 @@ def check_volumes(several: Sequence[Volume], workload: str, kind: str, *, at: st
     Raises:
         BadRequestError: one of them cannot be.
     """
-    _unique([one.name for one in several], f"{at}[#].name", "volumes")
+    simple.unique([one.name for one in several], f"{at}[#].name", "volumes")
     for place, one in enumerate(several):
         here = f"{at}[{place}]"
-        _name(one.name, f"{here}.name")
-        _one_of(one.type, VOLUME_TYPES, f"{here}.type")
+        simple.name(one.name, f"{here}.name")
+        simple.one_of(one.type, VOLUME_TYPES, f"{here}.type")
         if one.type == "StorageClass" and kind != "StatefulSet":
             dns_subdomain(volumes.claim_name(workload, one.name), f"{here}.name")
         _source(one, here)
@@ -528,9 +383,9 @@ def check_update_strategy(strategy: UpdateStrategy | None, kind: str, *, at: str
             f"{at}.type: a {kind} has {', '.join(STRATEGIES[kind])}, not {strategy.type}", field=f"{at}.type"
         )
     if strategy.batch_size is not None:
-        _between(strategy.batch_size, 1, MAX_INT32, f"{at}.batch_size")
+        simple.between(strategy.batch_size, 1, MAX_INT32, f"{at}.batch_size")
     if strategy.period is not None:
-        _between(strategy.period, 0, MAX_INT32, f"{at}.period")
+        simple.between(strategy.period, 0, MAX_INT32, f"{at}.period")
     zero = []
     for name in ("max_surge", "max_unavailable"):
         value = getattr(strategy, name)
@@ -539,7 +394,7 @@ def check_update_strategy(strategy: UpdateStrategy | None, kind: str, *, at: str
                 f"{at}.{name}: a number or a percentage such as 25% is needed", field=f"{at}.{name}"
             )
         if isinstance(value, int):
-            _between(value, 0, MAX_INT32, f"{at}.{name}")
+            simple.between(value, 0, MAX_INT32, f"{at}.{name}")
         zero.append(value is not None and str(value).strip().rstrip("%").strip("0") == "")
     if strategy.type == "custom" and all(zero):
         raise BadRequestError(f"{at}: max_surge and max_unavailable cannot both be 0", field=at)
@@ -557,9 +412,9 @@ def check_scale_strategy(strategy: ScaleStrategy | None, kind: str, *, at: str =
         raise BadRequestError(f"{at}: a DaemonSet has one pod a node and cannot be scaled", field=at)
     if strategy.max_replicas is None:
         raise BadRequestError(f"{at}.max_replicas: is needed", field=f"{at}.max_replicas")
-    _between(strategy.max_replicas, 1, MAX_INT32, f"{at}.max_replicas")
+    simple.between(strategy.max_replicas, 1, MAX_INT32, f"{at}.max_replicas")
     if strategy.min_replicas is not None:
-        _between(strategy.min_replicas, 1, strategy.max_replicas, f"{at}.min_replicas")
+        simple.between(strategy.min_replicas, 1, strategy.max_replicas, f"{at}.min_replicas")
     resource = strategy.resource or ScaleResource()
     if resource.cpu is None and resource.memory is None:
         raise BadRequestError(
@@ -568,7 +423,7 @@ def check_scale_strategy(strategy: ScaleStrategy | None, kind: str, *, at: str =
     for name in ("cpu", "memory"):
         value = getattr(resource, name)
         if value is not None:
-            _between(value, 1, MAX_INT32, f"{at}.resource.{name}")
+            simple.between(value, 1, MAX_INT32, f"{at}.resource.{name}")
 
 
 def check_scheduler_strategy(
@@ -609,7 +464,7 @@ def _rule(rule: RequiredPrefered, at: str, *, pods: bool) -> None:
         if operator in {"Gt", "Lt"} and (len(given) != 1 or not re.fullmatch(r"[+-]?\d+", given[0])):
             raise BadRequestError(f"{here}.values: {operator} needs one number", field=f"{here}.values")
         if expression.weight is not None:
-            _between(expression.weight, 1, MAX_WEIGHT, f"{here}.weight")
+            simple.between(expression.weight, 1, MAX_WEIGHT, f"{here}.weight")
 
 
 def check_network(network: Network | None, *, at: str = "network") -> None:
@@ -621,55 +476,11 @@ def check_network(network: Network | None, *, at: str = "network") -> None:
     if network is None:
         return
     if network.dns_policy:
-        _one_of(network.dns_policy, DNS_POLICIES[:3], f"{at}.dns_policy")
+        simple.one_of(network.dns_policy, DNS_POLICIES[:3], f"{at}.dns_policy")
     for index, alias in enumerate(network.host_aliases or ()):
         here = f"{at}.host_aliases[{index}]"
-        _address(alias.ip, f"{here}.ip")
+        simple.address(alias.ip, f"{here}.ip")
         if not words(alias.hostnames):
             raise BadRequestError(f"{here}.hostnames: a host name is needed", field=f"{here}.hostnames")
         for name in words(alias.hostnames):
             dns_subdomain(name, f"{here}.hostnames")
-
-
-# The simple ones
-
-
-def _name(name: str, at: str) -> None:
-    if not LABEL.fullmatch(name) or len(name) > MAX_LABEL:
-        raise BadRequestError(
-            f"{at}: {name[:80]!r} is no name: small letters, digits and '-', a letter or digit at both ends,"
-            " at most 63 (RFC 1123)",
-            field=at,
-        )
-
-
-def _address(value: str, at: str) -> None:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError as error:
-        raise BadRequestError(f"{at}: {value!r} is no IP address", field=at) from error
-
-
-def _port(port: int, at: str) -> None:
-    _between(port, 1, MAX_PORT, at)
-
-
-def _between(value: int, least: int, most: int, at: str) -> None:
-    if not least <= value <= most:
-        raise BadRequestError(f"{at}: {value} is not between {least} and {most}", field=at)
-
-
-def _one_of(value: str, known: Iterable[str], at: str) -> None:
-    if value not in (known := tuple(known)):
-        raise BadRequestError(f"{at}: {value!r} is none of {', '.join(known)}", field=at)
-
-
-def _unique(found: Sequence[object], at: str, what: str) -> None:
-    """Refuse what comes twice; `#` in `at` is the place of the second one."""
-    seen: set[object] = set()
-    for place, one in enumerate(found):
-        if one in seen:
-            where = at.replace("#", str(place))
-            shown = "/".join(map(str, one)) if isinstance(one, tuple) else one
-            raise BadRequestError(f"{where}: two {what} are {shown}", field=where)
-        seen.add(one)
