@@ -5,7 +5,6 @@ Source: reference chapters 1.2 and 1.8; decisions, "Other chapters".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from msgspec.structs import asdict, replace
@@ -18,16 +17,14 @@ from ecns.api.applications.types import (
     Description,
     VirtualMachine,
 )
-from ecns.api.common.checks import dns_label
+from ecns.api.common import contents
+from ecns.api.common.checks import dns_label, dns_subdomain
 from ecns.api.workloads.types import ApplicationType
 from ecns.errors import BadRequestError
 
 PARTS = ("workload", "service", "all")
 """What `resource` may name when applications are deleted."""
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
-_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-_LONGEST_NAME = 253
 _LAST_PORT = 65535
 
 
@@ -106,20 +103,12 @@ def _config_maps(config_maps: Iterable[ConfigMap]) -> None:
     called: set[str] = set()
     for place, config_map in enumerate(config_maps):
         at = f"configmaps[{place}]"
-        if not _NAME.fullmatch(config_map.name) or len(config_map.name) > _LONGEST_NAME:
-            raise BadRequestError(
-                f"{at}.name: {config_map.name!r} is not a name: small letters, digits, '-' and '.'",
-                field=f"{at}.name",
-            )
+        dns_subdomain(config_map.name, f"{at}.name")
         if config_map.name in called:
             raise BadRequestError(f"{at}.name: {config_map.name!r} is there twice", field=f"{at}.name")
         called.add(config_map.name)
-        for key in config_map.config:
-            if not _KEY.fullmatch(key) or key in {".", ".."}:
-                raise BadRequestError(
-                    f"{at}.config: {key!r} is not a key: letters, digits, '-', '_' and '.'",
-                    field=f"{at}.config",
-                )
+        texts = contents.texts(config_map.config, f"{at}.config")
+        contents.check_size((len(text.encode()) for text in texts.values()), f"{at}.config")
 
 
 def _virtual_machines(machines: Iterable[VirtualMachine]) -> None:

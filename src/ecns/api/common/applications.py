@@ -9,6 +9,7 @@ from ecns.api.common.objects import Objects
 from ecns.api.common.selectors import Test
 from ecns.backends.kubernetes.errors import NotServedError
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION, Application
+from ecns.errors import BadRequestError
 
 
 async def find_application(objects: Objects, name: str) -> Application | None:
@@ -34,3 +35,14 @@ def member(selected: Test, labels: Mapping[str, str] | None, applications: Colle
     """
     own = {key: value for key, value in (labels or {}).items() if key != PART_OF}
     return any(selected({**own, PART_OF: name}) for name in applications) if applications else selected(own)
+
+
+async def need_application(objects: Objects, name: str | None, field: str) -> None:
+    """Check that an application is there; nothing to check without a name.
+
+    Raises:
+        BadRequestError: it is not; `field` says where it is named.
+        UpstreamError: the cluster does not answer.
+    """
+    if name and await find_application(objects, name) is None:
+        raise BadRequestError(f"{field}: application {name!r} is not there", field=field)

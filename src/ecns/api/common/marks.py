@@ -75,6 +75,12 @@ def part_of(found: Resource) -> str | None:
     return (found.metadata.labels or {}).get(PART_OF)
 
 
+def member_of(whole: JsonObject) -> str | None:
+    """As `part_of`, of a whole object."""
+    found = find(whole, _PART_OF)
+    return None if found is MISSING else found
+
+
 def attach(whole: JsonObject, application: str) -> Operations:
     """Make an object a member of an application.
 
@@ -89,3 +95,16 @@ def attach(whole: JsonObject, application: str) -> Operations:
 def detach(whole: JsonObject, application: str) -> Operations:
     """Let an object leave an application; nothing to do when it is no member."""
     return operations(whole, {_PART_OF: MISSING}) if find(whole, _PART_OF) == application else []
+
+
+def belong(whole: JsonObject, application: str | None) -> Operations:
+    """Let an object be a member of an application, or of none when the name is empty; None leaves it.
+
+    Raises:
+        ConflictError: it is a member of another one.
+    """
+    if application is None:
+        return []
+    if application:
+        return attach(whole, application)
+    return detach(whole, member_of(whole) or "")

@@ -18,7 +18,7 @@ from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.client import Patch, Propagation
 from ecns.backends.kubernetes.indexes import INDEXES
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
-from ecns.errors import BadRequestError, ConflictError
+from ecns.errors import BadRequestError, ConflictError, NotFoundError
 from ecns.identity.place import Place, Places
 
 R = TypeVar("R", bound=Resource)
@@ -100,6 +100,18 @@ class Objects:
         if all(self._cache(kind).filled for kind in kinds):
             return [await self.cache(kind, fresh=fresh) for kind in kinds]  # nothing to wait for together
         return list(await asyncio.gather(*(self.cache(kind, fresh=fresh) for kind in kinds)))
+
+    async def find(self, kind: Kind[R], name: str) -> R:
+        """An object from the cache, or from the cluster when it is not there yet.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        cache = await self.cache(kind)
+        found = cache.get(name, self.namespace) or await cache.refresh(name, self.namespace)
+        if found is None:
+            raise NotFoundError(f"{kind.kind} {name!r} is not there")
+        return found
 
     async def whole(self, kind: Kind[Any], name: str, *, as_caller: bool = False) -> JsonObject:
         """An object with all of its fields, as the cluster has it now.

@@ -11,7 +11,7 @@ for what does not count: pods that have ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -31,7 +31,7 @@ from ecns.backends.kubernetes.kinds.batch import CRON_JOB, JOB, CronJob, Job
 from ecns.backends.kubernetes.kinds.meta import Kind, OwnerReference, Resource
 from ecns.backends.kubernetes.kinds.networking import INGRESS, Ingress
 from ecns.backends.kubernetes.kinds.pods import POD, POD_ROW, Container, DriverVolume, Pod, PodSpec, Volume
-from ecns.errors import NotFoundError
+from ecns.errors import ConflictError, NotFoundError
 
 Referred = Literal["ConfigMap", "Secret", "PersistentVolumeClaim"]
 
@@ -41,6 +41,8 @@ _FINISHED_POD = frozenset({"Succeeded", "Failed"})
 _FINISHED_JOB = frozenset({"Complete", "Failed"})
 _OWNERS: Final = frozenset({"ReplicaSet", "StatefulSet", "DaemonSet", "Job"})
 """Whose pods are told by their template."""
+NAMED = 10
+"""Users that a message names."""
 FEW = 20
 """So many pods are asked for one by one; more in one list."""
 INDEX = "reference"
@@ -180,6 +182,21 @@ def users(objects: Iterable[Resource]) -> dict[Reference, set[User]]:
             for reference in references(obj):
                 found.setdefault(reference, set()).add(one)
     return found
+
+
+def in_use(what: str, who: Sequence[User]) -> ConflictError:
+    """The refusal to delete what is used; `used_by` of its details names all who do.
+
+    Args:
+        what: such as `configmap 'x'`.
+        who: the users, of whom there is one at least.
+    """
+    said = ", ".join(f"{one.kind} {one.name}" for one in who[:NAMED])
+    more = f" and {len(who) - NAMED} more" if len(who) > NAMED else ""
+    return ConflictError(
+        f"{what} is used by {said}{more}; force=true deletes it all the same",
+        details={"used_by": msgspec.to_builtins(list(who))},
+    )
 
 
 # Asking the cluster

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ecns.api.common import marks
-from ecns.api.common.applications import find_application
+from ecns.api.common.applications import need_application
 from ecns.api.common.claims import refuse_taken
 from ecns.api.common.lists import ListQuery, Page, Selection, kept_page, merged, select
 from ecns.api.common.making import Making
@@ -38,7 +38,6 @@ from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
 from ecns.backends.kubernetes.kinds.networking import INGRESS
 from ecns.backends.kubernetes.kinds.pods import POD_ROW
 from ecns.errors import (
-    BadRequestError,
     ConflictError,
     NotFoundError,
 )
@@ -184,8 +183,7 @@ class Workloads:
             ConflictError: a workload of this name exists, of whatever type, or one of its objects does.
         """
         planned = await self.plan(workload, product_type, at=at)
-        if name := workload.application_name:
-            await self._in_application(name, at=f"{at}.application_name")
+        await need_application(self.objects, workload.application_name, f"{at}.application_name")
         await self._free(planned, workload, at=at)
         return await Making(self.objects, "workload").make(planned, workload, self.shown, key=key)
 
@@ -201,10 +199,6 @@ class Workloads:
         return manifests.objects(
             workload, namespace=self.objects.namespace, registry_domain=self.registry_domain
         )
-
-    async def _in_application(self, name: str, *, at: str) -> None:
-        if await find_application(self.objects, name) is None:
-            raise BadRequestError(f"{at}: application {name!r} is not there", field=at)
 
     async def _free(self, planned: manifests.WorkloadObjects, workload: Workload, *, at: str) -> None:
         called = [one.metadata.name for one in planned.services]
