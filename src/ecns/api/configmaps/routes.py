@@ -1,0 +1,115 @@
+"""The HTTP face of chapter 1.4."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, delete, get, patch, post
+from litestar.params import HeaderParameter, Parameter
+
+from ecns.api.common.lists import ListQuery, listed_page
+from ecns.api.common.objects import DryRun, Objects
+from ecns.api.common.operations import CONTAINERS, operation
+from ecns.api.common.selectors import AppSelector
+from ecns.api.common.streams import WatchFlag
+from ecns.api.configmaps import types
+from ecns.api.configmaps.service import ROWS, ConfigMaps
+from ecns.api.configmaps.types import OneConfigMap
+from ecns.identity.place import Place
+
+TAGS = ["1.4 Configuration"]
+ALL = "/kubernetes/configmaps"
+ONE = "/kubernetes/configmap/{configmap_name:str}"
+
+DryRunFlag = Annotated[bool, Parameter(description="Change nothing; answer what would be made and changed.")]
+
+
+def provide_configmaps(place: Place, *, dry_run: DryRunFlag = False) -> ConfigMaps:
+    """Litestar's dependency `configmaps`."""
+    return ConfigMaps(Objects(place, place.places, dry_run=dry_run))
+
+
+@get(ALL, opt=operation("configmap.list", CONTAINERS), tags=TAGS)
+async def list_configmaps(
+    request: Request[Any, Any, Any],
+    configmaps: ConfigMaps,
+    listing: ListQuery,
+    app_selector: AppSelector = "",
+    watch: WatchFlag = False,  # noqa: FBT002  a parameter of the query string
+) -> Response[types.ConfigMaps]:
+    """The ConfigMaps of the namespace with their keys, newest first."""
+    objects = configmaps.objects
+    if watch:
+        return await ROWS.watch(request, objects, listing, application=app_selector)
+    page = await ROWS.page(objects, listing, application=app_selector)
+    return listed_page("configmaps", page, listing, headers=objects.freshness())
+
+
+@get(f"{ONE}/keys", opt=operation("configmap.keys", CONTAINERS), tags=TAGS)
+async def list_keys(configmaps: ConfigMaps, configmap_name: str) -> types.Keys:
+    """The keys of a ConfigMap."""
+    return types.Keys(keys=await configmaps.keys(configmap_name))
+
+
+@post(ONE, opt=operation("configmap.create", CONTAINERS), tags=TAGS, status_code=200)
+async def create_configmap(
+    configmaps: ConfigMaps,
+    configmap_name: str,
+    data: types.SendConfigMap,
+    idempotency_key: Annotated[
+        str,
+        HeaderParameter(
+            name="Idempotency-Key",
+            description="What was made with this key is not made again.",
+            required=False,
+        ),
+    ] = "",
+) -> Response[OneConfigMap | DryRun]:
+    """Make a ConfigMap: texts in `config`, other bytes as base64 in `binary`, 1 MiB together."""
+    shown = await configmaps.create(data.configmap, configmap_name, keyed=bool(idempotency_key))
+    return _answer(configmaps, OneConfigMap(configmap=shown))
+
+
+@get(ONE, opt=operation("configmap.show", CONTAINERS), tags=TAGS)
+async def show_configmap(configmaps: ConfigMaps, configmap_name: str) -> OneConfigMap:
+    """A ConfigMap with its values, and who uses it."""
+    return await configmaps.show(configmap_name)
+
+
+@patch(ONE, opt=operation("configmap.update", CONTAINERS), tags=TAGS)
+async def update_configmap(
+    configmaps: ConfigMaps, configmap_name: str, data: types.SendConfigMap
+) -> Response[OneConfigMap | DryRun]:
+    """Change a ConfigMap: `config` and `binary` become what is sent, or stay when they are not.
+
+    With the `resource_version` that was shown, only if nobody changed it since.
+    """
+    return _answer(
+        configmaps, OneConfigMap(configmap=await configmaps.update(data.configmap, configmap_name))
+    )
+
+
+@delete(ALL, opt=operation("configmap.delete", CONTAINERS), tags=TAGS, status_code=200)
+async def delete_configmaps(
+    configmaps: ConfigMaps,
+    data: types.DeleteConfigMaps,
+    force: Annotated[bool, Parameter(description="Also those that something uses.")] = False,  # noqa: FBT002  a parameter of the query string
+) -> Response[Any]:
+    """Delete ConfigMaps; one that a workload, a job or a pod uses only with `force=true`."""
+    names = [one if isinstance(one, str) else one.name for one in data.configmaps]
+    results = await configmaps.delete(names, force=force)
+    return Response(configmaps.objects.report()) if configmaps.objects.dry_run else results
+
+
+def _answer(configmaps: ConfigMaps, shown: OneConfigMap) -> Response[OneConfigMap | DryRun]:
+    return Response(configmaps.objects.report() if configmaps.objects.dry_run else shown)
+
+
+ROUTES = [
+    list_configmaps,
+    list_keys,
+    create_configmap,
+    show_configmap,
+    update_configmap,
+    delete_configmaps,
+]
