@@ -71,6 +71,13 @@ REACHED: dict[str, dict[str, int]] = {
     **{f"workload.{name}": {"": 404} for name in ("revisions", "revision_yaml")},
     **{f"app.{name}": {"": 404} for name in ("describe", "show", "start", "recreate", "delete")},
     "pod.show": {"": 404},
+    **{f"{kind}.list": {"": 200} for kind in ("configmap", "secret")},
+    **{f"{kind}.create": {"": 200, SYSTEM: 403} for kind in ("configmap", "secret")},
+    **{
+        f"{kind}.{verb}": {"": 404}
+        for kind in ("configmap", "secret")
+        for verb in ("keys", "show", "update", "delete")
+    },
 }
 UNSPECIFIED = {200, 207, 400, 403, 404, 409, 501}
 """What an operation may answer for which nothing is said above, to those who may do it."""
@@ -206,6 +213,8 @@ class World:
             "application": {"name": NOTHING},
             "application_name": NOTHING,
             "applications": [{"name": NOTHING}],
+            "configmap": {"config": {}},
+            "configmaps": [NOTHING],
             "containers": [CONTAINER],
             "description": "",
             "labels": {},
@@ -220,6 +229,8 @@ class World:
             "scale_strategy": None,
             "service": [NOTHING] if call.operation == "service.delete" else SERVICE,
             "scheduler_strategy": None,
+            "secret": {"name": NOTHING, "type": "Opaque", "opaque": {}},
+            "secrets": [{"name": NOTHING, "type": "Opaque"}],
             "target_version": "1",
             "update_strategy": {"type": "recreate"},
             "user_ids": self.visible() if place == OWN else [],

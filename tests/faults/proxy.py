@@ -20,9 +20,15 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-Failure = Literal["409", "429", "500", "503", "hang", "cut", "lost", "hold"]
+Failure = Literal["403", "409", "429", "500", "503", "hang", "cut", "lost", "hold"]
 """An answer; none; the connection cut before or (`lost`) after it was done; `hold`: done, not answered."""
-REASONS = {"409": "Conflict", "429": "TooManyRequests", "500": "InternalError", "503": "ServiceUnavailable"}
+REASONS = {
+    "403": "Forbidden",
+    "409": "Conflict",
+    "429": "TooManyRequests",
+    "500": "InternalError",
+    "503": "ServiceUnavailable",
+}
 _NAMED = re.compile(r"/namespaces/(?P<space>[^/]+)/(?P<plural>[a-z]+)(/(?P<name>[^/]+))?")
 
 
@@ -37,6 +43,7 @@ class Fault(msgspec.Struct, kw_only=True):
         space: the object's namespace; any if empty.
         dry: a trial, or no trial.
         skip: so many such requests are let through before; then one fails.
+        message: what an answer says.
     """
 
     failure: Failure
@@ -46,6 +53,7 @@ class Fault(msgspec.Struct, kw_only=True):
     space: str = ""
     dry: bool = False
     skip: int = 0
+    message: str = "this was asked for"
     reached: threading.Event = msgspec.field(default_factory=threading.Event)
     """The request has met its failure."""
 
@@ -173,7 +181,7 @@ class Proxy:
             if fault.failure in {"hang", "hold"}:
                 await asyncio.sleep(3600)
             if fault.failure in REASONS:
-                return _refusal(fault.failure)
+                return _refusal(fault.failure, fault.message)
             _cut(request)
             return web.Response()
         finally:
@@ -210,12 +218,12 @@ def _cut(request: web.Request) -> None:
         request.transport.abort()
 
 
-def _refusal(code: str) -> web.Response:
+def _refusal(code: str, message: str) -> web.Response:
     status = {
         "kind": "Status",
         "apiVersion": "v1",
         "status": "Failure",
-        "message": "this was asked for",
+        "message": message,
         "reason": REASONS[code],
         "code": int(code),
     }

@@ -6,31 +6,37 @@ from litestar.di import Provide
 
 from ecns.api.applications import routes as applications
 from ecns.api.common.lists import provide_query
+from ecns.api.configmaps import routes as configmaps
 from ecns.api.misc import routes as misc
 from ecns.api.namespaces import routes as namespaces
 from ecns.api.nodes import routes as nodes
 from ecns.api.organization import routes as organization
 from ecns.api.pods import routes as pods
+from ecns.api.secrets import routes as secrets
 from ecns.api.services import routes as services
 from ecns.api.workloads import routes as workloads
 
 ROUTES = [
     *applications.ROUTES,
+    *configmaps.ROUTES,
     *misc.ROUTES,
     *namespaces.ROUTES,
     *nodes.ROUTES,
     *organization.ROUTES,
     *pods.ROUTES,
+    *secrets.ROUTES,
     *services.ROUTES,
     *workloads.ROUTES,
 ]
 
 DEPENDENCIES = {
     "applications": Provide(applications.provide_applications, sync_to_thread=False),
+    "configmaps": Provide(configmaps.provide_configmaps, sync_to_thread=False),
     "listing": Provide(provide_query, sync_to_thread=False),
     "namespaces": Provide(namespaces.provide_namespaces, sync_to_thread=False),
     "organizations": Provide(organization.provide_organizations, sync_to_thread=False),
     "pods": Provide(pods.provide_pods, sync_to_thread=False),
+    "secrets": Provide(secrets.provide_secrets, sync_to_thread=False),
     "services": Provide(services.provide_services, sync_to_thread=False),
     "workloads": Provide(workloads.provide_workloads, sync_to_thread=False),
 }

@@ -1,0 +1,1 @@
+"""Chapter 1.6: secrets."""
