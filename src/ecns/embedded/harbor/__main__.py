@@ -87,6 +87,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     key = _kept(folder / "key", secrets.token_bytes(32))
     password = _password(folder)
     harbor = Harbor(folder, key, password, window_hours=arguments.window_hours, oci=arguments.oci)
+    harbor.collector.settle_seconds = arguments.settle_seconds
     try:
         sock = _listen(harbor, arguments.port)
         server = Server(harbor, key)
@@ -122,6 +123,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=float,
         default=WINDOW_HOURS,
         help="how long what is fresh cannot be collected",
+    )
+    parser.add_argument(
+        "--settle-seconds", type=float, default=1.0, help="how long a collection is Running at least"
     )
     parser.add_argument(
         "--oci", action="store_true", help="answer as the OCI specification asks where Harbor 2.9 does not"

@@ -34,7 +34,7 @@ RULE = (
 def hashed(secret: str) -> tuple[bytes, bytes]:
     """A salt, and the hash of a secret with it."""
     salt = os.urandom(16)
-    return salt, hashlib.scrypt(secret.encode("utf-8", "surrogatepass"), salt=salt, **SCRYPT)
+    return salt, hashlib.scrypt(secret.encode(), salt=salt, **SCRYPT)
 
 
 def new_secret() -> str:
@@ -44,17 +44,16 @@ def new_secret() -> str:
     return made
 
 
-def basic(header: str) -> tuple[str, str] | None:
+def basic(header: str) -> tuple[str, bytes] | None:
     """Name and password of a Basic header; None when it is none."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return None
     try:
-        decoded = base64.b64decode(encoded.strip(), validate=True).decode("utf-8", "surrogateescape")
-    except binascii.Error:
+        name, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+    except (binascii.Error, ValueError):
         return None
-    name, colon, password = decoded.partition(":")
-    return (name, password) if colon else None
+    return (name.decode("utf-8", "replace"), password) if colon else None
 
 
 class Accounts:
@@ -95,7 +94,7 @@ class Accounts:
                 del self._frozen[name]
         return self.nobody
 
-    def _robot(self, name: str, secret: str) -> Robot | None:
+    def _robot(self, name: str, secret: bytes) -> Robot | None:
         row = self.store.one("SELECT * FROM robot WHERE name = ? AND NOT disabled", name)
         if row is None or not self.matches(row, secret):
             return None
@@ -103,17 +102,13 @@ class Accounts:
             return None
         return Robot.of(self.store, row)
 
-    def matches(self, row: Row, secret: str) -> bool:
+    def matches(self, row: Row, secret: bytes) -> bool:
         """Whether a secret is a row's; the one that was is remembered for as long as its hash stays."""
-        try:
-            text = secret.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            return False
-        mark = hmac.digest(self._key, text, "sha256")
+        mark = hmac.digest(self._key, secret, "sha256")
         known = self._verified.get(row["hash"])
         if known is not None and hmac.compare_digest(known, mark):
             return True
-        if not hmac.compare_digest(hashlib.scrypt(text, salt=row["salt"], **SCRYPT), row["hash"]):
+        if not hmac.compare_digest(hashlib.scrypt(secret, salt=row["salt"], **SCRYPT), row["hash"]):
             return False
         if len(self._verified) > 1000:  # noqa: PLR2004  as many as log in; the rest is computed again
             self._verified.clear()

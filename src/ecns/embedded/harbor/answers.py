@@ -41,7 +41,8 @@ class Part:
 def encoded(value: Any) -> bytes:
     """JSON in one line, which two line separators are kept out of."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode() + b"\n"
+    safe = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return safe.encode("utf-8", "replace") + b"\n"
 
 
 def json_of(value: Any, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Answer:

@@ -111,11 +111,16 @@ def _wrong(message: str) -> ProblemError:
     return ProblemError(HTTPStatus.BAD_REQUEST, f"unmarshal manifest failed: {message}", "MANIFEST_INVALID")
 
 
+def _no_number(text: str) -> float:
+    """Raise for what Python takes for a number and JSON does not."""
+    raise ValueError(text)
+
+
 def _document(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise _wrong("unexpected end of JSON input")
     try:
-        document = json.loads(body)
+        document = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise _wrong(_go_complaint(body.decode("utf-8", "replace"))) from error
     if not isinstance(document, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 MOST_OF_BODY = 4 << 20
 """Bytes of a body of the API, or of a manifest."""
 INT64 = 2**63
+
+
+def _no_number(text: str) -> float:
+    """Raise for what Python takes for a number and JSON does not."""
+    raise ValueError(f"invalid character '{text[0]}' looking for beginning of value")
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_no_number)
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2}).{0,2}", re.DOTALL)
 
 Pairs = list[tuple[str, str]]
@@ -168,11 +177,12 @@ class Call:
         text = self.text(name)
         if not text:
             return default
-        if not re.fullmatch(r"[+-]?[0-9]+", text) or not -INT64 <= int(text) < INT64:
+        number = _int64(text)
+        if number is None:
             raise invalid(f'{name} in query must be of type int64: "{text}"')
-        if most is not None and int(text) > most:
+        if most is not None and number > most:
             raise invalid(f"{name} in query should be less than or equal to {most}")
-        return int(text)
+        return number
 
     def page(self) -> tuple[int, int]:
         """Number and size of the page that is asked for.
@@ -202,10 +212,10 @@ class Call:
         Raises:
             ProblemError: 422, it is none.
         """
-        text = self.names[name]
-        if not re.fullmatch(r"[+-]?[0-9]+", text) or not -INT64 <= int(text) < INT64:
-            raise invalid(f'{name} in path must be of type int64: "{text}"')
-        return int(text)
+        number = _int64(self.names[name])
+        if number is None:
+            raise invalid(f'{name} in path must be of type int64: "{self.names[name]}"')
+        return number
 
     # Bodies
 
@@ -224,9 +234,11 @@ class Call:
             raise invalid(f"{name} in body is required")
         text = raw.decode("utf-8", "replace").lstrip()
         try:
-            value, _ = json.JSONDecoder(strict=False).raw_decode(text)
+            value, _ = _DECODER.raw_decode(text)
         except json.JSONDecodeError as error:
             raise self._unparsed(name, _go_complaint(text, error)) from error
+        except ValueError as error:
+            raise self._unparsed(name, str(error)) from error
         except RecursionError as error:
             raise self._unparsed(name, "exceeded max depth") from error
         if value is None:
@@ -297,10 +309,15 @@ class Call:
             raise forbidden(self.caller.name)
 
 
+def _int64(text: str) -> int | None:
+    """A number of 64 bits, None when it is none."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text):
+        return None
+    return int(text) if -INT64 <= int(text) < INT64 else None
+
+
 def too_large() -> ProblemError:
     """The body is larger than what anybody needs."""
-    from http import HTTPStatus  # noqa: PLC0415  of this one answer
-
     return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the request body is too large", "SIZE_INVALID")
 
 

@@ -18,7 +18,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
     while place < len(pattern):
         rest = pattern[place:]
         if rest.startswith("**"):
-            found, place = f"{found}.*", place + 2
+            found, place = f"{found}.*", place + len(rest) - len(rest.lstrip("*"))
             continue
         letter = rest[0]
         if letter == "*":

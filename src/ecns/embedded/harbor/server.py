@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import secrets
+import sqlite3
 import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ _log = logging.getLogger(__name__)
 PIECE = 1 << 18
 """Bytes of a blob that are sent at a time."""
 _REQUEST_ID = "X-Request-Id"
+_PLAIN = re.compile(r"[\x21-\x7e]{1,128}")
+"""A request id that we take from the client."""
 _OUTSIDE = ("/v2", "/api", "/service")
 
 
@@ -62,14 +65,15 @@ class Server:
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # nothing of the answer itself is sent yet
-        headers = [(_REQUEST_ID, request.headers.get(_REQUEST_ID) or str(uuid.uuid4()))]
+        given = request.headers.get(_REQUEST_ID, "")
+        headers = [(_REQUEST_ID, given if _PLAIN.fullmatch(given) else str(uuid.uuid4()))]
         try:
             answer = await self._answered(request, headers)
         except ProblemError as error:
             answer = problem(error)
         except (ConnectionError, asyncio.CancelledError):
             raise
-        except OSError as error:
+        except (OSError, sqlite3.OperationalError) as error:
             answer = self._of_disk(request, error)
         except Exception:  # noqa: BLE001  whatever went wrong, the client is answered
             _log.exception("%s %s failed", request.method, request.path)
@@ -77,12 +81,11 @@ class Server:
         return await self._sent(request, answer, headers)
 
     @staticmethod
-    def _of_disk(request: web.BaseRequest, error: OSError) -> Answer:
-        try:
-            return problem(faults.from_disk(error))
-        except OSError:
+    def _of_disk(request: web.BaseRequest, error: OSError | sqlite3.OperationalError) -> Answer:
+        found = faults.of_full_disk(error)
+        if found is None:
             _log.exception("%s %s failed", request.method, request.path)
-            return problem(unknown())
+        return problem(found or unknown())
 
     async def _answered(self, request: web.BaseRequest, headers: list[tuple[str, str]]) -> Answer:
         """The answer; more headers of it are added to those."""

@@ -223,7 +223,7 @@ async def set_password(call: Call) -> Answer:
     new = body.get("new_password", "")
     _check_password(new)
     if row["id"] == call.caller.user_id and not call.harbor.accounts.matches(
-        row, body.get("old_password", "")
+        row, body.get("old_password", "").encode()
     ):
         raise forbidden("Current password is incorrect")
     salt, digest = accounts.hashed(new)

@@ -6,6 +6,7 @@ Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#
 from __future__ import annotations
 
 import errno
+import sqlite3
 from http import HTTPStatus
 from typing import Any
 
@@ -86,11 +87,15 @@ def size_invalid(message: str) -> ProblemError:
     return _fault(HTTPStatus.BAD_REQUEST, "SIZE_INVALID", message)
 
 
-def from_disk(error: OSError) -> ProblemError:
-    """What the disk says: it is full, or worse."""
-    if error.errno in _FULL:
-        return _fault(HTTPStatus.INSUFFICIENT_STORAGE, "UNKNOWN", "no space is left on the registry's disk")
-    raise error
+def of_full_disk(error: OSError | sqlite3.OperationalError) -> ProblemError | None:
+    """The answer when the disk is full; None when that is not it."""
+    if isinstance(error, sqlite3.OperationalError):
+        full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+    else:
+        full = error.errno in _FULL
+    if not full:
+        return None
+    return _fault(HTTPStatus.INSUFFICIENT_STORAGE, "UNKNOWN", "no space is left on the registry's disk")
 
 
 def not_allowed(allowed: str) -> Answer:

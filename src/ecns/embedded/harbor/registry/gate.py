@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ ACTIONS = {
     "DELETE": "delete",
 }
 _SCOPES = {"pull": "pull", "push": "pull,push", "delete": "delete"}
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _BASIC = 'Basic realm="harbor"'
 
 
@@ -44,8 +46,9 @@ def _challenge(call: Call, needs: list[tuple[str, str]]) -> str:
 
 def base_url(call: Call) -> str:
     """The address that the client reached us by."""
-    scheme = call.header("X-Forwarded-Proto") or "http"
-    return f"{scheme}://{call.header('X-Forwarded-Host') or call.header('Host')}"
+    scheme = "https" if call.header("X-Forwarded-Proto").lower() == "https" else "http"
+    host = call.header("X-Forwarded-Host") or call.header("Host")
+    return f"{scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
 
 
 def mounted_from(call: Call, target: Target) -> str:

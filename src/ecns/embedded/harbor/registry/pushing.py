@@ -138,8 +138,6 @@ async def session(call: Call, target: Target, project: Row) -> Answer:
         raise (faults.upload_invalid() if error.args else faults.upload_stale()) from error
     except GoneError as error:
         raise faults.upload_unknown() from error
-    except OSError as error:
-        raise faults.from_disk(error) from error
 
 
 async def _status(call: Call, _project: Row, upload: Upload, _digest: str) -> Answer:
