@@ -165,6 +165,18 @@ def test_an_indexed_job_tells_each_pod_its_index(world: World) -> None:
     }
 
 
+def test_a_job_is_done_when_its_success_policy_says_so(world: World) -> None:
+    world.namespace("shop")
+    script = "if [ $JOB_COMPLETION_INDEX = 1 ]; then exit 0; fi; sleep 500"
+    job = _job("first", "sh", "-c", script, completions=3, parallelism=3, completionMode="Indexed")
+    job["spec"]["successPolicy"] = {"rules": [{"succeededIndexes": "2"}, {"succeededIndexes": "1"}]}
+    world.cluster.create("jobs.batch", job, namespace="shop")
+    found = lambda: world.cluster.get("jobs.batch", "first", "shop")  # noqa: E731  asked again and again
+    world.until(lambda: ("Complete", "SuccessPolicy") in _reasons(found()))
+    assert found()["status"]["conditions"][0]["message"] == "Matched rules at index 1"
+    assert found()["status"]["succeeded"] == 1
+
+
 def test_a_job_is_suspended_resumed_and_cleaned_up(world: World) -> None:
     world.namespace("shop")
     job = _job("task", "sleep", "5", suspend=True, ttlSecondsAfterFinished=3)

@@ -470,6 +470,10 @@ def test_tolerations_may_be_added_and_prolonged() -> None:
         ("@every soon", 'failed to parse duration @every soon: time: invalid duration "soon"'),
         ("5-1 * * * *", "beginning of range (5) beyond end of range (1): 5-1"),
         ("* * 0 * *", "beginning of range (0) below minimum (1): 0"),
+        ("+5,,? * * * ,", ""),
+        ("1-2-3 * * * *", "too many hyphens: 1-2-3"),
+        ("*/2/2 * * * *", "too many slashes: */2/2"),
+        ("* * * * 7", "end of range (7) above maximum (6): 7"),
         ("x * * * *", 'failed to parse int from x: strconv.Atoi: parsing "x": invalid syntax'),
     ],
 )

@@ -54,6 +54,7 @@ class Indexes:
         self._done = parse(status.get("completedIndexes", ""))
         self._per_index = spec.get("backoffLimitPerIndex")
         self._max_failed = spec.get("maxFailedIndexes")
+        self._success: list[Object] = (spec.get("successPolicy") or {}).get("rules") or []
         self._failed: set[int] = (
             parse(status.get("failedIndexes", "")) if self._per_index is not None else set()
         )
@@ -76,6 +77,19 @@ class Indexes:
         """Whether every index is done."""
         done = self._done | {index_of(pod) for pod in succeeded}
         return len(done) >= self._completions
+
+    def success(self, succeeded: list[Object]) -> str:
+        """What the Job's successPolicy says of it; "" when it is not met."""
+        done = self._done | {index_of(pod) for pod in succeeded}
+        for place, rule in enumerate(self._success):
+            wanted, count = parse(rule.get("succeededIndexes", "")), rule.get("succeededCount")
+            if "succeededIndexes" in rule:
+                met = bool(wanted) and len(wanted & done) >= (len(wanted) if count is None else count)
+            else:
+                met = count is not None and len(done) >= count
+            if met:
+                return f"Matched rules at index {place}"
+        return ""
 
     def failure(self) -> tuple[str, str] | None:
         """Why the Job fails by its indexes, None when it does not (yet)."""

@@ -206,6 +206,8 @@ class _Turn:
         why = self._failure(failed, active)
         if why is not None:
             return "FailureTarget", *why
+        if met := self._indexes.success(succeeded):
+            return "SuccessCriteriaMet", "SuccessPolicy", met
         if self._is_complete(succeeded, active):
             return "SuccessCriteriaMet", "CompletionsReached", "Reached expected number of succeeded pods"
         return None

@@ -31,9 +31,7 @@ _MONTHS = {
 }
 _DAYS = {name: number for number, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
 _DESCRIPTORS = frozenset({"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"})
-_DURATION = re.compile(
-    r"[+-]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*"
-)
+_DURATION = re.compile(r"[+-]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+|[+-]?0")
 
 
 def _numbers(causes: Causes, path: str, spec: Object) -> None:
@@ -173,7 +171,7 @@ def schedule_fault(text: str) -> str:
         return f"expected exactly {_FIELDS} fields, found {len(fields)}: [{text}]"
     for (name, low, high), field in zip(_RANGES, fields, strict=True):
         words = _MONTHS if name == "month" else _DAYS if name == "dow" else {}
-        for part in field.split(","):
+        for part in filter(None, field.split(",")):
             fault = _part_fault(part, low, high, words)
             if fault:
                 return fault
@@ -183,7 +181,7 @@ def schedule_fault(text: str) -> str:
 def _number(text: str, words: dict[str, int]) -> int | str:
     if text.lower() in words:
         return words[text.lower()]
-    if re.fullmatch("[0-9]+", text):
+    if re.fullmatch("[+]?[0-9]{1,18}", text):
         return int(text)
     if re.fullmatch("-[0-9]+", text):
         return f"negative number ({text}) not allowed: {text}"
@@ -193,6 +191,10 @@ def _number(text: str, words: dict[str, int]) -> int | str:
 def _part_fault(part: str, low: int, high: int, words: dict[str, int]) -> str:
     span, slash, step_text = part.partition("/")
     first, dash, last = span.partition("-")
+    if "-" in last and first not in {"*", "?"}:
+        return f"too many hyphens: {part}"
+    if "/" in step_text:
+        return f"too many slashes: {part}"
     if first in {"*", "?"}:
         start, end = low, high
     else:
