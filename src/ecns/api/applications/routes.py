@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from litestar import Response, delete, get, post, put
-from litestar.params import HeaderParameter, Parameter
+from litestar.params import Parameter
 
 from ecns.api.applications import checks, types
 from ecns.api.applications.service import Action, Applications
@@ -14,6 +14,7 @@ from ecns.api.common import batches
 from ecns.api.common.lists import ListQuery, listed
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import APPLICATIONS, actions, operation
+from ecns.api.common.parameters import DryRunFlag, IdempotencyKey, request_key
 from ecns.identity.place import Place, Places
 from ecns.identity.policy import Policy
 
@@ -28,7 +29,6 @@ Status = Annotated[
     Literal["No workload", "Stopped", "Unready", "Running", "Processing"] | None,
     Parameter(description="Only applications in this state."),
 ]
-DryRunFlag = Annotated[bool, Parameter(description="Change nothing; answer what would be made and changed.")]
 
 
 def provide_applications(
@@ -61,18 +61,10 @@ async def create_application(
     applications: Applications,
     data: types.CreateApplication,
     product_type: str,
-    idempotency_key: Annotated[
-        str,
-        HeaderParameter(
-            name="Idempotency-Key",
-            description="What was made with this key is not made again.",
-            required=False,
-        ),
-    ] = "",
+    idempotency_key: IdempotencyKey = "",
 ) -> Response[OneApplication | DryRun]:
     """Make an application with its ConfigMaps and workloads, or nothing of it."""
-    caller = applications.objects.place.caller
-    key = f"{caller.user_id} {caller.project_id} {idempotency_key}" if idempotency_key else ""
+    key = request_key(applications.objects.place.caller, idempotency_key)
     shown = await applications.create(data, product_type, key=key)
     if shown is None:
         return Response(applications.objects.report())

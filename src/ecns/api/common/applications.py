@@ -9,7 +9,7 @@ from ecns.api.common.objects import Objects
 from ecns.api.common.selectors import Test
 from ecns.backends.kubernetes.errors import NotServedError
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION, Application
-from ecns.errors import BadRequestError
+from ecns.errors import BadRequestError, NotFoundError
 
 
 async def find_application(objects: Objects, name: str) -> Application | None:
@@ -46,3 +46,17 @@ async def need_application(objects: Objects, name: str | None, field: str) -> No
     """
     if name and await find_application(objects, name) is None:
         raise BadRequestError(f"{field}: application {name!r} is not there", field=field)
+
+
+async def joined_application(objects: Objects, name: str | None, action: str) -> str:
+    """The application that things are to join (`attach`, when it has to be there) or to leave.
+
+    Raises:
+        BadRequestError: none was named.
+        NotFoundError: it is not there.
+    """
+    if not name:
+        raise BadRequestError("application_name: which application?", field="application_name")
+    if action == "attach" and await find_application(objects, name) is None:
+        raise NotFoundError(f"application {name!r} is not there")
+    return name

@@ -6,6 +6,7 @@ which row another object belongs to, and did before, is for the list's `View` to
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
@@ -57,6 +58,7 @@ class View(Protocol[R_contra]):
 class _Row(NamedTuple):
     versions: Hashable
     applications: tuple[str, ...]
+    status: str
     encoded: bytes
 
 
@@ -67,6 +69,8 @@ class Composed(Generic[R]):
         kinds: as the view's.
         view: makes the view of caches of these kinds.
         sorts: more values of `sort_by`, with their keys.
+        status: the word in a row that the list can be asked for by `status`, and sorted by.
+        ages: rows change with time alone, so that a page holds for a second.
     """
 
     def __init__(
@@ -75,14 +79,24 @@ class Composed(Generic[R]):
         view: Callable[[Sequence[Cache[Any]]], View[R]],
         *,
         sorts: Mapping[str, Callable[[R], Any]] | None = None,
+        status: Callable[[Any], str] | None = None,
+        ages: bool = False,
     ) -> None:
         self.kinds = kinds
         self.view = view
         self._sorts = sorts
+        self._status = status
+        self._ages = ages
         self._kept: WeakKeyDictionary[Cluster, OrderedDict[str, _Row]] = WeakKeyDictionary()
 
     async def page(
-        self, objects: Objects, query: ListQuery, *, word: str | None = None, application: str = ""
+        self,
+        objects: Objects,
+        query: ListQuery,
+        *,
+        word: str | None = None,
+        application: str = "",
+        status: str | None = None,
     ) -> Page:
         """A page of a namespace.
 
@@ -91,6 +105,7 @@ class Composed(Generic[R]):
             query: what was asked for.
             word: only items of this kind.
             application: only what this `app_selector` selects.
+            status: only rows with this status.
 
         Raises:
             BadRequestError: `sort_by` is unknown, or `app_selector` cannot be.
@@ -105,12 +120,18 @@ class Composed(Generic[R]):
         if selected is not None:
             filters.append(lambda one: member(selected, one.metadata.labels, view.applications(one)))
 
+        if status is not None:
+            filters.append(lambda one: self._row(cluster, view, one).status == status)
+        sorts: dict[str, Callable[[R], Any]] = dict(self._sorts or {})
+        if self._status is not None:
+            sorts["status"] = lambda one: self._row(cluster, view, one).status
+
         def make() -> Page:
             selection = select(
                 caches[0].namespace(namespace),
                 query,
                 metadata=lambda one: one.metadata,
-                sorts=self._sorts,
+                sorts=sorts,
                 filters=filters,
             )
             rows = [self._row(cluster, view, one).encoded for one in selection.items]
@@ -118,8 +139,11 @@ class Composed(Generic[R]):
 
         return kept_page(
             cluster,
-            (self.kinds[0].resource, namespace, word, application, query.key),
-            tuple(cache.generation(namespace if cache.kind.namespaced else "") for cache in caches),
+            (self.kinds[0].resource, namespace, word, application, status, query.key),
+            (
+                int(time.time()) if self._ages else 0,
+                *(cache.generation(namespace if cache.kind.namespaced else "") for cache in caches),
+            ),
             make,
         )
 
@@ -131,6 +155,7 @@ class Composed(Generic[R]):
         *,
         word: str | None = None,
         application: str = "",
+        status: str | None = None,
     ) -> Response[Any]:
         """The list's rows as they are added, changed and removed; see `page`.
 
@@ -144,6 +169,8 @@ class Composed(Generic[R]):
             tests.append(lambda item: member(selected, item.metadata.labels, item.applications))
         if (labels := query.labels) is not None:
             tests.append(lambda item: labels(item.metadata.labels or {}))
+        if status is not None:
+            tests.append(lambda item: item.status == status)
         stream = Stream.of(request, objects.place)
         caches = await objects.caches(*self.kinds)
         last_id = request.headers.get("last-event-id", "")
@@ -156,7 +183,7 @@ class Composed(Generic[R]):
     def item(self, cluster: Cluster, view: View[R], obj: R) -> Item:
         """The item that an object is."""
         row = self._row(cluster, view, obj)
-        return Item(view.word(obj), obj.metadata, "", row.encoded, applications=row.applications)
+        return Item(view.word(obj), obj.metadata, row.status, row.encoded, applications=row.applications)
 
     def _row(self, cluster: Cluster, view: View[R], obj: R) -> _Row:
         kept = self._kept.setdefault(cluster, OrderedDict())
@@ -164,7 +191,9 @@ class Composed(Generic[R]):
         known = kept.get(uid)
         if known is None or known.versions != versions:
             applications = tuple(sorted(view.applications(obj)))
-            known = kept[uid] = _Row(versions, applications, encode(view.row(obj)))
+            shown = view.row(obj)
+            status = self._status(shown) if self._status else ""
+            known = kept[uid] = _Row(versions, applications, status, encode(shown))
             if len(kept) > KEPT:
                 kept.popitem(last=False)
         kept.move_to_end(uid)

@@ -7,14 +7,15 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, delete, get, patch, post, put
-from litestar.params import HeaderParameter, Parameter
+from litestar.params import Parameter
 
 from ecns.api.common import batches
-from ecns.api.common.applications import find_application
+from ecns.api.common.applications import joined_application
 from ecns.api.common.bodies import decoded
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, actions, operation
+from ecns.api.common.parameters import DryRunFlag, IdempotencyKey, request_key
 from ecns.api.common.streams import WatchFlag
 from ecns.api.workloads import types
 from ecns.api.workloads.changes import Changes
@@ -22,7 +23,7 @@ from ecns.api.workloads.live import watch_workloads
 from ecns.api.workloads.rollout import watch_rollout
 from ecns.api.workloads.service import Workloads
 from ecns.api.workloads.types import OneWorkload, Workload, WorkloadBase
-from ecns.errors import BadRequestError, NotFoundError
+from ecns.errors import BadRequestError
 from ecns.identity.place import Place
 
 TAGS = ["1.21 Workloads"]
@@ -32,7 +33,6 @@ WorkloadType = Annotated[
     Literal["Deployment", "StatefulSet", "DaemonSet"] | None,
     Parameter(description="Without it, the workload of this name over all three types."),
 ]
-DryRunFlag = Annotated[bool, Parameter(description="Change nothing; answer what would be made and changed.")]
 Aspect = Literal[
     "scale",
     "access_modes",
@@ -92,18 +92,10 @@ async def create_workloads(
     workloads: Workloads,
     data: types.CreateWorkloads,
     product_type: str,
-    idempotency_key: Annotated[
-        str,
-        HeaderParameter(
-            name="Idempotency-Key",
-            description="What was made with this key is not made again.",
-            required=False,
-        ),
-    ] = "",
+    idempotency_key: IdempotencyKey = "",
 ) -> Response[Created | DryRun]:
     """Make workloads, each with everything that belongs to it, or nothing of it."""
-    caller = workloads.objects.place.caller
-    key = f"{caller.user_id} {caller.project_id} {idempotency_key}" if idempotency_key else ""
+    key = request_key(workloads.objects.place.caller, idempotency_key)
     results = await batches.run(
         list(enumerate(data.workloads)),
         lambda numbered: workloads.create(numbered[1], product_type, at=f"workloads[{numbered[0]}]", key=key),
@@ -137,11 +129,9 @@ async def act_on_workloads(
     action: Literal["start", "stop", "recreate", "attach", "detach"],
 ) -> Response[Any]:
     """Start, stop or redeploy several workloads, or let them join or leave an application."""
-    application = data.application_name or ""
-    if action in {"attach", "detach"} and not application:
-        raise BadRequestError("application_name: which application?", field="application_name")
-    if action == "attach" and await find_application(workloads.objects, application) is None:
-        raise NotFoundError(f"application {application!r} is not there")
+    application = ""
+    if action in {"attach", "detach"}:
+        application = await joined_application(workloads.objects, data.application_name, action)
     do: dict[str, Callable[[WorkloadBase], Awaitable[Workload]]] = {
         "start": lambda base: workloads.start(base.name, base.type),
         "stop": lambda base: workloads.stop(base.name, base.type),

@@ -76,11 +76,14 @@ def of_pod(pod: k.PodRow | k.Pod, events: Sequence[core.Event]) -> Iterator[Reas
     for one in pod.status.conditions or ():
         if one.type == "PodScheduled" and one.status == "False":
             yield 2, f"No node can take the pod: {one.message or one.reason}", name
-    if pod.status.phase == "Failed":
-        yield 5, f"The pod failed: {pod.status.message or pod.status.reason or 'its containers ended'}", name
     images = {one.name: one.image for one in [*(pod.spec.init_containers or ()), *pod.spec.containers]}
+    found = [*(pod.status.init_container_statuses or ()), *(pod.status.container_statuses or ())]
+    if pod.status.phase == "Failed":
+        why = pod.status.message or pod.status.reason
+        if why or not any(one.state.terminated and one.state.terminated.exit_code for one in found):
+            yield 5, f"The pod failed: {why or 'its containers ended'}", name
     waits = False
-    for one in [*(pod.status.init_container_statuses or ()), *(pod.status.container_statuses or ())]:
+    for one in found:
         waits = waits or status.container_word(one) == "Waiting"
         yield from _of_container(one, name, images.get(one.name, one.image), events)
     if waits:
