@@ -49,6 +49,12 @@ REACHED: dict[str, dict[str, int]] = {
     # What is answered when nothing stands in the way, by place where that makes a difference.
     **{name: {"": 200} for name in NOWHERE},
     **{name: {"": 200} for name in ("app.list", "misc.exists", "pod.list", "workload.list")},
+    **{name: {"": 200} for name in ("cronjob.list", "job.list")},
+    **{name: {"": 200, SYSTEM: 403} for name in ("cronjob.create", "job.create")},
+    **{f"cronjob.{name}": {"": 404} for name in ("attach", "run", "show", "start_stop")},
+    **{f"job.{name}": {"": 404} for name in ("attach", "show")},
+    **{f"{name}.delete": {"": 404, SYSTEM: 403} for name in ("cronjob", "job")},
+    **{f"{name}.detach": {"": 404} for name in ("cronjob", "job")},
     "namespace.quota": {"": 200},
     "namespace.switch": {"": 200, SYSTEM: 404},
     **{name: {"": 200, SYSTEM: 403} for name in ("namespace.psp", "namespace.users", "namespace.set_quota")},
@@ -94,6 +100,7 @@ WORKLOAD = {
 }
 BASE = {"name": NOTHING, "type": "Deployment"}
 SERVICE = {"access_mode": {"type": "ExternalName", "external_name": "db.example.com"}}
+JOB = {"name": NOTHING, "containers": [CONTAINER]}
 
 
 class Call(NamedTuple):
@@ -216,7 +223,12 @@ class World:
             "configmap": {"config": {}},
             "configmaps": [NOTHING],
             "containers": [CONTAINER],
+            "cronjob": {"cron_rule": {"minute": "5"}, "job": JOB},
+            "cronjob_list": [{"name": NOTHING}],
+            "cronjobs": [NOTHING],
             "description": "",
+            "job": JOB,
+            "jobs": [NOTHING],
             "labels": {},
             "name": NOTHING,
             "namespace": {"namespace_base": base},

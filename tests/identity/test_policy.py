@@ -79,6 +79,10 @@ def test_the_line_is_drawn_where_it_should(name: str, right: str) -> None:
     assert OPERATIONS[name].right == right
 
 
+OURS = {"cronjob.attach", "cronjob.detach", "cronjob.run", "job.attach", "job.detach"}
+"""Operations beyond the reference."""
+
+
 def test_every_operation_of_the_reference_has_its_rule() -> None:
     shared = Path(os.environ.get("ECNS_SHARED") or Path(__file__).resolve().parents[3] / "shared")
     table = shared / "spec" / "operations.tsv"
@@ -86,7 +90,7 @@ def test_every_operation_of_the_reference_has_its_rule() -> None:
         pytest.skip(f"no table of operations at {table}: set ECNS_SHARED")
     with table.open(newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if not row["id"].startswith("call.")]
-    assert {row["id"] for row in rows} == set(OPERATIONS)
+    assert {row["id"] for row in rows} == set(OPERATIONS) - OURS
     for row in rows:
         assert OPERATIONS[row["id"]].method == row["method"], row["id"]
 

@@ -7,6 +7,8 @@ from litestar.di import Provide
 from ecns.api.applications import routes as applications
 from ecns.api.common.lists import provide_query
 from ecns.api.configmaps import routes as configmaps
+from ecns.api.cronjobs import routes as cronjobs
+from ecns.api.jobs import routes as jobs
 from ecns.api.misc import routes as misc
 from ecns.api.namespaces import routes as namespaces
 from ecns.api.nodes import routes as nodes
@@ -19,6 +21,8 @@ from ecns.api.workloads import routes as workloads
 ROUTES = [
     *applications.ROUTES,
     *configmaps.ROUTES,
+    *cronjobs.ROUTES,
+    *jobs.ROUTES,
     *misc.ROUTES,
     *namespaces.ROUTES,
     *nodes.ROUTES,
@@ -32,6 +36,8 @@ ROUTES = [
 DEPENDENCIES = {
     "applications": Provide(applications.provide_applications, sync_to_thread=False),
     "configmaps": Provide(configmaps.provide_configmaps, sync_to_thread=False),
+    "cronjobs": Provide(cronjobs.provide_cronjobs, sync_to_thread=False),
+    "jobs": Provide(jobs.provide_jobs, sync_to_thread=False),
     "listing": Provide(provide_query, sync_to_thread=False),
     "namespaces": Provide(namespaces.provide_namespaces, sync_to_thread=False),
     "organizations": Provide(organization.provide_organizations, sync_to_thread=False),

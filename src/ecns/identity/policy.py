@@ -62,6 +62,9 @@ cronjob.create member POST /cronjobs/ create cronjob
 cronjob.start_stop member PUT /cronjobs/ start or stop cronjobs
 cronjob.delete member DELETE /cronjobs/ delete cronjobs (batch)
 cronjob.show reader GET /cronjobs/cronjob/{name}/ cronjob detail
+cronjob.run member POST /cronjobs/cronjob/{name}/run/ run a cronjob now
+cronjob.attach member PUT /cronjobs/?action=attach attach cronjobs to an application (batch)
+cronjob.detach member PUT /cronjobs/?action=detach detach cronjobs (batch)
 secret.list reader GET /kubernetes/secret/ list secrets
 secret.keys reader GET /kubernetes/secret/{name}/keys/ list a secret's keys
 secret.create member POST /kubernetes/secret/ create secret
@@ -94,6 +97,8 @@ job.list reader GET /jobs/ list jobs
 job.create member POST /jobs/ create job
 job.delete member DELETE /jobs/ delete jobs (batch)
 job.show reader GET /jobs/job/{name}/ job detail
+job.attach member PUT /jobs/?action=attach attach jobs to an application (batch)
+job.detach member PUT /jobs/?action=detach detach jobs (batch)
 namespace.list reader GET /namespace/clustertype/{cluster_type}/ list namespaces by cluster type
 namespace.create project_admin POST /namespace/ create namespace
 namespace.delete_many project_admin DELETE /namespace/ delete namespaces (batch)
@@ -191,7 +196,7 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 OPERATIONS = {(line := row.split(" ", 4))[0]: Operation(*line) for row in TABLE.strip().splitlines()}
-"""By id, all operations of the reference."""
+"""By id, all operations of the reference, and ours."""
 
 
 DEFAULTS = {name: check for name, (check, _) in BASE.items()} | {

@@ -1,0 +1,1 @@
+"""Between the reference's CronJobs and Kubernetes', and what schedules mean."""
