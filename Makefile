@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install install-dev run test check format lock bench oracle cloud docs clean
+.PHONY: help install install-dev real-tools run test check format lock bench oracle cloud docs clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -25,10 +25,13 @@ install: $(VENV)/.installed ## install ECNS into .venv
 
 install-dev: $(VENV)/.installed-dev ## install ECNS and what its tests and checks need into .venv
 
+real-tools: | $(VENV)/bin/python ## install Debian's skopeo and docker-registry for the tests that use them
+	@tests/real/registry/install.sh $(VENV)/.real-tools
+
 run: install ## serve ECNS on its embedded default
 	$(BIN)/ecns serve
 
-test: install-dev ## run every check and every test
+test: install-dev real-tools ## run every check and every test
 	$(MAKE) --no-print-directory check
 	$(BIN)/pytest -n 2 --dist loadgroup
 
@@ -53,8 +56,9 @@ lock: ## pin the dependencies anew (needs uv)
 bench: install-dev ## measure ECNS against direct calls to the same backends
 	$(BIN)/python -m benchmarks
 
-oracle: install-dev ## compare the embedded Kubernetes with what was recorded of a real one
+oracle: install-dev ## compare the stand-ins with what was recorded of a real Kubernetes and a real Harbor
 	$(BIN)/python -m tests.embedded.kubernetes.oracle
+	$(BIN)/python -m tests.embedded.harbor.oracle
 
 cloud: install-dev ## run real OpenStack services until Ctrl-C, for ECNS and clients to try (docs/cloud.md)
 	$(BIN)/python -m tests.real.openstack

@@ -46,6 +46,11 @@ def upload_unknown() -> ProblemError:
     return _fault(HTTPStatus.NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry", {})
 
 
+def no_upload() -> ProblemError:
+    """The path names no upload."""
+    return _fault(HTTPStatus.NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+
+
 def upload_stale() -> ProblemError:
     """The state of an upload is not that of the last answer."""
     return _fault(HTTPStatus.NOT_FOUND, "BLOB_UPLOAD_INVALID", "blob upload invalid")

@@ -50,7 +50,7 @@ def tags(call: Call, target: Target) -> Answer:
     Raises:
         ProblemError: 404, there is no such repository.
     """
-    if call.method not in {"GET", "HEAD"}:
+    if call.method != "GET":
         return faults.not_allowed("GET")
     store = call.harbor.store
     _most(call)
@@ -62,7 +62,7 @@ def tags(call: Call, target: Target) -> Answer:
 
 def catalog(call: Call) -> Answer:
     """The repositories that hold something."""
-    if call.method not in {"GET", "HEAD"}:
+    if call.method != "GET":
         return faults.not_allowed("GET")
     rows = call.harbor.store.all(
         "SELECT name FROM repository"
@@ -78,7 +78,7 @@ def referrers(call: Call, target: Target) -> Answer:
     Raises:
         ProblemError: 400, it is not named by a digest.
     """
-    if call.method not in {"GET", "HEAD"}:
+    if call.method != "GET":
         return faults.not_allowed("GET")
     harbor, wanted = call.harbor, call.text("artifactType")
     if not is_digest(target.reference):

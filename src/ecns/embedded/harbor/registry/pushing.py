@@ -57,10 +57,10 @@ async def begin(call: Call, target: Target, project: Row) -> Answer:
     """POST: begin an upload, or mount a blob of another repository.
 
     Raises:
-        ProblemError: 403, the project is at its limit.
+        ProblemError: 403, the project is at its limit; 404, any other method.
     """
     if call.method != "POST":
-        return faults.not_allowed("POST")
+        raise faults.no_upload()
     if not call.path.endswith("/"):
         query = f"?{call.request.rel_url.raw_query_string}" if call.query else ""
         return done(HTTPStatus.MOVED_PERMANENTLY, **VERSION, Location=f"{call.shown_path}/{query}")
