@@ -8,7 +8,9 @@ wanted=(skopeo docker-registry busybox)
 packages=(skopeo docker-registry busybox-static)
 
 missing() {
-  for program in "${wanted[@]}"; do command -v "$program" > /dev/null || echo "$program"; done
+  local found=()
+  for program in "${wanted[@]}"; do command -v "$program" > /dev/null || found+=("$program"); done
+  echo "${found[*]}"
 }
 
 give_up() {
@@ -23,9 +25,9 @@ install() {
 
 rm -f "$reason"
 [ -z "$(missing)" ] && exit 0
-absent=$(missing | xargs)
+absent=$(missing)
 command -v apt-get > /dev/null || give_up "$absent: not here, and there is no apt-get to install them with"
 [ "$(id -u)" = 0 ] || give_up "$absent: not here, and only root may install them"
 echo "installing ${packages[*]}"
 said=$(install) || said=$(timeout 300 apt-get update -qq 2>&1 && install) || true
-[ -z "$(missing)" ] || give_up "$(missing | xargs): apt-get could not install them: $(tail -n 1 <<< "$said")"
+[ -z "$(missing)" ] || give_up "$(missing): apt-get could not install them: $(tail -n 1 <<< "$said")"
