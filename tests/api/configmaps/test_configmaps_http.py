@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecns.api.common.batches import Batch
+from ecns.api.common.contents import Keys
 from ecns.api.common.objects import DryRun
-from ecns.api.configmaps.types import Keys, OneConfigMap
+from ecns.api.common.references import FEW, NAMED
+from ecns.api.configmaps.types import OneConfigMap
 from tests.api.answers import refused, told
 from tests.api.configmaps.asking import (
     LIST,
@@ -27,6 +29,7 @@ from tests.api.configmaps.asking import (
 )
 from tests.api.workloads import asking as workloads
 from tests.api.workloads.test_live_http import listening
+from tests.gateway import eventually
 
 if TYPE_CHECKING:
     import httpx
@@ -321,6 +324,25 @@ def test_what_is_used_is_kept_unless_it_is_forced(gateway: Gateway, client: http
         "--ignore-not-found",
         "--wait=false",
     )
+
+
+def test_pods_without_a_controller_count_however_many(gateway: Gateway, client: httpx.Client) -> None:
+    name, used = unused(), workloads.unused()
+    create(client, name, config={"a": "1"})
+    volumes = [{"name": "v", "configMap": {"name": name}}]
+    spec = {"containers": [{"name": "c", "image": "nginx:1"}], "volumes": volumes, "nodeName": "nowhere"}
+    several = [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"{used}-{number:02}"}, "spec": spec}
+        for number in range(FEW + 5)
+    ]
+    pods = json.dumps({"apiVersion": "v1", "kind": "List", "items": several})
+    gateway.kubectl("-n", NAMESPACE, "create", "-f", "-", stdin=pods)
+    answer = delete(client, name)
+    assert f"and {FEW + 5 - NAMED} more" in refused(answer, 409)
+    assert len(answer.json()["details"]["used_by"]) == FEW + 5
+    names = [one["metadata"]["name"] for one in several]
+    gateway.kubectl("-n", NAMESPACE, "delete", "pod", "--now", "--wait=false", *names)
+    eventually(lambda: delete(client, name).status_code == 200)
 
 
 def test_what_was_used_may_go(client: httpx.Client) -> None:

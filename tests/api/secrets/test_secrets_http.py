@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecns.api.common.batches import Batch
+from ecns.api.common.contents import Keys
 from ecns.api.common.objects import DryRun
-from ecns.api.secrets.types import DockerConfigJson, Keys, SecretInfo, Tls
+from ecns.api.secrets.types import DockerConfigJson, SecretInfo, Tls
 from tests.api.answers import refused, told
 from tests.api.secrets.asking import (
     ALL,

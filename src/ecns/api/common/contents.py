@@ -12,6 +12,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from ecns.api.common.patching import MISSING, Operations, Path, operations
 from ecns.backends.kubernetes.kinds.meta import JsonObject
 from ecns.errors import BadRequestError, ConflictError
@@ -27,6 +29,12 @@ _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _SPACE = re.compile(r"[ \t\r\n]+")
 _SHOWN = 60
 """Characters of a key that a message quotes."""
+
+
+class Keys(Struct, kw_only=True):
+    """The answer of "list the keys" (reference chapters 1.4 and 1.6)."""
+
+    keys: list[str]
 
 
 def texts(sent: Mapping[str, Any], at: str) -> dict[str, str]:

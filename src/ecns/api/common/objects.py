@@ -162,9 +162,15 @@ class Objects:
 
     async def patch(self, kind: Kind[R], whole: JsonObject, build: Callable[[JsonObject], Operations]) -> R:
         """As `change`, of an object that was read already."""
+        return msgspec.convert(await self.patch_whole(kind, whole, build), kind.type)
+
+    async def patch_whole(
+        self, kind: Kind[Any], whole: JsonObject, build: Callable[[JsonObject], Operations]
+    ) -> JsonObject:
+        """As `patch`; the object with all of its fields."""
         operations = build(whole)
         if not operations:
-            return msgspec.convert(whole, kind.type)
+            return whole
         await self.places.writing(self.place)
         name = whole["metadata"]["name"]
         try:
@@ -181,12 +187,11 @@ class Objects:
             if error.details.get("reason") == "Invalid" and "causes" not in error.details:
                 raise ConflictError(f"{kind.kind} {name!r} was changed by somebody else; try again") from None
             raise
-        typed = msgspec.convert(changed, kind.type)
         if self.dry_run:
             self._changed.append((_concealed(whole, changed), _concealed(changed, whole, when="after")))
         else:
-            await self._wrote(kind, typed)
-        return typed
+            await self._wrote(kind, msgspec.convert(changed, kind.type))
+        return changed
 
     async def delete(
         self,

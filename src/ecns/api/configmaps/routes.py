@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, patch, post
 from litestar.params import HeaderParameter, Parameter
 
+from ecns.api.common.contents import Keys
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
@@ -46,9 +47,9 @@ async def list_configmaps(
 
 
 @get(f"{ONE}/keys", opt=operation("configmap.keys", CONTAINERS), tags=TAGS)
-async def list_keys(configmaps: ConfigMaps, configmap_name: str) -> types.Keys:
+async def list_keys(configmaps: ConfigMaps, configmap_name: str) -> Keys:
     """The keys of a ConfigMap."""
-    return types.Keys(keys=await configmaps.keys(configmap_name))
+    return Keys(keys=await configmaps.keys(configmap_name))
 
 
 @post(ONE, opt=operation("configmap.create", CONTAINERS), tags=TAGS, status_code=200)

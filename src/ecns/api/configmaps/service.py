@@ -76,8 +76,10 @@ class ConfigMaps:
         whole = await self.objects.whole(CONFIG_MAP, name)
         if checked.application != marks.member_of(whole):
             await need_application(self.objects, checked.application, f"{checks.AT}.application_name")
-        await self.objects.patch(CONFIG_MAP, whole, lambda now: manifests.change(now, checked))
-        return manifests.shown(await self.objects.whole(CONFIG_MAP, name))
+        changed = await self.objects.patch_whole(
+            CONFIG_MAP, whole, lambda now: manifests.change(now, checked)
+        )
+        return manifests.shown(changed)
 
     async def delete(self, names: Sequence[str], *, force: bool) -> Response[Any]:
         """Delete several; one that is used only with `force`.

@@ -29,12 +29,6 @@ class ConfigMaps(Struct, kw_only=True):
     configmaps: list[ConfigMapInfo]
 
 
-class Keys(Struct, kw_only=True):
-    """The answer of "list the keys"."""
-
-    keys: list[str]
-
-
 class ConfigMap(Struct, kw_only=True):
     """configmap as it is shown; all but `name` and `config` is ours."""
 

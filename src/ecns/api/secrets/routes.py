@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, patch, post
 from litestar.params import HeaderParameter, Parameter
 
+from ecns.api.common.contents import Keys
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
@@ -50,9 +51,9 @@ async def list_secrets(  # noqa: PLR0917  the query string's parameters, which L
 
 
 @get(f"{ONE}/keys", opt=operation("secret.keys", CONTAINERS), tags=TAGS)
-async def list_keys(secrets: Secrets, secret_name: str) -> types.Keys:
+async def list_keys(secrets: Secrets, secret_name: str) -> Keys:
     """The keys of a Secret."""
-    return types.Keys(keys=await secrets.keys(secret_name))
+    return Keys(keys=await secrets.keys(secret_name))
 
 
 @post(ALL, opt=operation("secret.create", CONTAINERS), tags=TAGS, status_code=200)

@@ -32,12 +32,6 @@ class Secrets(Struct, kw_only=True):
     secrets: list[SecretInfo]
 
 
-class Keys(Struct, kw_only=True):
-    """The answer of "list the keys"."""
-
-    keys: list[str]
-
-
 class Tls(Struct, kw_only=True):
     """tls: PEM texts. When sent, a `ca` that is null or left out stays; the empty one removes it."""
 
