@@ -1,7 +1,7 @@
 """A list whose rows are made of several objects each: rows kept encoded, pages of them, and how they change.
 
-As `rows`, whose rows show one object each. A row is made anew only when something that it shows has changed;
-which row another object belongs to, and did before, is for the list's `View` to say.
+A row is made anew only when something that it shows has changed; which row another object belongs to, and did
+before, is for the list's `View` to say. Where rows show one object each, `rows` makes the list.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from litestar import Request, Response
@@ -36,8 +36,9 @@ ROOM = 1000
 class View(Protocol[R_contra]):
     """What stands around the objects that the rows of a list stand for."""
 
-    kinds: ClassVar[tuple[Kind[Any], ...]]
-    """All that rows are made of; the first is that of the objects that they stand for."""
+    @property
+    def kinds(self) -> tuple[Kind[Any], ...]:
+        """All that rows are made of; the first is that of the objects that they stand for."""
 
     def versions(self, obj: R_contra) -> Hashable:
         """Another value whenever the row of an object would be another one."""

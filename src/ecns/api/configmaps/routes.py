@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, patch, post
-from litestar.params import HeaderParameter, Parameter
+from litestar.params import Parameter
 
 from ecns.api.common.contents import Keys
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
+from ecns.api.common.parameters import DryRunFlag, IdempotencyKey
 from ecns.api.common.selectors import AppSelector
 from ecns.api.common.streams import WatchFlag
 from ecns.api.configmaps import types
@@ -21,8 +22,6 @@ from ecns.identity.place import Place
 TAGS = ["1.4 Configuration"]
 ALL = "/kubernetes/configmaps"
 ONE = "/kubernetes/configmap/{configmap_name:str}"
-
-DryRunFlag = Annotated[bool, Parameter(description="Change nothing; answer what would be made and changed.")]
 
 
 def provide_configmaps(place: Place, *, dry_run: DryRunFlag = False) -> ConfigMaps:
@@ -57,14 +56,7 @@ async def create_configmap(
     configmaps: ConfigMaps,
     configmap_name: str,
     data: types.SendConfigMap,
-    idempotency_key: Annotated[
-        str,
-        HeaderParameter(
-            name="Idempotency-Key",
-            description="What was made with this key is not made again.",
-            required=False,
-        ),
-    ] = "",
+    idempotency_key: IdempotencyKey = "",
 ) -> Response[OneConfigMap | DryRun]:
     """Make a ConfigMap: texts in `config`, other bytes as base64 in `binary`, 1 MiB together."""
     shown = await configmaps.create(data.configmap, configmap_name, keyed=bool(idempotency_key))

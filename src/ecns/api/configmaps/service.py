@@ -13,12 +13,12 @@ from ecns.api.common.applications import need_application
 from ecns.api.common.making import make_one
 from ecns.api.common.objects import Objects
 from ecns.api.common.references import Reference, in_use, users_of
-from ecns.api.common.rows import Rows
+from ecns.api.common.rows import rows
 from ecns.api.configmaps import checks, manifests
 from ecns.api.configmaps.types import ConfigMap, OneConfigMap, SentConfigMap
 from ecns.backends.kubernetes.kinds.configuration import CONFIG_MAP
 
-ROWS = Rows(CONFIG_MAP, manifests.info)
+ROWS = rows(CONFIG_MAP, manifests.info)
 
 
 class ConfigMaps:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, patch, post
-from litestar.params import HeaderParameter, Parameter
+from litestar.params import Parameter
 
 from ecns.api.common.contents import Keys
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
+from ecns.api.common.parameters import DryRunFlag, IdempotencyKey
 from ecns.api.common.selectors import AppSelector
 from ecns.api.common.streams import WatchFlag
 from ecns.api.secrets import types
@@ -21,8 +22,6 @@ from ecns.identity.place import Place
 TAGS = ["1.6 Secrets"]
 ALL = "/kubernetes/secret"
 ONE = f"{ALL}/{{secret_name:str}}"
-
-DryRunFlag = Annotated[bool, Parameter(description="Change nothing; answer what would be made and changed.")]
 
 
 def provide_secrets(place: Place, *, dry_run: DryRunFlag = False) -> Secrets:
@@ -60,14 +59,7 @@ async def list_keys(secrets: Secrets, secret_name: str) -> Keys:
 async def create_secret(
     secrets: Secrets,
     data: types.SendSecret,
-    idempotency_key: Annotated[
-        str,
-        HeaderParameter(
-            name="Idempotency-Key",
-            description="What was made with this key is not made again.",
-            required=False,
-        ),
-    ] = "",
+    idempotency_key: IdempotencyKey = "",
 ) -> Response[SecretInfo | DryRun]:
     """Make a Secret: of type Opaque, Tls (certificate and key must match) or Dockerconfigjson."""
     return _answer(secrets, await secrets.create(data.secret, keyed=bool(idempotency_key)))

@@ -15,7 +15,7 @@ from ecns.api.common.applications import need_application
 from ecns.api.common.making import make_one
 from ecns.api.common.objects import Objects
 from ecns.api.common.references import Reference, in_use, users_of
-from ecns.api.common.rows import Rows
+from ecns.api.common.rows import rows
 from ecns.api.secrets import checks, manifests
 from ecns.api.secrets.hiding import hiding
 from ecns.api.secrets.types import SecretDetail, SecretInfo, SecretName, SentSecret
@@ -23,7 +23,7 @@ from ecns.backends.kubernetes.kinds.configuration import SECRET
 from ecns.backends.kubernetes.kinds.meta import JsonObject
 from ecns.errors import BadRequestError, ConflictError
 
-ROWS = Rows(
+ROWS = rows(
     SECRET,
     manifests.info,
     word=lambda one: one.type or checks.OPAQUE,
