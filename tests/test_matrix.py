@@ -63,7 +63,10 @@ REACHED: dict[str, dict[str, int]] = {
     "namespace.delete": {"": 404, SYSTEM: 403},
     "namespace.delete_many": {"": 404, SYSTEM: 403},
     "app.create": {"": 200, SYSTEM: 403},
-    **{name: {"": 200} for name in ("service.list", "service.nodeports")},
+    **{name: {"": 200} for name in ("service.list", "service.nodeports", "ingress.list", "ingress.access")},
+    "ingress.create": {"": 200, SYSTEM: 403},
+    "ingress.update": {"": 404},
+    "ingress.delete": {"": 404, SYSTEM: 403},
     "service.create": {"": 200, SYSTEM: 403},
     **{f"service.{name}": {"": 404} for name in ("update", "delete")},
     "workload.create": {"": 200, SYSTEM: 403},
@@ -99,6 +102,7 @@ WORKLOAD = {
     "containers": [CONTAINER],
 }
 BASE = {"name": NOTHING, "type": "Deployment"}
+INGRESS = {"name": NOTHING, "routers": [{"resource": {"kind": "Bucket", "name": "b"}}]}
 SERVICE = {"access_mode": {"type": "ExternalName", "external_name": "db.example.com"}}
 JOB = {"name": NOTHING, "containers": [CONTAINER]}
 
@@ -227,6 +231,7 @@ class World:
             "cronjob_list": [{"name": NOTHING}],
             "cronjobs": [NOTHING],
             "description": "",
+            "ingress": [NOTHING] if call.operation == "ingress.delete" else INGRESS,
             "job": JOB,
             "jobs": [NOTHING],
             "labels": {},

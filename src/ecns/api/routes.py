@@ -8,6 +8,7 @@ from ecns.api.applications import routes as applications
 from ecns.api.common.lists import provide_query
 from ecns.api.configmaps import routes as configmaps
 from ecns.api.cronjobs import routes as cronjobs
+from ecns.api.ingresses import routes as ingresses
 from ecns.api.jobs import routes as jobs
 from ecns.api.misc import routes as misc
 from ecns.api.namespaces import routes as namespaces
@@ -22,6 +23,7 @@ ROUTES = [
     *applications.ROUTES,
     *configmaps.ROUTES,
     *cronjobs.ROUTES,
+    *ingresses.ROUTES,
     *jobs.ROUTES,
     *misc.ROUTES,
     *namespaces.ROUTES,
@@ -37,6 +39,7 @@ DEPENDENCIES = {
     "applications": Provide(applications.provide_applications, sync_to_thread=False),
     "configmaps": Provide(configmaps.provide_configmaps, sync_to_thread=False),
     "cronjobs": Provide(cronjobs.provide_cronjobs, sync_to_thread=False),
+    "ingresses": Provide(ingresses.provide_ingresses, sync_to_thread=False),
     "jobs": Provide(jobs.provide_jobs, sync_to_thread=False),
     "listing": Provide(provide_query, sync_to_thread=False),
     "namespaces": Provide(namespaces.provide_namespaces, sync_to_thread=False),

@@ -148,6 +148,20 @@ def test_routers_may_come_later_and_go(
     assert f"/{name}\n" not in kubectl(gateway, "get", "ingresses", "-o", "name")
 
 
+def test_another_port_leaves_the_routes_where_they_are(
+    gateway: Gateway, client: httpx.Client, target: str, name: str
+) -> None:
+    routers = [{"domain": f"{name}.example.com", "path": "/"}]
+    create(client, name, service(target, {"port": 80, "name": "web", "routers": routers}))
+    kubectl(gateway, "create", "ingress", f"{name}-in", f"--rule=b.{name}.example.com/*={name}:web")
+    before = [whole(gateway, each, "ingress")["spec"] for each in (name, f"{name}-in")]
+    update(client, name, {"access_mode": {"access": [{"port": 81, "name": "web"}]}})
+    assert [whole(gateway, each, "ingress")["spec"] for each in (name, f"{name}-in")] == before
+    update(client, name, {"access_mode": {"access": [{"port": 81, "routers": []}]}})
+    left = kubectl(gateway, "get", "ingresses", "-o", "name")
+    assert f"/{name}" not in left
+
+
 def test_a_service_without_a_workload(gateway: Gateway, client: httpx.Client, name: str) -> None:
     domain = {"access_mode": {"type": "ExternalName", "external_name": "db.example.com"}}
     made = create(client, name, domain)

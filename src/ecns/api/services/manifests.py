@@ -237,10 +237,17 @@ def _order(found: Service) -> int | None:
     return int(order) if order.isdecimal() else None
 
 
-def same_routes(one: AccessMode, other: AccessMode) -> bool:
-    """Whether two access modes have the same routers."""
+def names_routes(sent: types.ChangedMode | None, mode: AccessMode, shown: AccessMode) -> bool:
+    """Whether an update says where hosts and paths are to lead, and that is not as it is.
 
-    def routers(mode: AccessMode) -> list[Any]:
-        return [router for port in mode.access or () for router in port.routers or ()]
+    Args:
+        sent: what was sent.
+        mode: the same, complete.
+        shown: the access mode as it is.
+    """
+    named = any(port.routers is not None for port in (sent.access if sent else None) or ())
+    return named and _routers(mode) != _routers(shown)
 
-    return routers(one) == routers(other)
+
+def _routers(mode: AccessMode) -> list[Any]:
+    return [router for port in mode.access or () for router in port.routers or ()]

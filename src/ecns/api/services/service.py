@@ -137,7 +137,7 @@ class Services:
         if made := operations(whole, changes):
             plan.patch.append((SERVICE, name, made))
         present: list[JsonObject] = [whole]
-        if not manifests.same_routes(mode, shown.access_mode):
+        if manifests.names_routes(sent.access_mode, mode, shown.access_mode):
             ingresses = await all_of(*(self.objects.whole(INGRESS, one) for one in named))
             labels = manifests.own_labels(workload or behind)
             number = routes.numbers(dict.fromkeys((name,), found))
