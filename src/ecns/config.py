@@ -55,6 +55,17 @@ class Identity(_Group, frozen=True):
     """oslo.policy file that overrides the defaults."""
 
 
+class OpenStack(_Group, frozen=True):
+    """`[openstack]`: the cloud's other services, which are found in Keystone's catalog."""
+
+    region: str = ""
+    """Whose services are used; empty: those that the catalog names first."""
+    interface: Literal["public", "internal", "admin"] = "public"
+    """Which of their addresses."""
+    timeout: Annotated[float, msgspec.Meta(gt=0)] = 20.0
+    """Seconds for one call."""
+
+
 class Cluster(_Group, frozen=True):
     """`[[clusters]]`: one Kubernetes cluster."""
 
@@ -120,6 +131,7 @@ class Config(_Group, frozen=True):
 
     server: Server = Server()
     identity: Identity | None = None
+    openstack: OpenStack = OpenStack()
     clusters: tuple[Cluster, ...] = ()
     harbor: Harbor | None = None
     sessions: Sessions = Sessions()

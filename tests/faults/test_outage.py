@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from ecns.backends.kubernetes.breaker import LONGEST_SECONDS
+from ecns.backends.common.breaker import LONGEST_SECONDS
 from tests.api.answers import refused
 from tests.api.workloads.asking import LIST, create, one, unused, workload
 from tests.faults.conftest import CALL_SECONDS

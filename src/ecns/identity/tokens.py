@@ -10,9 +10,9 @@ import asyncio
 import hashlib
 import re
 import time
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
+from ecns.backends.common.recent import Recent
 from ecns.errors import EcnsError, ForbiddenError, UnauthorizedError
 from ecns.identity.caller import Caller
 
@@ -26,41 +26,6 @@ REFUSED_SECONDS = 2.0
 REMEMBERED = 10_000
 """Callers at most, and refusals at most, each about 1 KiB; the longest unused go first."""
 
-V = TypeVar("V")
-
-
-class _Recent(Generic[V]):
-    """A bounded mapping whose entries end; the longest unused goes first."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._entries: OrderedDict[str, tuple[float, V]] = OrderedDict()
-
-    def get(self, key: str) -> V | None:
-        """The value, unless its time (monotonic seconds) is over."""
-        entry = self._entries.get(key)
-        if entry is None:
-            return None
-        if time.monotonic() >= entry[0]:
-            del self._entries[key]
-            return None
-        self._entries.move_to_end(key)
-        return entry[1]
-
-    def put(self, key: str, value: V, until: float) -> None:
-        """Remember a value until a monotonic time."""
-        self._entries[key] = (until, value)
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._size:
-            self._entries.popitem(last=False)
-
-    def drop(self, key: str) -> None:
-        """Forget a value."""
-        self._entries.pop(key, None)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
 
 class TokenChecker:
     """Finds the caller of each token; one for each Keystone and event loop.
@@ -73,8 +38,8 @@ class TokenChecker:
     def __init__(self, keystone: Keystone, *, cache_seconds: float = 30.0) -> None:
         self._keystone = keystone
         self._cache_seconds = cache_seconds
-        self._callers: _Recent[Caller] = _Recent(REMEMBERED)
-        self._refusals: _Recent[EcnsError] = _Recent(REMEMBERED)
+        self._callers: Recent[Caller] = Recent(REMEMBERED)
+        self._refusals: Recent[EcnsError] = Recent(REMEMBERED)
         self._asking: dict[str, asyncio.Task[Caller]] = {}
 
     async def check(self, token: str) -> Caller:

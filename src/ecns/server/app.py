@@ -18,6 +18,7 @@ from litestar.stores.memory import MemoryStore
 from ecns import __version__
 from ecns.api.routes import DEPENDENCIES, ROUTES
 from ecns.backends.kubernetes.clusters import Clusters
+from ecns.backends.openstack.cloud import OpenStack
 from ecns.backends.openstack.keystone import Keystone
 from ecns.config import Config, Identity
 from ecns.identity.caller import Caller
@@ -67,6 +68,7 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
     assert config.identity is not None, "the caller completes the configuration"  # noqa: S101  a fault of ours
     identity = config.identity
     keystone = Keystone(identity.auth_url, timeout=identity.timeout, ca_file=identity.ca_file)
+    openstack = OpenStack(keystone, config.openstack, ca_file=identity.ca_file)
     policy = Policy(identity.policy_file)
     tokens = TokenChecker(keystone, cache_seconds=identity.cache_seconds)
     clusters = Clusters(config.clusters)
@@ -78,7 +80,7 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
         try:
             yield
         finally:
-            await asyncio.gather(clusters.close(), keystone.close())
+            await asyncio.gather(clusters.close(), openstack.close(), keystone.close())
 
     async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
         caller = context(request.scope).caller
@@ -118,6 +120,7 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
             "places": Provide(lambda: places, sync_to_thread=False),
             "clusters": Provide(lambda: clusters, sync_to_thread=False),
             "keystone": Provide(lambda: keystone, sync_to_thread=False),
+            "openstack": Provide(lambda: openstack, sync_to_thread=False),
             "policy": Provide(lambda: policy, sync_to_thread=False),
             "registry_domain": Provide(lambda: registry_domain, sync_to_thread=False),
         },

@@ -174,7 +174,7 @@ async def test_a_body_that_does_not_end_is_slow() -> None:
     [
         (b"", UpstreamUnavailableError),
         (b"SSH-2.0-OpenSSH\r\n", UpstreamInvalidError),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{", UpstreamInvalidError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{", UpstreamUnavailableError),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\njunk", UpstreamInvalidError),
     ],
 )

@@ -13,8 +13,8 @@ import msgspec
 import structlog
 
 from ecns import config
+from ecns.backends.common.breaker import State
 from ecns.backends.kubernetes import rights
-from ecns.backends.kubernetes.breaker import State
 from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.client import Client
 from ecns.backends.kubernetes.credentials import Credentials

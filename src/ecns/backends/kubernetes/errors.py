@@ -7,14 +7,14 @@ https://github.com/kubernetes/community/blob/master/contributors/devel/sig-archi
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import aiohttp
 import msgspec
 
+from ecns.backends.common import errors as common
+from ecns.backends.common.errors import MESSAGE_LIMIT
 from ecns.errors import (
     BadRequestError,
     ConflictError,
@@ -31,8 +31,6 @@ from ecns.errors import (
     UpstreamUnavailableError,
 )
 
-MESSAGE_LIMIT = 2000
-"""Characters of a cluster's message that reach the caller; an invalid Pod can bring hundreds of kilobytes."""
 CAUSES_LIMIT = 50
 
 _RIGHTS = re.compile(
@@ -43,7 +41,6 @@ _QUOTED_BODY = re.compile(r", error found in #\d+ byte of .*", re.DOTALL)
 _SECRET_VALUE = re.compile(r'Invalid value: (?:"(?:[^"\\]|\\.)*"|\S+)')
 _TAKEN = re.compile(r"provided (?:port|IP) is already allocated")
 """A node port or cluster IP that another Service has: wrong today, not as such."""
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]+")
 
 
 class ExpiredError(UpstreamError):
@@ -173,49 +170,15 @@ def status_error(  # noqa: C901, PLR0911, PLR0912  one row for each status
 
 
 def transport_error(cluster: str, error: Exception, *, sent: bool = False) -> UpstreamError:
-    """The error for a request that got no whole answer.
-
-    Args:
-        cluster: its name, for the message.
-        error: what aiohttp, ssl, asyncio or msgspec raised.
-        sent: it was a change that may have reached the cluster, which the message then says.
-    """
-    where = f"cluster {cluster}"
-    doubt = "; whether it was done is not known" if sent else ""
-    match error:
-        case UpstreamError():
-            return error
-        case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
-            cause = getattr(error, "certificate_error", error)
-            why = getattr(cause, "verify_message", "") or "verification failed"
-            return UpstreamUnavailableError(f"{where}: its certificate is not trusted: {why}", upstream=where)
-        case aiohttp.ClientSSLError() | ssl.SSLError():
-            return UpstreamUnavailableError(f"{where}: no TLS connection: {_short(error)}", upstream=where)
-        case aiohttp.ClientHttpProxyError():
-            return UpstreamUnavailableError(
-                f"{where}: the proxy refuses with HTTP status {error.status}", upstream=where
-            )
-        case aiohttp.ClientResponseError() | msgspec.MsgspecError() | ValueError():
-            return UpstreamInvalidError(f"{where} answered nonsense: {_short(error)}{doubt}", upstream=where)
-        case TimeoutError():
-            return UpstreamTimeoutError(f"{where} did not answer in time{doubt}", upstream=where)
-        case aiohttp.ClientConnectorError():
-            return UpstreamUnavailableError(f"{where} cannot be reached: {_short(error)}", upstream=where)
-        case _:
-            return UpstreamUnavailableError(f"{where}: the connection broke{doubt}", upstream=where)
-
-
-def _short(error: Exception) -> str:
-    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    text = (inner.strerror if isinstance(inner, OSError) else "") or str(inner) or type(error).__name__
-    return _clean(text, secret=False)[:300]
+    """The error for a request that got no whole answer; see `ecns.backends.common.errors`."""
+    return common.transport_error(f"cluster {cluster}", error, sent=sent)
 
 
 def _clean(message: str, *, secret: bool) -> str:
-    message = _CONTROLS.sub(" ", _QUOTED_BODY.sub("", message))
+    message = _QUOTED_BODY.sub("", message)
     if secret or message.startswith("Secret "):
         message = _SECRET_VALUE.sub("Invalid value", message)
-    return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
+    return common.clean(message)
 
 
 def _retry_after(headers: Mapping[str, str] | None, about: StatusDetails) -> float:

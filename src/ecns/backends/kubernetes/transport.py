@@ -16,7 +16,7 @@ import msgspec
 from multidict import CIMultiDict
 from yarl import URL
 
-from ecns.backends.kubernetes.breaker import Breaker
+from ecns.backends.common.breaker import Breaker
 from ecns.backends.kubernetes.credentials import Access, Credentials
 from ecns.backends.kubernetes.errors import status_error, transport_error
 from ecns.errors import (

@@ -6,17 +6,17 @@ Source: https://docs.openstack.org/api-ref/identity/v3/
 from __future__ import annotations
 
 import re
-import ssl
+from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import aiohttp
 import msgspec
 
-from ecns.config import ConfigError
+from ecns.backends.openstack import errors
+from ecns.backends.openstack.wire import Wire, trust
 from ecns.errors import (
     EcnsError,
     ForbiddenError,
@@ -27,8 +27,6 @@ from ecns.errors import (
     UpstreamUnavailableError,
 )
 
-CONNECTIONS = 64
-"""Calls under way at one time; a flood of junk tokens waits here and not in Keystone."""
 LIST_PAGES = 1000
 """Pages of one list at most: a Keystone whose next page never ends is refused."""
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -133,14 +131,6 @@ class _VersionBody(msgspec.Struct):
     version: _Version
 
 
-class _Problem(msgspec.Struct):
-    message: str = ""
-
-
-class _ErrorBody(msgspec.Struct):
-    error: _Problem
-
-
 class Keystone:
     """A client of one Keystone; belongs to the event loop of its first call.
 
@@ -161,12 +151,7 @@ class Keystone:
     def __init__(self, auth_url: str, *, timeout: float = 5.0, ca_file: Path | None = None) -> None:
         auth_url = auth_url.rstrip("/")
         self.auth_url = auth_url if auth_url.endswith("/v3") else f"{auth_url}/v3"
-        self._timeout = timeout
-        try:
-            self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else True
-        except OSError as error:
-            raise ConfigError(f"identity.ca_file: {ca_file}: {error.strerror or error}") from error
-        self._session: aiohttp.ClientSession | None = None
+        self._wire = Wire("Keystone", timeout=timeout, tls=trust(ca_file), refusal=self._refusal)
 
     @property
     def challenge(self) -> dict[str, str]:
@@ -175,8 +160,7 @@ class Keystone:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        await self._wire.close()
 
     async def ping(self) -> None:
         """See that an Identity API v3 answers."""
@@ -255,8 +239,8 @@ class Keystone:
         query = ""
         for _ in range(LIST_PAGES):
             page = await self._get(path + query, dict[str, msgspec.Raw], token)
-            items = _decoded(page.get(path.rpartition("/")[2], b""), kind)
-            links = _decoded(page.get("links", b"{}"), _Links)
+            items = self._wire.decode(page.get(path.rpartition("/")[2], b""), kind, {})
+            links = self._wire.decode(page.get("links", b"{}"), _Links, {})
             found += items
             following = dict(parse_qsl(urlsplit(links.next or "").query))
             if "marker" not in following or not items:
@@ -267,80 +251,25 @@ class Keystone:
     async def _get(
         self, path: str, kind: type[T], token: str = "", headers: dict[str, str] | None = None
     ) -> T:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._tls),
-                timeout=aiohttp.ClientTimeout(total=self._timeout),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Accept": "application/json", "User-Agent": "ecns"},
-            )
         sent = {"X-Auth-Token": token, **(headers or {})} if token else {}
-        try:
-            async with self._session.get(
-                self.auth_url + path, headers=sent, allow_redirects=False
-            ) as response:
-                body = await response.read()
-        except TimeoutError as error:
-            raise UpstreamTimeoutError(
-                f"Keystone did not answer within {self._timeout:g} s", upstream="keystone"
-            ) from error
-        except (aiohttp.ClientConnectionError, OSError) as error:
-            raise UpstreamUnavailableError("Keystone cannot be reached", upstream="keystone") from error
-        except (aiohttp.ClientError, ValueError) as error:
-            raise UpstreamInvalidError(
-                "Keystone's answer is not an HTTP answer", upstream="keystone"
-            ) from error
-        if response.status != HTTPStatus.OK:
-            raise self._problem(response, body)
-        return _decoded(body, kind, _request_id(response))
+        answer = await self._wire.request("GET", self.auth_url + path, headers=sent)
+        return self._wire.decoded(answer, kind)
 
     def _refused(self) -> UnauthorizedError:
         return UnauthorizedError("Keystone does not accept the token", headers=self.challenge)
 
-    def _problem(self, response: aiohttp.ClientResponse, body: bytes) -> EcnsError:
-        details = _request_id(response)
-        status = response.status
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> EcnsError:
+        """Of the usual ones; but what is asked here never depends on what a caller sent."""
         if status == HTTPStatus.UNAUTHORIZED:
             return self._refused()
-        if status == HTTPStatus.FORBIDDEN:
-            return ForbiddenError(f"Keystone refuses: {_message(body)}", details=details)
-        if status == HTTPStatus.NOT_FOUND:
-            return NotFoundError(f"Keystone: {_message(body)}", details=details)
-        if status == HTTPStatus.GATEWAY_TIMEOUT:
-            return UpstreamTimeoutError(
-                "Keystone did not answer in time", upstream="keystone", details=details
-            )
+        found = errors.refusal("Keystone", "keystone", status, headers, body)
+        details = errors.about("keystone", headers)
+        if isinstance(
+            found, ForbiddenError | NotFoundError | UpstreamTimeoutError | UpstreamUnavailableError
+        ):
+            return found
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            after = response.headers.get("Retry-After", "")
             return UpstreamUnavailableError(
-                f"Keystone is not available (it answered {status})",
-                upstream="keystone",
-                details=details,
-                headers={"Retry-After": after} if after.isdigit() else None,
+                found.message, upstream="keystone", details=details, headers=found.headers
             )
-        return UpstreamInvalidError(
-            f"Keystone answered {status}, which is not of the Identity API v3",
-            upstream="keystone",
-            details=details,
-        )
-
-
-def _decoded(body: bytes | msgspec.Raw, kind: type[T], details: dict[str, str] | None = None) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
-        raise UpstreamInvalidError(
-            "Keystone's answer is not of the Identity API v3", upstream="keystone", details=details
-        ) from error
-
-
-def _request_id(response: aiohttp.ClientResponse) -> dict[str, str]:
-    found = response.headers.get("x-openstack-request-id", "")
-    return {"upstream_request_id": found} if found else {}
-
-
-def _message(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_ErrorBody).error.message or "no reason given"
-    except msgspec.DecodeError:
-        return "no reason given"
+        return UpstreamInvalidError(found.message, upstream="keystone", details=details)

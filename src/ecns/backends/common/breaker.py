@@ -1,4 +1,4 @@
-"""A circuit breaker: who asks a cluster that is known to be down hears so at once."""
+"""A circuit breaker: who asks an upstream that is known to be down hears so at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_SECONDS = 10.0
 
 
 class State(msgspec.Struct, frozen=True):
-    """Whether a cluster is up, as far as the last attempt tells."""
+    """Whether an upstream is up, as far as the last attempt tells."""
 
     up: bool
     reason: str = ""

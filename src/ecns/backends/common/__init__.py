@@ -1,0 +1,1 @@
+"""What the ways to all upstreams have in common."""

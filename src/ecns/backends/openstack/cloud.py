@@ -1,0 +1,46 @@
+"""All services of one cloud beside Keystone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from ecns.backends.openstack.catalog import Catalogs
+from ecns.backends.openstack.cinder import Cinder
+from ecns.backends.openstack.glance import Glance
+from ecns.backends.openstack.heat import Heat
+from ecns.backends.openstack.keystone import Keystone
+from ecns.backends.openstack.neutron import Neutron
+from ecns.backends.openstack.nova import Nova
+from ecns.backends.openstack.octavia import Octavia
+from ecns.backends.openstack.wire import trust
+from ecns.config import OpenStack as Settings
+
+
+class OpenStack:
+    """The clients of the services; each has connections and a breaker of its own.
+
+    Args:
+        keystone: whose catalogs say where they are.
+        settings: of the configuration.
+        ca_file: PEM of the authorities to trust in place of the system's.
+
+    Raises:
+        ConfigError: `ca_file` cannot be read or holds no certificate.
+    """
+
+    def __init__(self, keystone: Keystone, settings: Settings, *, ca_file: Path | None = None) -> None:
+        catalogs = Catalogs(keystone, settings)
+        common: dict[str, Any] = {"timeout": settings.timeout, "tls": trust(ca_file)}
+        self.nova = Nova(catalogs, **common)
+        self.neutron = Neutron(catalogs, **common)
+        self.cinder = Cinder(catalogs, **common)
+        self.glance = Glance(catalogs, **common)
+        self.octavia = Octavia(catalogs, **common)
+        self.heat = Heat(catalogs, **common)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        services = (self.nova, self.neutron, self.cinder, self.glance, self.octavia, self.heat)
+        await asyncio.gather(*(service.close() for service in services))

@@ -1,0 +1,129 @@
+"""Heat's Orchestration API, as far as ECNS asks it.
+
+Source: https://docs.openstack.org/api-ref/orchestration/v1/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ecns.backends.openstack.service import Service, named
+
+
+class Output(msgspec.Struct, frozen=True):
+    """A value that a template names as its result."""
+
+    output_key: str
+    output_value: Any = None
+
+
+class Stack(msgspec.Struct, frozen=True, kw_only=True):
+    """A stack; `stack_status` is an action and how it went, such as CREATE_COMPLETE or UPDATE_FAILED."""
+
+    id: str
+    stack_name: str
+    stack_status: str
+    stack_status_reason: str = ""
+    description: str | None = None
+    creation_time: str | None = None
+    updated_time: str | None = None
+    tags: list[str] | None = None
+    parameters: dict[str, Any] = {}
+    """In the detail alone."""
+    outputs: list[Output] = []
+    """In the detail alone."""
+
+
+class Resource(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing that a stack is made of."""
+
+    resource_name: str
+    resource_type: str
+    resource_status: str
+    resource_status_reason: str | None = None
+    physical_resource_id: str | None = None
+    parent_resource: str | None = None
+
+
+class _Stack(msgspec.Struct):
+    stack: Stack
+
+
+class _Identity(msgspec.Struct):
+    id: str
+
+
+class _Made(msgspec.Struct):
+    stack: _Identity
+
+
+class _Resources(msgspec.Struct):
+    resources: list[Resource]
+
+
+class Heat(Service):
+    """Stacks of the token's project. They are made by Heat after it has answered."""
+
+    where = "Heat"
+    types = ("orchestration",)
+    version = re.compile(r"/v1/\w+$")
+    default_version = ""
+
+    async def stacks(self, token: str, **filters: str) -> list[Stack]:
+        """The stacks; `filters` are Heat's, such as `name` or `tags`."""
+        return await self._pages(token, "/stacks", "stacks", list[Stack], query=filters.items())
+
+    async def stack(self, token: str, name: str, stack_id: str) -> Stack:
+        """One stack with its parameters and outputs.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return (await self._get(token, _path(name, stack_id), _Stack)).stack
+
+    async def create(self, token: str, name: str, template: Mapping[str, Any], **fields: Any) -> str:
+        """Let Heat make a stack; its id. `fields` are Heat's, such as `parameters`, `tags`, `timeout_mins`.
+
+        Raises:
+            BadRequestError: the template or a parameter is wrong.
+            ConflictError: a stack has the name.
+        """
+        body = {"stack_name": name, "template": template, **fields}
+        answer = await self._send("POST", token, "/stacks", body=body)
+        return self._wire.decoded(answer, _Made).stack.id
+
+    async def update(self, token: str, name: str, stack_id: str, **fields: Any) -> None:
+        """Let Heat change a stack; what is not sent stays.
+
+        Raises:
+            BadRequestError: the template or a parameter is wrong.
+            ConflictError: something is being done with it.
+            NotFoundError: there is none.
+        """
+        await self._send("PATCH", token, _path(name, stack_id), body=fields)
+
+    async def delete(self, token: str, name: str, stack_id: str) -> None:
+        """Let Heat remove a stack and all that it made.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        await self._send("DELETE", token, _path(name, stack_id))
+
+    async def resources(self, token: str, name: str, stack_id: str, depth: int = 0) -> list[Resource]:
+        """What a stack is made of, `depth` stacks deep.
+
+        Raises:
+            NotFoundError: there is no such stack.
+        """
+        query = [("nested_depth", str(depth))] if depth else []
+        path = f"{_path(name, stack_id)}/resources"
+        return (await self._get(token, path, _Resources, query=query)).resources
+
+
+def _path(name: str, stack_id: str) -> str:
+    return f"/stacks/{named(name)}/{named(stack_id)}"

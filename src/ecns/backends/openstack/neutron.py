@@ -1,0 +1,95 @@
+"""Neutron's Networking API, as far as ECNS asks it.
+
+Source: https://docs.openstack.org/api-ref/network/v2/
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from ecns.backends.openstack.service import Query, Service
+
+ROUTER_OWNERS = (
+    "network:router_interface",
+    "network:router_interface_distributed",
+    "network:ha_router_replicated_interface",
+)
+"""Who owns the ports by which routers are in a subnet."""
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """A range of addresses that are given out."""
+
+    start: str
+    end: str
+
+
+class Subnet(msgspec.Struct, frozen=True, kw_only=True):
+    """A block of addresses in a network."""
+
+    id: str
+    name: str
+    network_id: str
+    project_id: str
+    cidr: str
+    ip_version: int
+    enable_dhcp: bool = False
+    gateway_ip: str | None = None
+    description: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    revision_number: int = 0
+    allocation_pools: list[Pool] = []
+
+
+class Network(msgspec.Struct, frozen=True):
+    """A network; an external one leads out of the cloud, a shared one is every project's."""
+
+    id: str
+    shared: bool = False
+    external: bool = msgspec.field(name="router:external", default=False)
+
+
+class Address(msgspec.Struct, frozen=True):
+    """An address of a port."""
+
+    subnet_id: str
+
+
+class Port(msgspec.Struct, frozen=True):
+    """Where something is in a network."""
+
+    fixed_ips: list[Address] = []
+
+
+class Neutron(Service):
+    """Networks and subnets."""
+
+    where = "Neutron"
+    types = ("network",)
+    version = re.compile(r"/v2\.0$")
+    default_version = "/v2.0"
+
+    async def subnets(self, token: str) -> list[Subnet]:
+        """The subnets that the token may see: an administrator's, those of all projects."""
+        return await self._pages(token, "/subnets", "subnets", list[Subnet])
+
+    async def networks(self, token: str) -> list[Network]:
+        """The networks that the token may see, as `subnets`."""
+        return await self._pages(
+            token, "/networks", "networks", list[Network], query=_fields("id", "shared", "router:external")
+        )
+
+    async def router_ports(self, token: str) -> list[Port]:
+        """The ports of routers in subnets that the token may see, as `subnets`."""
+        owners = [("device_owner", owner) for owner in ROUTER_OWNERS]
+        # The id is what Neutron pages by.
+        return await self._pages(
+            token, "/ports", "ports", list[Port], query=[*owners, *_fields("id", "fixed_ips")]
+        )
+
+
+def _fields(*names: str) -> Query:
+    return [("fields", name) for name in names]
