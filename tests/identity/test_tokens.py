@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ecns.backends.common import recent
 from ecns.backends.openstack.keystone import Owned, Ref, Token
 from ecns.errors import EcnsError, ForbiddenError, UnauthorizedError, UpstreamUnavailableError
 from ecns.identity import tokens
@@ -63,6 +64,7 @@ def token(expires_at: float, **fields: Any) -> Token:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(tokens, "time", made)
+    monkeypatch.setattr(recent, "time", made)
     return made
 
 

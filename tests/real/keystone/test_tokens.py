@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecns.backends.common import recent
 from ecns.backends.openstack.keystone import Keystone
 from ecns.errors import (
     ForbiddenError,
@@ -44,6 +45,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(tokens, "time", made)
+    monkeypatch.setattr(recent, "time", made)
     return made
 
 
