@@ -682,7 +682,7 @@ def test_a_service_that_ingresses_lead_to_is_not_deleted_unless_forced(
 
     answer = eventually(refusal)
     assert f"{name}-in" in refused(answer, 409)
-    assert answer.json()["details"]["ingresses"] == [f"{name}-in"]
+    assert answer.json()["details"]["used_by"] == [{"kind": "Ingress", "name": f"{name}-in"}]
     told(delete(client, name, force="true"), Batch[None])
     assert name not in listed(client)
     kubectl(gateway, "get", "ingress", f"{name}-in")

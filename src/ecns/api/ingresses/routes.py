@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request, Response, delete, get, patch, post
-from litestar.params import HeaderParameter, Parameter
 
 from ecns.api.common import batches
 from ecns.api.common.lists import ListQuery, listed, listed_page
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
+from ecns.api.common.parameters import DryRunFlag, IdempotencyKey
 from ecns.api.common.selectors import AppSelector
 from ecns.api.common.streams import WatchFlag, encode
 from ecns.api.ingresses import types
@@ -19,8 +19,6 @@ from ecns.api.ingresses.service import Ingresses
 from ecns.identity.place import Place
 
 TAGS = ["1.18 Ingresses"]
-
-DryRunFlag = Annotated[bool, Parameter(description="Change nothing; answer what would be made and changed.")]
 
 
 def provide_ingresses(place: Place, *, dry_run: DryRunFlag = False) -> Ingresses:
@@ -47,14 +45,7 @@ async def list_ingresses(
 async def create_ingress(
     ingresses: Ingresses,
     data: types.CreateIngress,
-    idempotency_key: Annotated[
-        str,
-        HeaderParameter(
-            name="Idempotency-Key",
-            description="What was made with this key is not made again.",
-            required=False,
-        ),
-    ] = "",
+    idempotency_key: IdempotencyKey = "",
 ) -> Response[types.OneIngress | DryRun]:
     """Make an Ingress.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, delete, get, post, put
-from litestar.params import HeaderParameter, Parameter
+from litestar.params import Parameter
 
 from ecns.api.common import batches
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
+from ecns.api.common.parameters import DryRunFlag, IdempotencyKey, request_key
 from ecns.api.common.selectors import AppSelector
 from ecns.api.common.streams import WatchFlag
 from ecns.api.services import types
@@ -23,7 +24,6 @@ NODE_PORTS = "nodeports"
 ONE = ["/service/{service_name:str}", f"/service/{NODE_PORTS}"]
 """A Service may have the name of what is below the list, too."""
 
-DryRunFlag = Annotated[bool, Parameter(description="Change nothing; answer what would be made and changed.")]
 ForceFlag = Annotated[
     bool, Parameter(description="Also those that Ingresses lead to, which then lead nowhere.")
 ]
@@ -70,18 +70,10 @@ async def create_service(
     services: Services,
     data: types.CreateService,
     service_name: str = NODE_PORTS,
-    idempotency_key: Annotated[
-        str,
-        HeaderParameter(
-            name="Idempotency-Key",
-            description="What was made with this key is not made again.",
-            required=False,
-        ),
-    ] = "",
+    idempotency_key: IdempotencyKey = "",
 ) -> Response[types.OneService | DryRun]:
     """Make a Service that leads to the pods of a workload, with an Ingress for its routers."""
-    caller = services.objects.place.caller
-    key = f"{caller.user_id} {caller.project_id} {idempotency_key}" if idempotency_key else ""
+    key = request_key(services.objects.place.caller, idempotency_key)
     made = await services.create(service_name, data.service, key=key)
     if services.objects.dry_run:
         return Response(services.objects.report())

@@ -13,6 +13,7 @@ from ecns.api.common.lists import ListQuery, Page
 from ecns.api.common.making import Making
 from ecns.api.common.objects import Objects
 from ecns.api.common.patching import operations
+from ecns.api.common.references import User, in_use
 from ecns.api.common.waiting import all_of
 from ecns.api.services import manifests, types
 from ecns.api.services.cached import KINDS, ROWS, Surroundings
@@ -28,13 +29,11 @@ from ecns.backends.kubernetes.kinds.apps import Controller
 from ecns.backends.kubernetes.kinds.core import SERVICE, Service
 from ecns.backends.kubernetes.kinds.meta import JsonObject
 from ecns.backends.kubernetes.kinds.networking import INGRESS
-from ecns.errors import BadRequestError, ConflictError, NotFoundError
+from ecns.errors import BadRequestError, NotFoundError
 
 AT = "service"
 """Where requests have the Service."""
 HEADLESS = "None"
-SHOWN_INGRESSES = 5
-"""So many are named in a message."""
 
 
 class Services:
@@ -218,14 +217,9 @@ class Services:
             raise NotFoundError(f"service {name!r} is not there")
         leading = list(ingresses.index(indexes.BACKEND, (namespace, name)))
         uid = found.metadata.uid
-        others = sorted(one.metadata.name for one in leading if not marks.owned_by(one, uid))
+        others = [User("Ingress", one.metadata.name) for one in leading if not marks.owned_by(one, uid)]
         if others and not force:
-            shown = ", ".join(others[:SHOWN_INGRESSES])
-            more = f" and {len(others) - SHOWN_INGRESSES} more" if len(others) > SHOWN_INGRESSES else ""
-            raise ConflictError(
-                f"ingress {shown}{more} leads to service {name!r}; delete it first, or send force=true",
-                details={"ingresses": others},
-            )
+            raise in_use(f"service {name!r}", sorted(others))
         await self.objects.delete(SERVICE, name, uid=uid)
         for one in leading:
             if marks.owned_by(one, uid):
