@@ -85,6 +85,7 @@ def test_what_is_running_is_told_to_its_owner_alone(tmp_path: Path) -> None:
         assert gateway.facts["identity_url"].endswith("/v3")
         assert set(gateway.users) == {"admin", "developer", "visitor", "other"}
         assert {user["password"] for user in gateway.facts["users"]} == {"correct horse"}
+        assert gateway.facts["harbor"]["password"] == "correct horse"
         token = ecns("token", "--user", "visitor", data_dir=data_dir).stdout.strip()
         assert len(token) > 30
         unknown = ecns("token", "--user", "nobody", data_dir=data_dir)
@@ -94,6 +95,47 @@ def test_what_is_running_is_told_to_its_owner_alone(tmp_path: Path) -> None:
         gateway.close()
         assert stop(process) == 0
     assert not told.exists()
+
+
+def test_images_of_ecns_come_from_the_embedded_registry(gateway: Gateway) -> None:
+    harbor = gateway.facts["harbor"]
+    assert harbor["url"] == f"http://{harbor['domain']}"
+    auth = (harbor["username"], harbor["password"])
+    assert httpx.get(f"{harbor['url']}/v2/", auth=auth).status_code == 200
+    me = httpx.get(f"{harbor['url']}/api/v2.0/users/current", auth=auth).json()
+    assert me["sysadmin_flag"] is True
+    image = {"image": "app", "image_version": "1.0", "harbor_project_name": "team"}
+    body = {
+        "workloads": [
+            {
+                "workload_base": {"name": "from-ecns", "type": "Deployment", "replicas": 0},
+                "containers": [{"name": "app", "type": "worker", "image_source": "ecns", "image": image}],
+            }
+        ]
+    }
+    made = httpx.post(
+        f"{gateway.url}/api/ecns/eks/workloads/",
+        json=body,
+        headers={"X-Auth-Token": gateway.token("developer")},
+    )
+    assert made.status_code == 200, made.text
+    deployment = gateway.kubectl_json("-n", "demo", "get", "deployment", "from-ecns")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == f"{harbor['domain']}/team/app:1.0"
+    gateway.kubectl("-n", "demo", "delete", "deployment", "from-ecns")
+
+
+def test_a_registry_that_is_named_is_not_embedded(tmp_path: Path) -> None:
+    configuration = tmp_path / "ecns.toml"
+    configuration.write_text('[harbor]\nurl = "https://harbor.example"\n')
+    data_dir = tmp_path / "data"
+    process, gateway = start(data_dir, "--config", str(configuration))
+    try:
+        assert gateway.facts["harbor"] == {}
+        assert not (data_dir / "harbor").exists()
+    finally:
+        gateway.close()
+        assert stop(process) == 0
 
 
 def test_state_outlives_the_process(tmp_path: Path) -> None:
@@ -106,6 +148,7 @@ def test_state_outlives_the_process(tmp_path: Path) -> None:
     try:
         assert second.kubeconfig == first.kubeconfig
         assert second.users == first.users
+        assert second.facts["harbor"] == first.facts["harbor"]
         assert second.kubectl_json("-n", "demo", "get", "configmap", "kept")["data"] == {"a": "b"}
     finally:
         second.close()
