@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -65,6 +66,10 @@ class Log:
     def _tell(self) -> None:
         for listener in tuple(self.listeners):
             listener()
+
+    def since(self, count: int) -> list[Line]:
+        """The lines after the first `count`, as far as they are kept."""
+        return list(islice(reversed(self.lines), self.count - count))[::-1]
 
     def tail(self) -> str:
         """The end of it, as a termination message."""

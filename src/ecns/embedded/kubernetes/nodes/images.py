@@ -14,6 +14,7 @@ _REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _UNAVAILABLE = ("does-not-exist", "doesnotexist", "no-such", "nosuch")
 _PRESENT = frozenset({"docker.io/library/busybox:1.35", "docker.io/library/nginx:1.27"})
+_SHELLS = frozenset({"sh", "ash", "bash"})
 _SYSTEMS = frozenset({"alpine", "busybox", "centos", "debian", "fedora", "ubuntu", "hello-world", "bash"})
 SIZE = 2071307
 _FIRST, _LAST = 10.0, 300.0
@@ -38,6 +39,14 @@ class Image(NamedTuple):
     def runs_on(self) -> bool:
         """Whether it runs without a command: a server, not a plain system image."""
         return self.repository.rpartition("/")[2] not in _SYSTEMS
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        """Shells that are not in it: small systems have no bash, images of one program none at all."""
+        name = self.repository.rpartition("/")[2]
+        if "distroless" in self.repository or name in {"pause", "hello-world"}:
+            return _SHELLS
+        return frozenset({"bash"}) if name in {"alpine", "busybox"} else frozenset()
 
 
 def read(name: str) -> Image:

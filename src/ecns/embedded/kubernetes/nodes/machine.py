@@ -26,6 +26,7 @@ class Machine:
         working: the directory that it starts in.
         addresses: the pod's.
         lenient: whether a program that is not known is taken for a server, rather than missing.
+        lacks: programs that it does not have.
 
     """
 
@@ -39,11 +40,13 @@ class Machine:
         working: str = "/",
         addresses: tuple[str, ...] = (),
         lenient: bool = False,
+        lacks: frozenset[str] = frozenset(),
     ) -> None:
         self.env = env
         self.hostname = hostname
         self.memory = memory
         self.lenient = lenient
+        self.lacks = lacks
         self.working = working or "/"
         self._mounts = mounts or dict
         address = addresses[0] if addresses else "127.0.0.1"

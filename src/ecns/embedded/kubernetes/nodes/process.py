@@ -74,7 +74,7 @@ class Process:
         init: bool = False,
         terminal: list[int] | None = None,
     ) -> None:
-        if programs.find(command[0]) is None:
+        if programs.find(command[0], machine.lacks) is None:
             raise NotFound(command[0])
         self.machine = machine
         self.time = at

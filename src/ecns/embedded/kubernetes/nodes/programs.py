@@ -34,9 +34,11 @@ _DIRECTIVE = re.compile(r"%(-?\d*(?:\.\d+)?)([sdixcb%])")
 _FOREVER = float("inf")
 
 
-def find(name: str) -> Program | None:
-    """The program of a name, or of a path in /bin, /usr/bin and the like."""
+def find(name: str, lacks: frozenset[str] = frozenset()) -> Program | None:
+    """The program of a name, or of a path in /bin, /usr/bin and the like; none of those that are lacking."""
     folder, _, plain = name.rpartition("/")
+    if plain in lacks:
+        return None
     if folder and folder not in {"/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin"}:
         return None
     return _PROGRAMS.get(plain)
@@ -255,6 +257,16 @@ def _sh(shell: Shell, arguments: list[str], source: Source, out: Output, err: Ou
             return 2
         inner.arguments = arguments[len(options) :]
         return (yield from inner.run(data.decode(errors="replace"), source, out, err))
+    out(_BANNER if inner.terminal else b"")
+    inner.prompt[:] = ["{} # ", "\x1b[6n"]
+    return (yield from _read_commands(inner, source, out, err))
+
+
+def _bash(shell: Shell, arguments: list[str], source: Source, out: Output, err: Output) -> Effects:
+    if any(not item.startswith("-") or item == "-c" for item in arguments):
+        return (yield from _sh(shell, arguments, source, out, err))
+    inner = shell.child()
+    inner.prompt[:] = [f"root@{shell.machine.hostname}:{{}}# "]
     return (yield from _read_commands(inner, source, out, err))
 
 
@@ -266,12 +278,10 @@ _BANNER = (
 
 def _read_commands(shell: Shell, source: Source, out: Output, err: Output) -> Effects:
     """Runs what standard input says, line by line; with a terminal it prompts."""
-    if shell.terminal:
-        out(_BANNER)
     gathered = ""
     while True:
         if shell.terminal:
-            out(f"{shell.working} # \x1b[6n".encode())
+            out("".join(shell.prompt).format(shell.working).encode())
         line = yield from source.line()
         if not line:
             return shell.status
@@ -566,7 +576,7 @@ _PROGRAMS: dict[str, Program] = {
     "awk": _awk,
     "[": _test,
     "ash": _sh,
-    "bash": _sh,
+    "bash": _bash,
     "cat": _cat,
     "cp": _cp,
     "date": _date,

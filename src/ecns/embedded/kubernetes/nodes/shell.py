@@ -57,6 +57,8 @@ class Shell:
         self.pid = 1
         self.pending: list[str] = []
         self.terminal: list[int] = []
+        self.prompt: list[str] = []
+        """What an interactive one shows, with a place for the directory; what it asks the terminal then."""
 
     def run(self, script: str, source: Source, out: Output, err: Output) -> Effects:
         """Runs a script to its end; the exit code is returned."""
@@ -155,6 +157,7 @@ class Shell:
         inner.status = self.status
         inner.pid = self.pid
         inner.terminal = self.terminal
+        inner.prompt = self.prompt
         return inner
 
     def _while(self, node: syntax.While, source: Source, out: Output, err: Output) -> Effects:
@@ -219,7 +222,9 @@ class Shell:
         if builtin is not None:
             status: int = yield from builtin(arguments[1:], source, out, err)
             return status
-        program = programs.find(name) or (programs.find("nginx") if self.machine.lenient else None)
+        program = programs.find(name, self.machine.lacks)
+        if program is None and self.machine.lenient:
+            program = programs.find("nginx")
         if program is None:
             err(f"sh: {name}: not found\n".encode())
             return _NOT_FOUND
@@ -308,6 +313,20 @@ class Shell:
         self.traps.clear()
         status = yield from self.execute(arguments, source, out, err)
         raise Stop(status)
+
+    def _do_command(self, arguments: list[str], source: Source, out: Output, err: Output) -> Effects:
+        names = [name for name in arguments if not name.startswith("-")]
+        if not names:
+            return 0
+        if "-v" not in arguments:
+            return (yield from self.execute(names, source, out, err))
+        if names[0].isalpha() and hasattr(self, f"_do_{names[0]}"):
+            out(f"{names[0]}\n".encode())
+        elif programs.find(names[0], self.machine.lacks):
+            out(f"/bin/{names[0]}\n".encode())
+        else:
+            return _NOT_FOUND
+        return 0
 
     def _do_kill(self, arguments: list[str], _source: Source, _out: Output, _err: Output) -> Effects:
         yield from ()

@@ -427,13 +427,17 @@ class Worker:
             working=spec.get("workingDir") or "/",
             addresses=(self.address,),
             lenient=lenient,
+            lacks=image.lacks,
         )
         command = [expand(word, variables) for word in spec.get("command") or ()]
         arguments = [expand(word, variables) for word in spec.get("args") or ()]
         if container.behaviour:
             return machine, ["nginx"]
         if command:
-            return machine, ["nginx"] if lenient and not programs.find(command[0]) else [*command, *arguments]
+            return machine, ["nginx"] if lenient and not programs.find(command[0], image.lacks) else [
+                *command,
+                *arguments,
+            ]
         if image.runs_on:
             return machine, ["nginx"]
         return machine, arguments or ["sh"]

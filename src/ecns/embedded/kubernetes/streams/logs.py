@@ -170,7 +170,7 @@ async def _follow(request: web.BaseRequest, found: Log, asked: Options, data: by
             changed.clear()
             if seen == found.count:
                 await changed.wait()
-            fresh = list(found.lines)[seen - found.count :] if found.count > seen else []
+            fresh = found.since(seen)
             seen = found.count
             data = b"".join(_shown(line, asked) for line in fresh)
             if left is not None:

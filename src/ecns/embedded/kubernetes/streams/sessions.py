@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ecns.embedded.kubernetes.cluster import Cluster
     from ecns.embedded.kubernetes.errors import Object
-    from ecns.embedded.kubernetes.nodes.container import Container
+    from ecns.embedded.kubernetes.nodes.container import Container, Log
     from ecns.embedded.kubernetes.requests import Target
 
 V5, V4, PLAIN = "v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io"
@@ -256,10 +256,13 @@ class _Execution:
         self._terminal: _Terminal | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
+        self._log: Log | None = None
 
     def begin(self, container: Container, command: list[str]) -> None:
         """Starts it; a command that cannot be started ends the session."""
         now = self._cluster.now()
+        self._log = container.log
+        self._log.listeners.append(self._killed)
         self._command = command
         self._channels.put(_STDOUT, b"")
         machine = container.machine
@@ -328,6 +331,12 @@ class _Execution:
             pause = max((wake - self._cluster.now()).total_seconds(), 0.0)
             self._timer = asyncio.get_running_loop().call_later(pause, self._continue)
 
+    def _killed(self) -> None:
+        """Ends it with its container."""
+        if self._log is not None and self._log.closed and self._process is not None and not self._over:
+            self._process.kill()
+            self._continue()
+
     def _finish(self) -> None:
         self._over = True
         if self._timer is not None:
@@ -346,6 +355,8 @@ class _Execution:
             pass
         finally:
             self._over = True
+            if self._log is not None:
+                self._log.listeners.remove(self._killed)
             if self._timer is not None:
                 self._timer.cancel()
             for task in (sender, reader):
@@ -369,9 +380,9 @@ class _Execution:
         elif channel == _CLOSE and self._channels.protocol == V5 and data[:1] == b"\x00":
             process.close(now)
         elif channel == _RESIZE and self._terminal is not None:
-            prompts = self._command[0].rpartition("/")[2] in {"sh", "ash", "bash"}
-            if self._terminal.resized(data) and prompts:
-                self._channels.put(_STDOUT, f"\r{process.shell.working} # \x1b[J".encode())
+            prompt = process.shell.prompt
+            if self._terminal.resized(data) and len(prompt) > 1:
+                self._channels.put(_STDOUT, f"\r{prompt[0]}\x1b[J".format(process.shell.working).encode())
         self._continue()
 
 
