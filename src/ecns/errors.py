@@ -97,6 +97,15 @@ class UnsupportedMediaTypeError(EcnsError):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
+class UpgradeRequiredError(EcnsError):
+    """What was asked for speaks another protocol than HTTP."""
+
+    status = HTTPStatus.UPGRADE_REQUIRED
+
+    def __init__(self, message: str, *, protocol: str) -> None:
+        super().__init__(message, headers={"Upgrade": protocol})
+
+
 class TooManyRequestsError(EcnsError):
     """The caller, or ECNS towards an upstream, is over a limit of requests."""
 

@@ -18,7 +18,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/slow":
         await asyncio.sleep(30)
     if scope["path"] == "/stream":
-        scope["state"]["ecns"].unlimited()
+        scope["state"]["ecns"].deadline.reschedule(None)
         await asyncio.sleep(0.3)
     body = b""
     more = scope["method"] != "GET"

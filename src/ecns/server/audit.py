@@ -41,7 +41,7 @@ _SHALLOW = 2
 """Of bodies with contents: what is there stands in the body's only object or list."""
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/:-]{0,251}[A-Za-z0-9])?")
 
-Result = Literal["done", "partly", "refused", "rejected", "failed", "abandoned"]
+Result = Literal["begun", "done", "partly", "refused", "rejected", "failed", "abandoned"]
 
 
 class Line(msgspec.Struct, kw_only=True):
@@ -91,6 +91,8 @@ class Event(msgspec.Struct, kw_only=True):
     finished: float
     """Unix time."""
     seconds: float
+    begun: bool = False
+    """A session has begun; there is another line when it has ended."""
 
 
 class Audit:
@@ -216,7 +218,7 @@ def line(event: Event) -> Line:
         namespace=namespace,
         names=names,
         status=event.status,
-        result=result(event.status),
+        result="begun" if event.begun else result(event.status),
         milliseconds=round(event.seconds * 1000, 1),
     )
 

@@ -5,10 +5,14 @@ Source: reference chapter 1.11; decisions, "Calling".
 
 from __future__ import annotations
 
+import base64
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from litestar.connection import WebSocket
+
 from ecns.api.common.operations import Operations
-from ecns.errors import ForbiddenError
+from ecns.errors import BadRequestError, ForbiddenError
 from ecns.server.requests import context
 
 if TYPE_CHECKING:
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from ecns.identity.policy import Policy
     from ecns.identity.tokens import TokenChecker
     from ecns.server.limits import Limits
+
+TOKEN_PROTOCOL = "ecns.token."  # noqa: S105  a prefix, no secret
 
 
 class Authentication:
@@ -44,21 +50,41 @@ class Authentication:
         if operations is None:
             return
         seen = context(connection.scope)
-        seen.product_type = connection.path_params.get("product_type", "eks")
         path, headers = connection.path_params, connection.headers
-        seen.cluster = path.get("cluster_name", headers.get("x-ecns-cluster", ""))
-        seen.namespace = path.get("namespace_name", headers.get("x-ecns-namespace", ""))
-        seen.name = next(
-            (name for key, name in path.items() if key.endswith("_name") and key != "cluster_name"), ""
-        )
+        if seen.caller is None:  # otherwise a stream asks again, and where it is has been found out
+            seen.product_type = path.get("product_type", "eks")
+            seen.cluster = path.get("cluster_name", headers.get("x-ecns-cluster", ""))
+            named_there = path.get("namespace_name", path.get("namespace", ""))
+            seen.namespace = named_there or headers.get("x-ecns-namespace", "")
+            named = [name for key, name in path.items() if key.endswith("_name") and key != "cluster_name"]
+            seen.name = named[-1] if named else ""
         seen.operation = operations.select(seen.product_type, connection.query_params.get("action"))
-        caller = await self.tokens.check(connection.headers.get("x-auth-token", ""))
+        caller = await self.tokens.check(token(connection))
+        if seen.caller is None:
+            seen.open_stream = partial(self.limits.stream, caller.user_id)
         seen.caller = caller
         self.limits.request(caller.user_id)
-        project_id = connection.headers.get("x-project-id", "")
+        project_id = headers.get("x-project-id", "")
         if project_id and project_id != caller.project_id and not self.policy.is_cloud_admin(caller):
             raise ForbiddenError("X-Project-Id is not the project of the token")
         self.policy.check(seen.operation, caller, {"project_id": caller.project_id})
-        if operations.stream:
-            seen.at_end = self.limits.stream(caller.user_id)
-            seen.unlimited()
+
+
+def token(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The token that a request brings: in `X-Auth-Token`; a WebSocket may have it in a subprotocol.
+
+    Pages in a browser cannot set headers of a WebSocket. Among their subprotocols is then
+    `ecns.token.<token in base64url, without padding>`, as Kubernetes has it; it is never answered.
+    """
+    sent = connection.headers.get("x-auth-token", "")
+    if sent or not isinstance(connection, WebSocket):
+        return sent
+    for protocol in connection.scope["subprotocols"]:
+        if protocol.startswith(TOKEN_PROTOCOL):
+            encoded = protocol.removeprefix(TOKEN_PROTOCOL)
+            padded = encoded + "=" * (-len(encoded) % 4)
+            try:
+                return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+            except ValueError:
+                raise BadRequestError(f"the subprotocol {TOKEN_PROTOCOL}… is not base64url") from None
+    return ""

@@ -128,13 +128,25 @@ def _fault() -> EcnsError:
 
 def handle(request: Request[Any, Any, Any], exception: Exception) -> Response[Envelope]:
     """Answer an exception; faults of ours are logged with their traceback."""
-    error = translate(exception)
+    error = _told(exception, request.scope)
     request_id = context(request.scope).request_id
-    if type(error) is EcnsError:
-        log.error("request failed", request_id=request_id, path=request.scope["path"], exc_info=exception)
     return Response(
         envelope(error, request_id),
         status_code=error.status,
         headers=error.headers,
         media_type="application/json",
     )
+
+
+async def remember(exception: Exception, scope: Any) -> None:
+    """Litestar's hook `after_exception`: note why a WebSocket is refused; what is around answers it."""
+    if scope["type"] == "websocket":
+        context(scope).failure = _told(exception, scope)
+
+
+def _told(exception: Exception, scope: Any) -> EcnsError:
+    error = translate(exception)
+    if type(error) is EcnsError:
+        request_id = context(scope).request_id
+        log.error("request failed", request_id=request_id, path=scope["path"], exc_info=exception)
+    return error

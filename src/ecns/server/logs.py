@@ -7,6 +7,12 @@ import sys
 
 import structlog
 
+NOISE = (
+    "ASGI callable returned without completing handshake.",
+    "ASGI callable returned without completing response.",
+)
+"""What uvicorn says of a WebSocket that was refused over HTTP, and of an answer that is left incomplete."""
+
 
 def configure(level: str) -> None:
     """Set the logs up for this process; `level` is a name such as `info`."""
@@ -37,3 +43,4 @@ def configure(level: str) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     logging.getLogger("aiohttp").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg not in NOISE)

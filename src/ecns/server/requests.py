@@ -49,8 +49,14 @@ class Context(msgspec.Struct):
     deadline: asyncio.Timeout | None = None
     name: str = ""
     """What the path names."""
-    at_end: Callable[[], None] = lambda: None
+    at_end: list[Callable[[], None]] = msgspec.field(default_factory=list)
     """To be called when the answer has ended."""
+    open_stream: Callable[[], Callable[[], None]] | None = None
+    """Counts a stream of the caller until what it returns is called; None when it is counted."""
+    incomplete: bool = False
+    """The answer is not to look as if it were whole."""
+    failure: EcnsError | None = None
+    """Why a WebSocket is refused."""
     body: list[bytes] = msgspec.field(default_factory=list)
     """What has been read of it, for the audit log."""
     body_bytes: int = 0
@@ -59,10 +65,24 @@ class Context(msgspec.Struct):
     idempotency_request: str = ""
     """A digest of the request that the answer is for."""
 
-    def unlimited(self) -> None:
-        """Lift the deadline: the answer is a stream."""
-        if self.deadline is not None:
-            self.deadline.reschedule(None)
+    def count_stream(self) -> None:
+        """Count the answer as a stream of the caller, until it has ended.
+
+        Raises:
+            TooManyRequestsError: the caller has as many as one may have.
+        """
+        if self.open_stream is not None:
+            self.at_end.append(self.open_stream())
+            self.open_stream = None
+
+    def cut(self) -> None:
+        """Leave the answer incomplete: the connection closes before its end, as when an upstream breaks."""
+        self.incomplete = True
+
+    def over(self) -> None:
+        """Let go of what was held for the answer."""
+        while self.at_end:
+            self.at_end.pop()()
 
 
 def context(scope: Any) -> Context:
@@ -111,9 +131,9 @@ class Requests:
         if head:
             # A copy: the server beneath goes by its own, and knows by it that no body follows.
             scope = {**scope, "method": "GET"}
+            receive, send = _without_body(send)
         status = 0
         pieces: list[bytes] = []
-        ids = [(name, seen.request_id.encode()) for name in (b"requestid", b"x-openstack-request-id")]
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -121,15 +141,15 @@ class Requests:
                 status = message["status"]
                 if status == HTTPStatus.FORBIDDEN and not seen.body_bytes:
                     await self._peek(scope, seen, receive)
-                message["headers"] = [*message.get("headers", ()), *ids]
+                message["headers"] = [*message.get("headers", ()), *_ids(seen)]
             elif message["type"] == "http.response.body":
                 if seen.idempotency and self.keep is not None:
                     pieces.append(message.get("body", b""))
                     if not message.get("more_body", False):
                         # Before it is sent: who has the answer may repeat the request at once.
                         await self.keep(seen, status, b"".join(pieces))
-                if head:
-                    message["body"] = b""
+                if seen.incomplete and not message.get("more_body", False):
+                    return
             await send(message)
 
         try:
@@ -142,13 +162,16 @@ class Requests:
             if status == 0:
                 await self._fail(DeadlineError("ECNS did not finish this in time"), seen, answer)
         finally:
-            seen.at_end()
+            seen.over()
             if seen.idempotency and self.keep is not None:
                 await self.keep(seen, 0, b"")
             self._report(scope, seen, status, method="HEAD" if head else scope["method"])
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on a WebSocket (an accepted one counts as status 101, any other as 403), or the lifespan."""
+        """Pass on a WebSocket (an accepted one counts as status 101), or the lifespan.
+
+        One that is refused is answered over HTTP, with the error's own status and the usual envelope.
+        """
         if scope["type"] != "websocket":
             await self.app(scope, receive, send)
             if self.audit is not None:
@@ -156,18 +179,37 @@ class Requests:
             return
         seen = Context(f"req-{uuid.uuid4()}", time.monotonic())
         scope.setdefault("state", {})["ecns"] = seen
-        status = int(HTTPStatus.FORBIDDEN)
+        status = 0
 
         async def answer(message: Message) -> None:
             nonlocal status
+            if status and status != HTTPStatus.SWITCHING_PROTOCOLS:
+                return
             if message["type"] == "websocket.accept":
                 status = HTTPStatus.SWITCHING_PROTOCOLS
+                message = {**message, "headers": [*message.get("headers", ()), *_ids(seen)]}
+                if seen.deadline is not None:
+                    seen.deadline.reschedule(None)
+                self._record(scope, seen, status, method="GET", begun=True)
+            elif message["type"] == "websocket.close" and not status:
+                error = seen.failure or EcnsError(
+                    "ECNS failed; the request id leads to the reason in its log"
+                )
+                status = error.status
+                await self._fail(error, seen, send, over="websocket.http.response")
+                return
             await send(message)
 
         try:
-            await self.app(scope, receive, answer)
+            async with asyncio.timeout(self.timeout) as seen.deadline:
+                await self.app(scope, receive, answer)
+        except TimeoutError:
+            if not status:
+                status = HTTPStatus.GATEWAY_TIMEOUT
+                error = DeadlineError("ECNS did not finish this in time")
+                await self._fail(error, seen, send, over="websocket.http.response")
         finally:
-            seen.at_end()
+            seen.over()
             self._report(scope, seen, status, method="GET")
 
     def _refusal(self, scope: Scope) -> EcnsError | None:
@@ -215,49 +257,82 @@ class Requests:
 
         return bounded
 
-    async def _fail(self, error: EcnsError, seen: Context, send: Send) -> None:
+    async def _fail(self, error: EcnsError, seen: Context, send: Send, over: str = "http.response") -> None:
         body = self.render(error, seen.request_id)
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
             *((name.lower().encode(), value.encode()) for name, value in error.headers.items()),
         ]
-        await send({"type": "http.response.start", "status": error.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        if over != "http.response":
+            headers += _ids(seen)
+        await send({"type": f"{over}.start", "status": int(error.status), "headers": headers})
+        await send({"type": f"{over}.body", "body": body, "more_body": False})
 
     def _report(self, scope: Scope, seen: Context, status: int, *, method: str) -> None:
         seconds = time.monotonic() - seen.started
         metrics.observe(seen.operation or "none", status, seconds)
-        client = scope.get("client")
-        address = client[0] if client else ""
-        if self.audit is not None and self.audit.wants(seen.operation, method):
-            self.audit.record(
-                Event(
-                    request_id=seen.request_id,
-                    operation=seen.operation,
-                    product_type=seen.product_type,
-                    method=method,
-                    path=scope["path"],
-                    caller=seen.caller,
-                    address=address,
-                    cluster=seen.cluster,
-                    namespace=seen.namespace,
-                    name=seen.name,
-                    body=b"".join(seen.body) if seen.body_bytes <= BODY_BYTES else b"",
-                    status=status,
-                    finished=time.time(),
-                    seconds=seconds,
-                )
-            )
+        self._record(scope, seen, status, method=method)
         log.info(
             "request",
             request_id=seen.request_id,
             method=method,
             path=scope["path"],
-            status=status,
+            status=int(status),
             milliseconds=round(seconds * 1000, 1),
             operation=seen.operation,
             user=seen.caller.user_id if seen.caller else "",
             project=seen.caller.project_id if seen.caller else "",
-            client=address,
+            client=_address(scope),
         )
+
+    def _record(self, scope: Scope, seen: Context, status: int, *, method: str, begun: bool = False) -> None:
+        """Have a line of the audit log written, where one is wanted; of a session also when it has begun."""
+        if self.audit is None or not self.audit.wants(seen.operation, method):
+            return
+        self.audit.record(
+            Event(
+                request_id=seen.request_id,
+                operation=seen.operation,
+                product_type=seen.product_type,
+                method=method,
+                path=scope["path"],
+                caller=seen.caller,
+                address=_address(scope),
+                cluster=seen.cluster,
+                namespace=seen.namespace,
+                name=seen.name,
+                body=b"".join(seen.body) if seen.body_bytes <= BODY_BYTES else b"",
+                status=int(status),
+                finished=time.time(),
+                seconds=time.monotonic() - seen.started,
+                begun=begun,
+            )
+        )
+
+
+def _ids(seen: Context) -> list[tuple[bytes, bytes]]:
+    """The headers that name a request."""
+    return [(name, seen.request_id.encode()) for name in (b"requestid", b"x-openstack-request-id")]
+
+
+def _without_body(send: Send) -> tuple[Receive, Send]:
+    """What a HEAD goes by: the headers are all that is sent; then it is as if the client had left."""
+    told = asyncio.Event()
+
+    async def headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            told.set()
+
+    async def left() -> Message:
+        await told.wait()
+        return {"type": "http.disconnect"}
+
+    return left, headers
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""

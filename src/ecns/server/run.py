@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 5
 """How long answers under way may take after SIGTERM; streams are cut then."""
 
+MESSAGE_BYTES = 1024 * 1024
+"""Longest message of a WebSocket's client: what somebody pastes into a terminal."""
+PING_SECONDS = 20.0
+PONG_SECONDS = 40.0
+"""So long may an answer to a ping take; longer than a browser's tab or a program is held up."""
+ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds, seconds and times: so a silent stream notices that its client is gone without a word."""
+
 
 class Server(uvicorn.Server):
     """uvicorn that tells when it serves and when it stops."""
@@ -54,7 +62,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell that it is over, then end; streams at once, for their clients to go elsewhere."""
         self._tell_stopping()
-        end_all()
+        await end_all()
         await super().shutdown(sockets)
 
 
@@ -68,6 +76,10 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         sock = socket.socket(family, kind)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # connections inherit it
+        for name, value in ALIVE.items():
+            if (option := getattr(socket, name, None)) is not None:  # not every system has all of them
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
         sock.bind(address)
     except OSError as error:
         raise ConfigError(f"server: cannot listen on {host} port {port}: {error.strerror}") from error
@@ -85,6 +97,11 @@ def run(
             loop="uvloop",
             http="httptools",
             ws="websockets-sansio",
+            ws_max_size=MESSAGE_BYTES,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PONG_SECONDS,
+            # Not compressed: a terminal says little, and each packer takes more memory than it says.
+            ws_per_message_deflate=False,
             lifespan="on",
             log_config=None,
             access_log=False,

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-import pytest
-
 from ecns.api.common import streams
-from ecns.api.common.streams import COMMENT, Ended, Stream, end_all, event
-from ecns.errors import NotFoundError, TooManyRequestsError, UnauthorizedError, UpstreamTimeoutError
+from ecns.api.common.streams import COMMENT, Ended, Form, Stream, end_all, event
+from ecns.errors import NotFoundError, UnauthorizedError, UpstreamTimeoutError
 from ecns.identity.caller import Caller
 
 WAIT = 5
@@ -122,27 +119,29 @@ async def test_a_stream_goes_on_while_nobody_can_say_whether_its_token_is_good()
     assert last(piece)["code"] == 404
 
 
+async def test_a_form_without_a_word_for_silence_is_silent_and_cuts_what_is_not_whole() -> None:
+    cuts: list[bool] = []
+    form = Form("text/plain", silence=b"", closed=lambda end: end.message.encode(), whole=False)
+
+    def stream() -> Stream:
+        return Stream(caller(), allowed, form=form, keep_alive=0.001, cut=lambda: cuts.append(True))
+
+    assert await read(stream().carry(pieces(b"a"))) == [b"a"]
+    assert not cuts
+    quiet = stream()
+    reading = asyncio.create_task(read(quiet.carry(silence())))
+    await asyncio.sleep(0.01)
+    quiet.end(Ended("stopping", "over"))
+    assert await reading == [b"over"]
+    assert cuts
+
+
 async def test_all_end_at_once_when_ecns_stops() -> None:
     several = [Stream(caller(f"u{n}"), allowed) for n in range(3)]
     reading = [asyncio.create_task(read(stream.carry(silence()))) for stream in several]
     await asyncio.sleep(0)
-    end_all()
+    await end_all()
     assert [last(piece)["reason"] for (piece,) in await asyncio.gather(*reading)] == ["stopping"] * 3
-
-
-async def test_a_user_has_so_many_and_no_more_and_gets_them_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "PER_CALLER", 2)
-    first, forgotten = Stream(caller("many"), allowed), Stream(caller("many"), allowed)
-    with pytest.raises(TooManyRequestsError) as refused:
-        Stream(caller("many"), allowed)
-    assert int(refused.value.headers["Retry-After"]) >= 1
-    Stream(caller("other"), allowed)
-    assert await read(first.carry(pieces(b"a"))) == [b"a"]
-    third = Stream(caller("many"), allowed)
-    del forgotten, refused
-    gc.collect()
-    fourth = Stream(caller("many"), allowed)
-    assert third is not fourth
 
 
 async def test_a_reader_who_takes_nothing_has_a_deadline() -> None:
@@ -159,6 +158,7 @@ async def test_a_reader_who_takes_nothing_has_a_deadline() -> None:
     assert deadline.when is not None
     assert deadline.when >= before + streams.STUCK
     assert await read(carried) == []
+    assert deadline.when is None
 
 
 async def test_a_source_is_closed_when_its_reader_leaves() -> None:

@@ -14,9 +14,8 @@ import httpx
 import pytest
 
 from ecns.api.common import streams
-from ecns.api.common.streams import PER_CALLER
-from ecns.config import Cluster, Config, Identity
-from ecns.server.app import create_app
+from ecns.config import Limits
+from tests.api import inside
 from tests.api import project as projects
 from tests.api.workloads.asking import change, container, create, delete, one, unused, workload
 from tests.conftest import start
@@ -227,7 +226,7 @@ def test_a_user_has_so_many_streams_and_gets_them_back(project: Project) -> None
         reader = project.reader
         pool = httpx.Client(base_url=reader.base_url, headers=reader.headers, limits=limits, timeout=SECONDS)
         stack.enter_context(pool)
-        for _ in range(PER_CALLER):
+        for _ in range(Limits().streams):
             answer = stack.enter_context(pool.stream("GET", PODS))
             assert answer.status_code == 200
         refused = pool.get(PODS)
@@ -263,23 +262,11 @@ def test_streams_end_at_once_when_ecns_stops(tmp_path: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def application(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    """Another ECNS in this process, in front of the same cluster and Keystone, that remembers no token."""
-    identity = Identity(auth_url=gateway.facts["identity_url"], cache_seconds=0)
-    app = create_app(
-        Config(identity=identity, clusters=(Cluster(name="eks", kubeconfig=Path(gateway.kubeconfig)),))
-    )
-    asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    told: asyncio.Queue[Any] = asyncio.Queue()
-    running = asyncio.create_task(app({"type": "lifespan", "state": {}}, asked.get, told.put))
-    asked.put_nowait({"type": "lifespan.startup"})
-    assert (await told.get())["type"] == "lifespan.startup.complete"
-    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # the two ASGI typings differ
-    try:
+    """A client of another ECNS in this process."""
+    async with inside.application(gateway) as app:
+        transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # the two ASGI typings differ
         async with httpx.AsyncClient(transport=transport, base_url="http://ecns/api/ecns/eks") as client:
             yield client
-    finally:
-        asked.put_nowait({"type": "lifespan.shutdown"})
-        await running
 
 
 async def listened(client: httpx.AsyncClient, token: str) -> asyncio.Task[httpx.Response]:

@@ -28,8 +28,6 @@ class Operations(msgspec.Struct, frozen=True):
     products: frozenset[str]
     by_action: Mapping[str, str]
     """`{"": name}` for a route without actions."""
-    stream: bool = False
-    """The answer goes on for as long as the client listens."""
 
     def select(self, product_type: str, action: str | None) -> str:
         """The name of the operation that a request asks for.
@@ -48,9 +46,9 @@ class Operations(msgspec.Struct, frozen=True):
         raise BadRequestError(f"{said}; it is one of {', '.join(self.by_action)}", field="action")
 
 
-def operation(name: str, products: frozenset[str], *, stream: bool = False) -> dict[str, Any]:
+def operation(name: str, products: frozenset[str]) -> dict[str, Any]:
     """`opt` of a route that does one thing; `name` is the id in the table of operations."""
-    return {"operations": Operations(products=products, by_action={"": name}, stream=stream)}
+    return {"operations": Operations(products=products, by_action={"": name})}
 
 
 def actions(names: Mapping[str, str], products: frozenset[str]) -> dict[str, Any]:

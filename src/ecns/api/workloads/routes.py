@@ -169,7 +169,7 @@ async def show_workload(
 
 @get(
     f"{ONE}/rollout",
-    opt=operation("workload.show", CONTAINERS, stream=True),
+    opt=operation("workload.show", CONTAINERS),
     tags=TAGS,
     media_type="text/event-stream",
 )

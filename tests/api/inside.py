@@ -1,0 +1,35 @@
+"""A gateway inside the test's own process, for tests that change its clock or look at what it holds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecns.config import Cluster, Config, Identity
+from ecns.server.app import create_app
+
+if TYPE_CHECKING:
+    from ecns.server.requests import Requests
+    from tests.gateway import Gateway
+
+
+@contextlib.asynccontextmanager
+async def application(gateway: Gateway) -> AsyncIterator[Requests]:
+    """Another ECNS in this process, in front of the same cluster and Keystone, that remembers no token."""
+    identity = Identity(auth_url=gateway.facts["identity_url"], cache_seconds=0)
+    app = create_app(
+        Config(identity=identity, clusters=(Cluster(name="eks", kubeconfig=Path(gateway.kubeconfig)),))
+    )
+    asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    running = asyncio.create_task(app({"type": "lifespan", "state": {}}, asked.get, told.put))
+    asked.put_nowait({"type": "lifespan.startup"})
+    assert (await told.get())["type"] == "lifespan.startup.complete"
+    try:
+        yield app
+    finally:
+        asked.put_nowait({"type": "lifespan.shutdown"})
+        await running
