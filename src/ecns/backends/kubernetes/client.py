@@ -97,7 +97,7 @@ class Client(Transport):
             NotServedError: the cluster does not know the kind.
             UpstreamError: the cluster does not answer, or not sensibly.
         """
-        path = _path(kind, namespace, name, subresource)
+        path = object_path(kind, namespace, name, subresource)
         return self._decode(kind.type, await self.request("GET", path, actor=actor))
 
     async def list(
@@ -151,7 +151,7 @@ class Client(Transport):
         Raises:
             ExpiredError: the pages took longer than the server remembers.
         """
-        path = _path(kind, namespace)
+        path = object_path(kind, namespace)
         selectors = [
             (key, value) for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value
         ]
@@ -187,7 +187,7 @@ class Client(Transport):
             ConflictError: it exists.
             BadRequestError: it is not valid; `field` names the first field.
         """
-        path = _path(kind, namespace or _namespace(obj), name or None, subresource)
+        path = object_path(kind, namespace or _namespace(obj), name or None, subresource)
         query = _write(dry_run=dry_run, field_validation=field_validation)
         body = _body(kind, obj) if not subresource else msgspec.json.encode(obj)
         return self._decode(kind.type, await self.request("POST", path, query=query, body=body, actor=actor))
@@ -208,7 +208,7 @@ class Client(Transport):
         Raises:
             ConflictError: it has changed since its `metadata.resourceVersion`.
         """
-        path = _path(
+        path = object_path(
             kind, namespace or _namespace(obj), str(obj.get("metadata", {}).get("name", "")), subresource
         )
         query = _write(dry_run=dry_run, field_validation=field_validation)
@@ -235,7 +235,7 @@ class Client(Transport):
         query = _write(dry_run=dry_run, field_validation=field_validation, manager=patch.field_manager)
         if patch.force:
             query.append(("force", "true"))
-        path = _path(kind, namespace, name, subresource)
+        path = object_path(kind, namespace, name, subresource)
         body = await self.request(
             "PATCH", path, query=query, body=patch.body, content_type=patch.content_type, actor=actor
         )
@@ -276,7 +276,7 @@ class Client(Transport):
         conditions = {"uid": uid, "resourceVersion": resource_version}
         answer = await self.request(
             "DELETE",
-            _path(kind, namespace, name),
+            object_path(kind, namespace, name),
             body=_delete_options(propagation, grace_seconds, conditions, dry_run=dry_run),
             actor=actor,
         )
@@ -302,7 +302,7 @@ class Client(Transport):
             (key, value) for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value
         ]
         body = _delete_options(propagation, grace_seconds, {}, dry_run=dry_run)
-        await self.request("DELETE", _path(kind, namespace), query=query, body=body, actor=actor)
+        await self.request("DELETE", object_path(kind, namespace), query=query, body=body, actor=actor)
 
     def _decode(self, type_: type[T], body: bytes) -> T:
         decoder = self._decoders.get(type_)
@@ -353,7 +353,12 @@ def complete(kind: Kind[Any], items: Iterable[Any]) -> None:
             item.kind = name
 
 
-def _path(kind: Kind[Any], namespace: str = "", name: str | None = None, subresource: str = "") -> str:
+def object_path(kind: Kind[Any], namespace: str = "", name: str | None = None, subresource: str = "") -> str:
+    """The path of a collection, or of an object of it, or of a part of that; names are checked and quoted.
+
+    Raises:
+        BadRequestError: a name is none of Kubernetes.
+    """
     if name is None:
         return kind.path(_segment(namespace, "namespace") if namespace else "")
     return kind.path(

@@ -73,6 +73,7 @@ def _rights(table: dict[str, tuple[str, ...]], verbs: tuple[str, ...]) -> tuple[
 
 ALWAYS = (
     *_rights(_READS, _READ),
+    Right("", "pods/log", "get"),
     *_rights({"": ("namespaces",)}, _CHANGE),
     *_rights({"": ("resourcequotas",)}, ("create", "patch")),
     # Storage that belongs to no namespace.
@@ -96,7 +97,11 @@ IMPERSONATION = (
 
 CHANGES = tuple(
     right
-    for right in (*_rights(_CHANGES, _CHANGE), Right("", "pods/exec", "create"), Right("", "pods/log", "get"))
+    for right in (
+        *_rights(_CHANGES, _CHANGE),
+        Right("", "pods/exec", "create"),
+        Right("", "pods/exec", "get"),  # of a WebSocket, before Kubernetes 1.35
+    )
     if right not in ALWAYS
 )
 """Where changes are made in ECNS's own name (`impersonate = false`)."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -38,6 +39,10 @@ WAITS = 2
 """How often a refused GET waits for `Retry-After`."""
 MESSAGE_BYTES = 16 * 1024 * 1024
 """Longest WebSocket message: a terminal's output comes in pieces of 32 KiB, files pasted in larger ones."""
+CLOSE_SECONDS = 2.0
+"""How long a WebSocket waits for the other side to close it, too."""
+ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""Seconds, seconds and times: so a silent stream notices that the other side is gone without a word."""
 EXEC_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
 Query = Iterable[tuple[str, str]]
@@ -96,6 +101,17 @@ class Stream:
         self._response = response
         self.status = response.status
 
+    async def read(self) -> bytes:
+        """The next piece; empty at the end. Raises as iterating does."""
+        try:
+            return await self._response.content.readany()
+        except _CAUGHT as error:
+            raise transport_error(self._cluster, error) from error
+
+    def close(self) -> None:
+        """Read no more; the connection is closed, unless all was read."""
+        self._response.close()
+
     def __aiter__(self) -> AsyncIterator[bytes]:
         """The pieces as they arrive, in no particular cut.
 
@@ -106,11 +122,8 @@ class Stream:
         return self._pieces()
 
     async def _pieces(self) -> AsyncIterator[bytes]:
-        try:
-            async for piece in self._response.content.iter_any():
-                yield piece
-        except _CAUGHT as error:
-            raise transport_error(self._cluster, error) from error
+        while piece := await self.read():
+            yield piece
 
 
 class Transport:
@@ -196,7 +209,15 @@ class Transport:
             raise self._failed(error, sent=not safe) from error
 
     @contextlib.asynccontextmanager
-    async def stream(
+    async def stream(self, method: str, path: str, **options: Any) -> AsyncIterator[Stream]:
+        """As `open`; closed with the block."""
+        stream = await self.open(method, path, **options)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    async def open(
         self,
         method: str,
         path: str,
@@ -205,9 +226,10 @@ class Transport:
         accept: str = "application/json, */*",
         actor: Actor | None = None,
         silence: float | None = None,
+        buffer: int | None = None,
         background: bool = False,
-    ) -> AsyncIterator[Stream]:
-        """An answer of any length, piece by piece; closed with the block.
+    ) -> Stream:
+        """An answer of any length, piece by piece; to be closed by who asked for it.
 
         Args:
             method: HTTP's.
@@ -216,10 +238,11 @@ class Transport:
             accept: of the answer.
             actor: as whom; None: ECNS itself.
             silence: seconds without a byte after which it counts as cut; None: any.
+            buffer: bytes that wait to be read, about; then the cluster is made to wait.
             background: as of `request`.
 
         Raises:
-            EcnsError: on entry what the cluster refuses with; while reading what cuts the stream.
+            EcnsError: what the cluster refuses with; while reading what cuts the stream.
         """
         if not background:
             self.breaker.check()
@@ -227,14 +250,18 @@ class Transport:
         try:
             async with asyncio.timeout(self.timeout):
                 response = await self._send(
-                    method, _target(path, query), [("Accept", accept)], None, actor, wait=False, limits=limits
+                    method,
+                    _target(path, query),
+                    [("Accept", accept)],
+                    None,
+                    actor,
+                    wait=False,
+                    limits=limits,
+                    buffer=buffer,
                 )
         except _CAUGHT as error:
             raise self._failed(error) from error
-        try:
-            yield Stream(self.name, response)
-        finally:
-            response.close()
+        return Stream(self.name, response)
 
     @contextlib.asynccontextmanager
     async def websocket(
@@ -283,6 +310,7 @@ class Transport:
             server_hostname=access.server_hostname,
             proxy=access.proxy,
             max_msg_size=MESSAGE_BYTES,
+            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
         )
 
     async def _send(
@@ -295,6 +323,7 @@ class Transport:
         *,
         wait: bool,
         limits: aiohttp.ClientTimeout | None = None,
+        buffer: int | None = None,
     ) -> aiohttp.ClientResponse:
         """A successful answer, its body still to be read."""
         session = self._session()[0]
@@ -313,6 +342,7 @@ class Transport:
                     proxy=access.proxy,
                     allow_redirects=False,
                     timeout=limits or _LIMITS,
+                    read_bufsize=buffer,
                 )
             except aiohttp.ClientConnectorError as error:
                 if isinstance(error, aiohttp.ClientSSLError) or not reconnect:
@@ -362,7 +392,12 @@ class Transport:
     def _session(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
         """Two sessions on one pool: the second tells why a WebSocket was refused."""
         if self._sessions is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS, ttl_dns_cache=10)
+            connector = aiohttp.TCPConnector(
+                limit=0,
+                keepalive_timeout=KEEPALIVE_SECONDS,
+                ttl_dns_cache=10,
+                socket_factory=_socket,
+            )
             common: dict[str, Any] = {
                 "connector": connector,
                 "cookie_jar": aiohttp.DummyCookieJar(),
@@ -397,6 +432,17 @@ async def _told(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
     if response.status != 101:  # noqa: PLR2004  HTTP's "Switching Protocols"
         raise _RefusedError(response.status, await response.read())
     return response
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that asks a silent other side whether it is still there."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in ALIVE.items():
+        if (option := getattr(socket, name, None)) is not None:  # not every system has all of them
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
 
 
 def _target(path: str, query: Query) -> str:

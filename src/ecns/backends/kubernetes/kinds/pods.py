@@ -334,6 +334,7 @@ class PodSpec(Part):
 
     containers: list[Container] = field(default_factory=list)
     init_containers: list[Container] | None = None
+    ephemeral_containers: list[Container] | None = None
     volumes: list[Volume] | None = None
     image_pull_secrets: list[LocalObjectReference] | None = None
     restart_policy: str = ""
@@ -419,6 +420,7 @@ class PodStatus(Status, frozen=True):
     conditions: list[Condition] | None = None
     container_statuses: list[ContainerStatus] | None = None
     init_container_statuses: list[ContainerStatus] | None = None
+    ephemeral_container_statuses: list[ContainerStatus] | None = None
 
 
 class Pod(Resource):
@@ -447,6 +449,7 @@ class PodRowSpec(Part):
     node_name: str = ""
     containers: list[ContainerRow] = field(default_factory=list)
     init_containers: list[ContainerRow] | None = None
+    ephemeral_containers: list[ContainerRow] | None = None
     volumes: list[VolumeRow] | None = None
 
 
