@@ -79,7 +79,6 @@ REACHED: dict[str, dict[str, int]] = {
     **{f"workload.{name}": {"": 404} for name in ("scale_strategy", "scheduler_strategy")},
     **{f"workload.{name}": {"": 404} for name in ("revisions", "revision_yaml")},
     **{f"app.{name}": {"": 404} for name in ("describe", "show", "start", "recreate", "delete")},
-    "pod.show": {"": 404},
     **{f"{kind}.list": {"": 200} for kind in ("configmap", "secret")},
     **{f"{kind}.create": {"": 200, SYSTEM: 403} for kind in ("configmap", "secret")},
     **{
@@ -87,6 +86,9 @@ REACHED: dict[str, dict[str, int]] = {
         for kind in ("configmap", "secret")
         for verb in ("keys", "show", "update", "delete")
     },
+    **{f"pod.{name}": {"": 404} for name in ("show", "logs")},
+    "pod.delete": {"": 404, SYSTEM: 403},
+    "pod.terminal": {"": 426, SYSTEM: 403},
 }
 UNSPECIFIED = {200, 207, 400, 403, 404, 409, 501}
 """What an operation may answer for which nothing is said above, to those who may do it."""
@@ -209,6 +211,7 @@ class World:
         values = {
             "cluster_name": "eks",
             "cluster_type": "EKS",
+            "namespace": place,
             "namespace_name": target if call.operation == "namespace.delete" else place,
             "project_id": project,
             "resource_type": "Deployment",
@@ -238,6 +241,7 @@ class World:
             "name": NOTHING,
             "namespace": {"namespace_base": base},
             "namespaces": [base],
+            "pod": {"name": NOTHING},
             "network": None,
             "psp": "Unlimited",
             "quota": {"pods": -1},

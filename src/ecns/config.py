@@ -126,6 +126,17 @@ class Limits(_Group, frozen=True):
     """Logs, terminals and watches at a time."""
 
 
+class Terminals(_Group, frozen=True):
+    """`[terminals]`: shells in containers, opened over a WebSocket."""
+
+    idle: Annotated[float, msgspec.Meta(gt=0)] = 1800.0
+    """Seconds without a key pressed or a byte shown after which a terminal is closed."""
+    longest: Annotated[float, msgspec.Meta(gt=0)] = 8 * 3600.0
+    """Seconds after which it is closed in any case: a working day."""
+    origins: tuple[str, ...] = ()
+    """Pages of other hosts that may open one, such as `https://portal.example`; those of ECNS's own may."""
+
+
 class Config(_Group, frozen=True):
     """The whole configuration; a group that is None (or no clusters) is served by a stand-in."""
 
@@ -137,6 +148,7 @@ class Config(_Group, frozen=True):
     sessions: Sessions = Sessions()
     audit: Audit = Audit()
     limits: Limits = Limits()
+    terminals: Terminals = Terminals()
 
 
 def default_data_dir() -> Path:

@@ -35,6 +35,9 @@ ROUTES = [
     *workloads.ROUTES,
 ]
 
+WITHOUT_PRODUCT = [*pods.WITHOUT_PRODUCT]
+"""What is there without a product type in its path, too."""
+
 DEPENDENCIES = {
     "applications": Provide(applications.provide_applications, sync_to_thread=False),
     "configmaps": Provide(configmaps.provide_configmaps, sync_to_thread=False),

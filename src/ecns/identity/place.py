@@ -162,7 +162,7 @@ class Places:
             UpstreamError: the cluster does not answer.
         """
         session = await self._session(caller)
-        if not cluster and not namespace:
+        if not cluster and namespace in {"", session.namespace}:
             cluster, namespace = session.cluster, session.namespace
         if not cluster or not namespace:
             cluster, namespace = await self._only(caller, cluster, namespace)

@@ -16,7 +16,7 @@ from litestar.openapi.spec import Components, License, SecurityScheme
 from litestar.stores.memory import MemoryStore
 
 from ecns import __version__
-from ecns.api.routes import DEPENDENCIES, ROUTES
+from ecns.api.routes import DEPENDENCIES, ROUTES, WITHOUT_PRODUCT
 from ecns.backends.kubernetes.clusters import Clusters
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.backends.openstack.keystone import Keystone
@@ -102,20 +102,24 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
         # A function: Litestar copies a method together with its object, and here with the store.
         return await idempotency.before(request)
 
-    operations = Router(
-        path="/api/ecns/{product_type:str}",
-        route_handlers=ROUTES,
-        guards=[Authentication(tokens, policy, Limits(config.limits))],
-        before_request=look_up,
-        dependencies={
-            "caller": Provide(provide_caller),
-            "place": Provide(provide_place),
-            **DEPENDENCIES,
-        },
-        security=[{"token": []}],
-    )
+    guard = Authentication(tokens, policy, Limits(config.limits))
+    operations = [
+        Router(
+            path=path,
+            route_handlers=handlers,
+            guards=[guard],
+            before_request=look_up,
+            dependencies={
+                "caller": Provide(provide_caller),
+                "place": Provide(provide_place),
+                **DEPENDENCIES,
+            },
+            security=[{"token": []}],
+        )
+        for path, handlers in (("/api/ecns/{product_type:str}", ROUTES), ("/api/ecns", WITHOUT_PRODUCT))
+    ]
     return Litestar(
-        route_handlers=[operations, *health.ROUTES, *pages.ROUTES],
+        route_handlers=[*operations, *health.ROUTES, *pages.ROUTES],
         dependencies={
             "places": Provide(lambda: places, sync_to_thread=False),
             "clusters": Provide(lambda: clusters, sync_to_thread=False),
@@ -123,8 +127,10 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
             "openstack": Provide(lambda: openstack, sync_to_thread=False),
             "policy": Provide(lambda: policy, sync_to_thread=False),
             "registry_domain": Provide(lambda: registry_domain, sync_to_thread=False),
+            "terminals": Provide(lambda: config.terminals, sync_to_thread=False),
         },
         exception_handlers={Exception: errors.handle},
+        after_exception=[errors.remember],
         lifespan=[running],
         logging_config=None,
         openapi_config=_openapi(),

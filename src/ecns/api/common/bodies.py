@@ -27,6 +27,20 @@ def decoded(body: dict[str, Any], kind: type[T]) -> T:
         raise invalid(*place(error)) from error
 
 
+def truth(sent: object, field: str) -> bool:
+    """A boolean, or one that the reference types as `str`; nothing is false.
+
+    Raises:
+        BadRequestError: it is another word.
+    """
+    if isinstance(sent, str):
+        known = {"true": True, "false": False, "": False}.get(sent.lower())
+        if known is None:
+            raise invalid(f'{sent!r} is not "true" or "false"', field)
+        return known
+    return bool(sent)
+
+
 def place(error: msgspec.ValidationError) -> tuple[str, str]:
     """What msgspec complains of and at which field, such as `workloads[0].containers`; "" is the whole."""
     match = _PLACE.fullmatch(str(error))

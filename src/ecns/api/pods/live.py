@@ -22,12 +22,14 @@ class PodSource:
     Args:
         namespace: which.
         pods: the cache.
+        registry_domain: where images of source `ecns` are.
     """
 
     own = 1
 
-    def __init__(self, namespace: str, pods: Cache[PodRow]) -> None:
+    def __init__(self, namespace: str, pods: Cache[PodRow], registry_domain: str) -> None:
         self.namespace = namespace
+        self.registry_domain = registry_domain
         self.caches = (pods,)
 
     def keys(self) -> list[Hashable]:
@@ -40,7 +42,7 @@ class PodSource:
 
     def item(self, obj: PodRow) -> Item:
         """The list's row of a pod."""
-        row = manifests.row(obj)
+        row = manifests.row(obj, self.registry_domain)
         return Item("Pod", obj.metadata, row.status, encode(row))
 
     def touched(self, index: int, obj: PodRow) -> list[Hashable]:  # noqa: ARG002  there is one cache
@@ -63,7 +65,7 @@ async def watch_pods(
     followed = await feed(
         objects.place,
         "pods",
-        lambda: PodSource(objects.namespace, cache),
+        lambda: PodSource(objects.namespace, cache, pods.registry_domain),
         last_id,
     )
     tests: list[Callable[[Item], bool]] = []

@@ -81,7 +81,7 @@ class Pods:
         metadata = pod.metadata
         known = self.rows.get(metadata.uid)
         if known is None or known[0] != metadata.resource_version:
-            row = manifests.row(pod)
+            row = manifests.row(pod, self.registry_domain)
             known = self.rows[metadata.uid] = (metadata.resource_version, row.status, _encode(row))
             if len(self.rows) > ROWS:
                 self.rows.popitem(last=False)

@@ -48,8 +48,25 @@ class PodName(Struct, kw_only=True):
     name: str
 
 
-class DeletePod(Struct, kw_only=True):
-    """The body of "delete"; `force` "true" ends it at once."""
+class DeletePods(Struct, kw_only=True):
+    """The body of "delete": one pod, or several (ours); `force` "true" ends them at once."""
 
-    pod: PodName
+    pod: PodName | None = None
+    pods: list[PodName] | None = None
     force: str | bool | None = None
+
+
+class TerminalMessage(Struct, omit_defaults=True, rename="pascal"):
+    """A message of a terminal, either way.
+
+    `Data` is what is typed or shown, or the exit code. `Cols` and `Rows` come with `bind` and `resize`. Only
+    `exit` has the rest: `Reason` a word, `Message` a sentence, `Code` the HTTP status of a new request.
+    """
+
+    operation: str
+    data: str | None = None
+    cols: int | None = None
+    rows: int | None = None
+    reason: str = ""
+    message: str = ""
+    code: int = 0

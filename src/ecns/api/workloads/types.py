@@ -415,10 +415,14 @@ class Revision(Struct, kw_only=True):
 
 
 class ContainerStatus(Struct, kw_only=True):
-    """How a container of a pod is: Running, Waiting, Terminated or Error."""
+    """How a container of a pod is: Running, Waiting, Terminated or Error.
+
+    `reason`, `message` and `exit_code` are of its present state or, where that has none, of its last run's
+    end; `last_reason` is of that end always, such as `OOMKilled`. `started_at` in RFC 3339.
+    """
 
     name: str
-    type: Literal["worker", "init"]
+    type: Literal["worker", "init", "ephemeral"]
     status: str
     ready: bool
     restart_count: int
@@ -426,6 +430,8 @@ class ContainerStatus(Struct, kw_only=True):
     reason: str | None = None
     message: str | None = None
     exit_code: int | None = None
+    last_reason: str | None = None
+    started_at: str | None = None
 
 
 class PodStatus(Struct, kw_only=True):

@@ -64,7 +64,12 @@ def pod_status(pod: k.PodRow | k.Pod) -> PodStatus:
         or (trouble.message if trouble else None)
         or (unmet.message if unmet else None),
         creation_time=metadata.creation_timestamp,
-        containers=found,
+        containers=[
+            *found,
+            *_containers(
+                pod.spec.ephemeral_containers or (), status.ephemeral_container_statuses or (), "ephemeral"
+            ),
+        ],
     )
 
 
@@ -117,7 +122,7 @@ def _keeps_failing(pod: k.PodRow | k.Pod) -> bool:
 def _containers(
     several: Iterable[k.ContainerRow | k.Container],
     statuses: Iterable[k.ContainerStatus],
-    kind: Literal["worker", "init"],
+    kind: Literal["worker", "init", "ephemeral"],
 ) -> Iterable[ContainerStatus]:
     known = {status.name: status for status in statuses}
     for one in several:
@@ -135,6 +140,8 @@ def _containers(
             reason=(why.reason or None) if why else None,
             message=(why.message or None) if why else None,
             exit_code=ended.exit_code if ended else None,
+            last_reason=(last.reason or None) if last else None,
+            started_at=began.started_at if (began := state.running or state.terminated) else None,
         )
 
 
