@@ -15,6 +15,7 @@ from ecns.api.common.bodies import truth
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import Objects
 from ecns.api.common.operations import CONTAINERS, operation
+from ecns.api.common.parameters import DryRunFlag
 from ecns.api.common.streams import WatchFlag
 from ecns.api.pods.live import watch_pods
 from ecns.api.pods.logs import LogRequest, answer_logs
@@ -27,8 +28,6 @@ from ecns.identity.place import Place, Places
 
 TAGS = ["1.16 Pods"]
 TERMINAL = "/pod_exec/{namespace:str}/{pod_name:str}/{container:str}"
-
-DryRunFlag = Annotated[bool, Parameter(description="Change nothing; answer what would be deleted.")]
 
 
 def provide_pods(place: Place, registry_domain: str, *, dry_run: DryRunFlag = False) -> Pods:
