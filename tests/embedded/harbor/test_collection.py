@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -167,7 +166,7 @@ async def test_files_that_a_kill_left_go(tmp_path: Path) -> None:
         stray = harbor.files.blob(digest_of(b"stray"))
         stray.parent.mkdir(parents=True)
         stray.write_bytes(b"stray")
-        os.utime(stray, (1, 1))
+        await asyncio.sleep(0.01)
         harbor.collector.settle_seconds = 0
         harbor.collector.begin("MANUAL", {})
         while stray.exists():  # noqa: ASYNC110  as any client would

@@ -106,6 +106,22 @@ def test_the_same_blob_pushed_many_times_at_once(harbor: Running) -> None:
         assert answer.content == content
 
 
+def test_two_who_push_into_the_last_room_at_once(harbor: Running) -> None:
+    harbor.admin.project("narrow", limit=1_000_000)
+    barrier = threading.Barrier(2)
+
+    def push(_: int) -> int:
+        client = harbor.client("admin", harbor.facts["password"])
+        content = os.urandom(600_000)
+        location = client.begin("narrow/app")
+        barrier.wait()
+        return client.finish(location, digest_of(content), content).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(push, range(2))) == [201, 403]
+    assert harbor.admin.told("GET", "/projects/narrow/summary")["quota"]["used"]["storage"] == 600_000
+
+
 def test_two_who_go_on_with_one_upload_at_once(harbor: Running) -> None:
     location = harbor.admin.begin("library/two")
     barrier = threading.Barrier(2)

@@ -199,7 +199,7 @@ class Collector:
             counts = _counted(candidates)
         else:
             counts = _counted(await self._sweep(identity, candidates, cutoff))
-            self._sweep_files(cutoff)
+            await self._sweep_files(cutoff)
             blobs, purged = counts["purged_blobs"], counts["purged_manifests"]
             self._say(identity, f"{blobs} blobs and {purged} manifests are actually deleted")
         self._say(identity, "success to run gc in job.")
@@ -304,11 +304,13 @@ class Collector:
         self._harbor.files.drop(digest)
         return True
 
-    def _sweep_files(self, cutoff: int) -> None:
+    async def _sweep_files(self, cutoff: int) -> None:
         """Remove files that no blob is of: a kill left them between the rename and the row."""
-        for digest, path in self._harbor.files.blobs():
-            if path.stat().st_mtime * 1000 > cutoff:
-                continue
+        files = self._harbor.files
+        old = await asyncio.to_thread(
+            lambda: [item for item in files.blobs() if item[1].stat().st_ctime * 1000 < cutoff]
+        )
+        for digest, path in old:
             if self._harbor.store.one("SELECT 1 FROM blob WHERE digest = ?", digest) is None:
                 path.unlink(missing_ok=True)
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIGEST = re.compile(r"(sha256):([0-9a-f]{64})|(sha384):([0-9a-f]{96})|(sha512):([0-9a-f]{128})")
-CHUNK = 1 << 20
-"""Bytes that are read or hashed at a time."""
 
 
 def is_digest(text: str) -> bool:

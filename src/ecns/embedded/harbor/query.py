@@ -14,7 +14,7 @@ from ecns.embedded.harbor.clock import milliseconds
 from ecns.embedded.harbor.errors import bad_request, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ecns.embedded.harbor.requests import Call
     from ecns.embedded.harbor.store import Row, Store, Value
@@ -220,11 +220,3 @@ def _link(call: Call, number: int, size: int, relation: str) -> str:
     shown = unquote_plus(urlencode(parameters))
     safe = shown.replace("\r", "%0D").replace("\n", "%0A")  # a header has one line
     return f'<{call.shown_path}?{safe}>; rel="{relation}"'
-
-
-def sorted_page(call: Call, items: list[Any], show: Callable[[Any], Any]) -> Answer:
-    """A page of a list that is small enough to be in memory."""
-    number, size = call.page()
-    first = (max(number, 1) - 1) * size
-    part = items[first : first + size] if size > 0 else items
-    return listed(call, [show(item) for item in part], len(items))

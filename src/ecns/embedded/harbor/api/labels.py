@@ -1,14 +1,12 @@
-"""Labels, and artifacts that carry them."""
+"""Labels, of everybody or of a project; `marks.py` puts them on artifacts."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.harbor import clock
 from ecns.embedded.harbor.answers import Answer, created, done, json_of
 from ecns.embedded.harbor.errors import (
-    ProblemError,
     bad_request,
     conflict,
     forbidden,
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from ecns.embedded.harbor.requests import Call
     from ecns.embedded.harbor.store import Row, Store
 
-_BODY = Shape(
+BODY = Shape(
     "Label",
     {
         "id": int,
@@ -111,7 +109,7 @@ async def list_all(call: Call) -> Answer:
 
 async def create(call: Call) -> Answer:
     """POST /labels."""
-    body = await call.body("label", _BODY)
+    body = await call.body("label", BODY)
     scope = body.get("scope", "")
     name = body.get("name", "")
     if not name:
@@ -151,7 +149,7 @@ async def show(call: Call) -> Answer:
 
 async def update(call: Call) -> Answer:
     """PUT /labels/{id}."""
-    body = await call.body("label", _BODY)
+    body = await call.body("label", BODY)
     row = _found(call, "update")
     name = body.get("name", row["name"])
     store = call.harbor.store
@@ -178,36 +176,4 @@ async def delete(call: Call) -> Answer:
     """DELETE /labels/{id}, from everything that carries it too."""
     row = _found(call, "delete")
     call.harbor.store.run("DELETE FROM label WHERE id = ?", row["id"])
-    return done()
-
-
-async def add(call: Call) -> Answer:
-    """POST .../artifacts/{reference}/labels."""
-    from ecns.embedded.harbor.api.artifacts import found  # noqa: PLC0415  which shows labels
-
-    body = await call.body("label", _BODY)
-    repository, artifact = found(call, "artifact-label", "create")
-    store, identity = call.harbor.store, body.get("id", 0)
-    label = store.one("SELECT * FROM label WHERE id = ?", identity)
-    if label is None:
-        raise not_found(f"label {identity} not found")
-    if label["project_id"] not in {0, repository["project_id"]}:
-        raise bad_request(f"label {identity} is not of this project")
-    if not store.run("INSERT OR IGNORE INTO label_artifact VALUES (?, ?)", identity, artifact["id"]):
-        raise conflict(f"label {identity} is already added to the artifact {artifact['id']}")
-    return done(HTTPStatus.OK)
-
-
-async def remove(call: Call) -> Answer:
-    """DELETE .../artifacts/{reference}/labels/{label_id}."""
-    from ecns.embedded.harbor.api.artifacts import found  # noqa: PLC0415  which shows labels
-
-    identity = call.number_in_path("label_id")
-    _, artifact = found(call, "artifact-label", "delete")
-    if not call.harbor.store.run(
-        "DELETE FROM label_artifact WHERE label_id = ? AND artifact_id = ?", identity, artifact["id"]
-    ):
-        raise ProblemError(
-            HTTPStatus.NOT_FOUND, f"reference with label {identity} and artifact {artifact['id']} not found"
-        )
     return done()

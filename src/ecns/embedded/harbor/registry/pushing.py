@@ -81,9 +81,15 @@ async def begin(call: Call, target: Target, project: Row) -> Answer:
 
 
 def _count(call: Call, project: Row, repository: str, digest: str, size: int) -> None:
-    """Give a blob that is on the disk to a repository, and count it in its project."""
+    """Give a blob that is on the disk to a repository, and count it in its project.
+
+    Raises:
+        ProblemError: 403, the project is at its limit, perhaps since a moment ago.
+    """
     store = call.harbor.store
     with store.transaction():
+        if not quotas.has(store, project["id"], digest):
+            quotas.check(store, project["id"], size)
         store.run(
             "INSERT INTO blob VALUES (?, ?, 'application/octet-stream', ?)"
             " ON CONFLICT DO UPDATE SET touched = excluded.touched",
@@ -188,8 +194,8 @@ async def _finish(call: Call, project: Row, upload: Upload, digest: str) -> Answ
             harbor.uploads.rewind(upload, size, hasher)
             raise
     await harbor.uploads.finish(upload, digest)
-    _count(call, project, repository, digest, upload.size)
     harbor.uploads.drop(upload.id)
+    _count(call, project, repository, digest, upload.size)
     return _there(call, repository, digest)
 
 
