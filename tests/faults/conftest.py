@@ -22,7 +22,9 @@ CALL_SECONDS = 1.5
 REQUEST_SECONDS = 20.0
 
 KINDS = {
+    "cronjobs": "apis/batch/v1",
     "deployments": "apis/apps/v1",
+    "jobs": "apis/batch/v1",
     "services": "api/v1",
     "persistentvolumeclaims": "api/v1",
     "ingresses": "apis/networking.k8s.io/v1",

@@ -201,7 +201,7 @@ async def test_deleting(api: Api, client: Client) -> None:
     assert api.requests[-1].query["labelSelector"] == "a=b"
 
 
-@pytest.mark.parametrize("name", ["", ".", ".."])
+@pytest.mark.parametrize("name", ["", ".", "..", "x" * 254])
 async def test_names_that_would_be_another_path(api: Api, client: Client, name: str) -> None:
     with pytest.raises(BadRequestError):
         await client.delete(THING, name, "default")

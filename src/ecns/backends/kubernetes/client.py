@@ -22,6 +22,8 @@ __all__ = ["Actor", "Bearer", "Client", "Impersonation", "Listing", "Patch", "Qu
 _log = structlog.get_logger(__name__)
 
 FIELD_MANAGER = "ecns"
+LONGEST_NAME = 253
+"""Characters that a name can have, of whatever kind."""
 PAGE_SIZE = 500
 LIGHT = 1024 * 1024
 """Bytes of a page after which the next may be twice as long, up to `PAGE_SIZE` objects."""
@@ -371,8 +373,8 @@ def _segment(value: str, what: str) -> str:
 
     Source: `IsValidPathSegmentName` of Kubernetes; the server would take a `/` for the end of the segment.
     """
-    if not value or value in {".", ".."} or "/" in value or "%" in value:
-        raise BadRequestError(f"{value!r} is no {what} of Kubernetes", field=what)
+    if not 0 < len(value) <= LONGEST_NAME or value in {".", ".."} or "/" in value or "%" in value:
+        raise BadRequestError(f"{value[:80]!r} is no {what} of Kubernetes", field=what)
     return quote(value, safe=":")
 
 
