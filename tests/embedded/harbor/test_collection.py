@@ -186,10 +186,13 @@ async def test_a_schedule_comes_and_outlives_a_restart(
 ) -> None:
     async with serving(tmp_path) as (harbor, _):
         harbor.collector.set_schedule("Custom", "0 0 3 * * *", {"delete_untagged": True})
-    due = clock.now() + 150
-    monkeypatch.setattr(
-        "ecns.embedded.harbor.collection.next_time", lambda _cron, after: due if after < due else due + 10**7
-    )
+    due: list[int] = []
+
+    def soon_then_never(_cron: str, after: int) -> int:
+        due.append(after + (10**7 if due else 150))
+        return due[-1]
+
+    monkeypatch.setattr("ecns.embedded.harbor.collection.next_time", soon_then_never)
     async with serving(tmp_path) as (harbor, _):
         harbor.collector.settle_seconds = 0
         found = None
@@ -198,7 +201,7 @@ async def test_a_schedule_comes_and_outlives_a_restart(
             found = harbor.store.one("SELECT * FROM collection")
         assert found["kind"] == "SCHEDULE"
         assert json.loads(found["parameters"])["delete_untagged"] is True
-        assert clock.now() >= due
+        assert found["created"] >= due[0]
         await asyncio.sleep(0.1)
         assert harbor.store.value("SELECT count(*) FROM collection") == 1
 

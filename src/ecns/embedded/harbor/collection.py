@@ -213,7 +213,7 @@ class Collector:
             self._stopped.clear()
             self._check(identity)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), min(left, 3600))
+                await asyncio.wait_for(self._stopped.wait(), left)
 
     def _end(self, identity: int, status: str, parameters: dict[str, Any]) -> None:
         kept = json.dumps(dict(sorted(parameters.items()))) if parameters else None

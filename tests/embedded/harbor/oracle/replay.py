@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import math
 import os
 import re
 import tomllib
@@ -38,6 +37,8 @@ RUNS = {
     "gc/history-scheduled": 17,
 }
 """Exchanges before which a collection must have come to its end."""
+STOPPED = {7, 8}
+"""Collections that were stopped before they swept anything."""
 BLOBS = 1500
 """That no manifest names, pushed before `gc/post-long`."""
 
@@ -168,6 +169,9 @@ class Replay:
         self._uploads: dict[str, tuple[str, list[str]]] = {}
         """Recorded id of an upload → ours, and the states that we were given."""
         self._csrf = ("", "")
+        self._released = 0
+        """The last collection that may come to its end."""
+        self._hold()
 
     async def run(self) -> list[Difference]:
         """Replay it; what differs."""
@@ -180,10 +184,12 @@ class Replay:
                 await self._before(exchange)
                 following = exchanges[place + 1] if place + 1 < len(exchanges) else None
                 if following is not None and following.id == SLOW_LOGIN:
-                    self.harbor.accounts.frozen_seconds, quick = 1.0, self.harbor.accounts.frozen_seconds
+                    accounts = self.harbor.accounts
+                    accounts.frozen_seconds, quick = 2.0, accounts.frozen_seconds
                     pending = (following, asyncio.create_task(self._exchange(session, following)))
-                    await asyncio.sleep(0.3)
-                    self.harbor.accounts.frozen_seconds = quick
+                    while "admin" not in accounts._frozen:  # noqa: ASYNC110  as above
+                        await asyncio.sleep(0.01)
+                    accounts.frozen_seconds = quick
                 if pending is not None and pending[0] is exchange:
                     await pending[1]
                     pending = None
@@ -201,23 +207,30 @@ class Replay:
                 digest = f"sha256:{hashlib.sha256(str(number).encode()).hexdigest()}"
                 size = 15390 // BLOBS + (number < 15390 % BLOBS)
                 store.run("INSERT INTO blob VALUES (?, ?, '', 1)", digest, size)
-            self._hold({7, 8})
         if exchange.id == "gc/post-none-end":
             self.harbor.collector.begin(SCHEDULED, {})
         if exchange.id in RUNS:
+            self._released = RUNS[exchange.id]
             sql = "SELECT status FROM collection WHERE id = ?"
             while store.value(sql, RUNS[exchange.id]) == "Running":  # noqa: ASYNC110  as any client would
                 await asyncio.sleep(0.02)
 
-    def _hold(self, identities: set[int]) -> None:
-        """Let collections sweep nothing until they are stopped, as the real ones were too slow to."""
-        collector, sweep = self.harbor.collector, self.harbor.collector._sweep
+    def _hold(self) -> None:
+        """Let collections go on only as far as the real ones had got when they were asked."""
+        collector = self.harbor.collector
+        sweep = collector._sweep
 
-        async def held(current: int, candidates: list[Any], cutoff: int) -> list[Any]:
-            if current in identities:
-                await collector._settle(current, math.inf)
-            return await sweep(current, candidates, cutoff)
+        async def settle(identity: int, _until: float) -> None:
+            while identity > self._released:
+                collector._check(identity)
+                await asyncio.sleep(0.01)
 
+        async def held(identity: int, candidates: list[Any], cutoff: int) -> list[Any]:
+            if identity in STOPPED:
+                await settle(identity, 0)
+            return await sweep(identity, candidates, cutoff)
+
+        collector._settle = settle  # type: ignore[method-assign]
         collector._sweep = held  # type: ignore[method-assign]
 
     def _credentials(self, auth: str) -> dict[str, str]:
@@ -395,6 +408,5 @@ def _quoted(text: str) -> str:
 
 async def replay(folder: Path) -> list[Difference]:
     """Replay everything on a fresh stand-in that keeps its things in a folder."""
-    async with serving(folder) as (harbor, url):
-        harbor.collector.settle_seconds = 0.5
+    async with serving(folder, pull_seconds=3600) as (harbor, url):
         return await Replay(harbor, url).run()
