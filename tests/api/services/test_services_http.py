@@ -349,6 +349,10 @@ def test_node_ports_in_use_are_told_and_their_users_only_to_those_who_see_them(
     page = told(client.get("/service/nodeports/", params={"page": 1, "page_size": 1}), types.NodePorts)
     assert page.nodeports == found.nodeports[:1]
     assert (page.total, page.page_size) == (found.total, 1)
+    backwards = told(client.get("/service/nodeports/", params={"order": "desc"}), types.NodePorts)
+    assert backwards.nodeports == found.nodeports[::-1]
+    refused(client.get("/service/nodeports/?sort_by=name"), 400, field="sort_by")
+    refused(client.get("/service/nodeports/?page=0"), 400, field="page")
     refused(gateway.client().get("/service/nodeports/"), 401)
     told(delete(client, name), Batch[None])
     assert 30553 not in told(client.get("/service/nodeports/"), types.NodePorts).nodeports

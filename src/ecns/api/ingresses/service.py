@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ecns.api.common.applications import member
+from ecns.api.common.checks import dns_subdomain
 from ecns.api.common.claims import Route as ClaimedRoute
 from ecns.api.common.claims import (
     class_of,
@@ -87,6 +88,7 @@ class Ingresses:
             ConflictError: another one has a host with a path of it, or somebody else changed the same.
             NotFoundError: it is not there.
         """
+        dns_subdomain(sent.name, f"{AT}.name")
         whole = await self.objects.whole(INGRESS, sent.name)
         found = msgspec.convert(whole, INGRESS.type)
         around = await self._surroundings()

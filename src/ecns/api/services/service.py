@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ecns.api.common import marks
+from ecns.api.common.checks import dns_subdomain
 from ecns.api.common.claims import refuse_taken
 from ecns.api.common.lists import ListQuery, Page
 from ecns.api.common.making import Making
@@ -98,6 +99,7 @@ class Services:
             BadRequestError: it is not there.
         """
         name = sent.target_workload or ""
+        dns_subdomain(name, f"{AT}.target_workload")
         caches = [one for one in around.leading.workloads if sent.workload_type in {None, "", one.kind.kind}]
         for ask in (False, True):
             for cache in caches:
@@ -229,35 +231,42 @@ class Services:
     # Node ports
 
     async def node_ports(self, query: ListQuery) -> types.NodePorts:
-        """The node ports in use in the whole cluster, and who of those that the caller may see has them."""
-        cache = await self.objects.cache(SERVICE)
-        place, places = self.objects.place, self.objects.places
-        visible: dict[str, bool] = {}
-        numbers: set[int] = set()
-        users: list[types.NodePortUser] = []
-        for one in cache:
-            taken = _node_ports(one)
-            if not taken:
-                continue
-            namespace = one.metadata.namespace
-            if namespace not in visible:
-                visible[namespace] = places.sees(place, namespace)
-            numbers.update(number for number, _ in taken)
-            if visible[namespace]:
-                users += [
-                    types.NodePortUser(
-                        node_port=number, protocol=protocol, namespace=namespace, service=one.metadata.name
-                    )
-                    for number, protocol in taken
-                ]
-        found = sorted(numbers, reverse=query.order == "desc")
+        """The node ports in use in the whole cluster, and who of those that the caller may see has them.
+
+        Raises:
+            BadRequestError: they are to be sorted or filtered.
+        """
+        for field, asked in (
+            ("sort_by", query.sort_by),
+            ("name", query.name),
+            ("label_selector", query.selector),
+        ):
+            if asked:
+                raise BadRequestError(f"{field}: node ports are in order and have none", field=field)
+        exposed = [one for one in await self.objects.cache(SERVICE) if one.spec.type in access.EXPOSED]
+        taken = [(number, protocol, one) for one in exposed for number, protocol in _node_ports(one)]
+        found = sorted({number for number, _, _ in taken}, reverse=query.order == "desc")
         size = query.page_size if query.page is not None else len(found)
         number = query.page or 1
         page = found[(number - 1) * size : number * size]
+        namespaces = {one.metadata.namespace for one in exposed}
+        visible = {each for each in namespaces if self.objects.places.sees(self.objects.place, each)}
         here = set(page)
-        mine = [one for one in users if one.node_port in here]
-        mine.sort(key=lambda one: (one.node_port, one.protocol, one.namespace, one.service))
-        return types.NodePorts(nodeports=page, used_by=mine, total=len(found), page=number, page_size=size)
+        users = sorted(
+            (port, protocol, one.metadata.namespace, one.metadata.name)
+            for port, protocol, one in taken
+            if port in here and one.metadata.namespace in visible
+        )
+        return types.NodePorts(
+            nodeports=page,
+            used_by=[
+                types.NodePortUser(node_port=port, protocol=protocol, namespace=namespace, service=name)
+                for port, protocol, namespace, name in users
+            ],
+            total=len(found),
+            page=number,
+            page_size=size,
+        )
 
 
 def _node_ports(service: Service) -> Sequence[tuple[int, str]]:
