@@ -315,7 +315,7 @@ def test_a_list_is_paged_sorted_and_filtered(gateway: Gateway, client: httpx.Cli
     eventually(lambda: {*listed(client, name=stem)} == {*names[1:]})
 
 
-def test_an_application_has_the_ingresses_of_its_services(client: httpx.Client) -> None:
+def test_an_application_has_the_ingresses_of_its_services(gateway: Gateway, client: httpx.Client) -> None:
     stem = unused()
     application, member, alone = f"app{stem}", f"m{stem}", f"a{stem}"
     made = client.post("/applications/", json={"application": {"name": application}})
@@ -327,6 +327,7 @@ def test_an_application_has_the_ingresses_of_its_services(client: httpx.Client) 
         services.create(client, each, services.service(each))
         create(client, ingress(each, {"target_service": each}))
     assert {*listed(client, app_selector=application)} == {member}
+    assert whole(gateway, member)["metadata"]["labels"]["app.kubernetes.io/part-of"] == application
     assert uris(client, app_selector=application) == [f"http://{member}.example.com/"]
     with listening(client, f"{LIST}?watch=true&app_selector={application}") as events:
         assert events.synced() == [f"added {member}"]

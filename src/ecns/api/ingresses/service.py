@@ -23,6 +23,7 @@ from ecns.api.common.claims import (
 )
 from ecns.api.common.lists import ListQuery, Page, Selection, select
 from ecns.api.common.making import make_one
+from ecns.api.common.names import PART_OF
 from ecns.api.common.objects import Objects
 from ecns.api.common.patching import operations
 from ecns.api.common.selectors import app_selector
@@ -75,9 +76,13 @@ class Ingresses:
             ConflictError: there is one of this name, or another one has a host with a path of it.
         """
         checks.check(sent)
-        sent = await self._with_ports(sent, await self._surroundings())
+        around = await self._surroundings()
+        sent = await self._with_ports(sent, around)
         await self._refuse_taken(sent.name, sent.routers, (), sent.ingress_class, sent.annotations)
         obj = manifests.made(sent, namespace=self.objects.namespace)
+        theirs = list(around.applications(msgspec.convert(obj, INGRESS.type)))
+        if len(theirs) == 1:
+            obj["metadata"]["labels"][PART_OF] = theirs[0]
         return await self._told(await make_one(self.objects, INGRESS, obj, keyed=keyed))
 
     async def update(self, sent: types.ChangedIngress) -> types.OneIngress:
