@@ -115,6 +115,26 @@ def test_a_kill_in_the_middle_of_an_upload_leaves_nothing_half(tmp_path: Path) -
         assert not list((tmp_path / "uploads").iterdir())
 
 
+def test_clients_that_leave_are_no_fault(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with running(tmp_path) as harbor:
+        location = harbor.admin.begin("library/app")
+        digest = harbor.admin.blob("library/app", os.urandom(20_000_000))
+        host, port = harbor.domain.split(":")
+        blob = f"{harbor.url}/v2/library/app/blobs/{digest}"
+        for sent in (
+            harbor.admin.head_of("PATCH", location, length=1000) + b"x",
+            harbor.admin.head_of("POST", f"{harbor.url}/api/v2.0/projects", length=100) + b"{",
+            harbor.admin.head_of("GET", blob, length=0),
+            b"this is no HTTP\r\n\r\n",
+        ):
+            with socket.create_connection((host, int(port))) as connection:
+                connection.sendall(sent)
+                if sent.startswith(b"GET"):
+                    assert connection.recv(12) == b"HTTP/1.1 200"
+        assert harbor.admin.request("GET", location).status_code == 204
+    assert capfd.readouterr().err == ""
+
+
 def test_a_file_of_no_upload_goes_at_the_next_start(tmp_path: Path) -> None:
     with running(tmp_path):
         pass

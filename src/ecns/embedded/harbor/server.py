@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import secrets
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from ecns.embedded.harbor.harbor import Harbor
 
 _log = logging.getLogger(__name__)
+_wire_log = logging.getLogger(f"{__name__}.wire")
+_wire_log.setLevel(logging.CRITICAL)  # what is no HTTP is the client's fault, and answered
 PIECE = 1 << 18
 """Bytes of a blob that are sent at a time."""
 _REQUEST_ID = "X-Request-Id"
@@ -51,7 +52,7 @@ class Server:
 
     async def start(self, sock: socket.socket) -> None:
         """Serve on a socket."""
-        server = web.Server(self._handle, access_log=None, auto_decompress=False)
+        server = web.Server(self._handle, access_log=None, auto_decompress=False, logger=_wire_log)
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.SockSite(self._runner, sock).start()
@@ -62,6 +63,14 @@ class Server:
             await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._respond(request)
+        except ConnectionError:  # the client left, or what it was sent is not whole: nothing more to say
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # nothing of the answer itself is sent yet
@@ -71,7 +80,7 @@ class Server:
             answer = await self._answered(request, headers)
         except ProblemError as error:
             answer = problem(error)
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             raise
         except (OSError, sqlite3.OperationalError) as error:
             answer = self._of_disk(request, error)
