@@ -176,7 +176,7 @@ async def test_files_that_a_kill_left_go(tmp_path: Path) -> None:
 async def test_a_run_that_a_kill_cut_off_is_over(tmp_path: Path) -> None:
     async with serving(tmp_path) as (harbor, _):
         now = clock.now()
-        harbor.store.run("INSERT INTO collection VALUES (99, 'MANUAL', 'Running', '{}', '', ?, ?)", now, now)
+        harbor.store.run("INSERT INTO collection VALUES (99, 'MANUAL', 'Running', '{}', ?, ?)", now, now)
     async with serving(tmp_path) as (harbor, _):
         assert harbor.store.value("SELECT status FROM collection WHERE id = 99") == "Error"
 

@@ -101,7 +101,7 @@ class Collector:
             "workers": workers if isinstance(workers, int) and not isinstance(workers, bool) else 0,
         }
         store.run(
-            "INSERT INTO collection VALUES (?, ?, ?, ?, '', ?, ?)",
+            "INSERT INTO collection VALUES (?, ?, ?, ?, ?, ?)",
             identity,
             kind,
             RUNNING,
@@ -123,6 +123,11 @@ class Collector:
             RUNNING,
         )
         self._stopped.set()
+
+    def log_of(self, identity: int) -> str:
+        """What a run said so far."""
+        rows = self._harbor.store.all("SELECT text FROM said WHERE collection_id = ? ORDER BY id", identity)
+        return "".join(row["text"] for row in rows)
 
     def schedule(self) -> Schedule | None:
         """The schedule, if there is one."""
@@ -230,7 +235,7 @@ class Collector:
     def _say(self, identity: int, *lines: str) -> None:
         stamp = clock.seconds(clock.now())
         text = "".join(f"{stamp} [INFO] [gc]: {line}\n" for line in lines)
-        self._harbor.store.run("UPDATE collection SET log = log || ? WHERE id = ?", text, identity)
+        self._harbor.store.run("INSERT INTO said (collection_id, text) VALUES (?, ?)", identity, text)
 
     def _check(self, identity: int) -> None:
         if self._harbor.store.value("SELECT status FROM collection WHERE id = ?", identity) != RUNNING:

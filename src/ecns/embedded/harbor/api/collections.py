@@ -141,8 +141,7 @@ def _row(call: Call, missing: str) -> Row:
 
 async def show(call: Call) -> Answer:
     """GET /system/gc/{id}."""
-    identity = call.number_in_path("gc_id")
-    del identity
+    call.number_in_path("gc_id")
     call.require_system("garbage-collection", "read")
     return json_of(_shown(_row(call, "garbage collection execution {} not found")))
 
@@ -152,10 +151,11 @@ async def log(call: Call) -> Answer:
     call.number_in_path("gc_id")
     call.require_system("garbage-collection", "read")
     row = _row(call, "garbage collection {} log is not found")
-    if not row["log"]:
+    lines = call.harbor.collector.log_of(row["id"])
+    if not lines:
         job = f"{row['id']:024x}"
         raise not_found(f'{{"code":10010,"message":"object is not found","details":"{job}"}}')
-    return Answer(HTTPStatus.OK, row["log"].encode() + b"\n", "text/plain")
+    return Answer(HTTPStatus.OK, lines.encode() + b"\n", "text/plain")
 
 
 async def stop(call: Call) -> Answer:

@@ -77,10 +77,10 @@ async def _put(call: Call, target: Target, project: Row) -> Answer:
     if tag:
         _check_immutable(call, project, repository, tag)
     found = manifests.parse(call.header("Content-Type"), body)
-    if not quotas.has(harbor.store, project["id"], found.digest):
-        quotas.check(harbor.store, project["id"], len(body) + _new_bytes(call, project, found))
     if not tag:
         found = manifests.named(found, digest_of(body, reference.partition(":")[0]))
+    if not quotas.has(harbor.store, project["id"], found.digest):
+        quotas.check(harbor.store, project["id"], len(body) + _new_bytes(call, project, found))
     with harbor.store.transaction():
         row = harbor.artifacts.ensure_repository(project["id"], repository)
         if tag and not is_tag(tag):
