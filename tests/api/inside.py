@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from ecns.config import Cluster, Config, Identity
 from ecns.server.app import create_app
 
@@ -17,12 +19,19 @@ if TYPE_CHECKING:
 
 
 @contextlib.asynccontextmanager
-async def application(gateway: Gateway) -> AsyncIterator[Requests]:
-    """Another ECNS in this process, in front of the same cluster and Keystone, that remembers no token."""
+async def application(
+    gateway: Gateway, clusters: tuple[Cluster, ...] | None = None
+) -> AsyncIterator[Requests]:
+    """Another ECNS in this process, in front of the same Keystone, that remembers no token.
+
+    Args:
+        gateway: with its Keystone.
+        clusters: instead of the gateway's.
+    """
     identity = Identity(auth_url=gateway.facts["identity_url"], cache_seconds=0)
-    app = create_app(
-        Config(identity=identity, clusters=(Cluster(name="eks", kubeconfig=Path(gateway.kubeconfig)),))
-    )
+    if clusters is None:
+        clusters = (Cluster(name="eks", kubeconfig=Path(gateway.kubeconfig)),)
+    app = create_app(Config(identity=identity, clusters=clusters))
     asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     told: asyncio.Queue[Any] = asyncio.Queue()
     running = asyncio.create_task(app({"type": "lifespan", "state": {}}, asked.get, told.put))
@@ -33,3 +42,14 @@ async def application(gateway: Gateway) -> AsyncIterator[Requests]:
     finally:
         asked.put_nowait({"type": "lifespan.shutdown"})
         await running
+
+
+@contextlib.asynccontextmanager
+async def client(
+    gateway: Gateway, clusters: tuple[Cluster, ...] | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of such an ECNS; it has all of an answer at once."""
+    async with application(gateway, clusters) as app:
+        transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # the two ASGI typings differ
+        async with httpx.AsyncClient(transport=transport, base_url="http://ecns/api/ecns/eks") as made:
+            yield made

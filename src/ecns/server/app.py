@@ -35,6 +35,8 @@ from ecns.server.requests import Requests, context
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
     from litestar.stores.base import Store
 
 
@@ -98,11 +100,17 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
         seen.cluster, seen.namespace = place.cluster.name, place.namespace
         return place
 
+    authentication = Authentication(tokens, policy, Limits(config.limits))
+
+    # Functions: Litestar copies a method or an object together with what it holds: the store, and a second
+    # Keystone that nobody would close.
+
     async def look_up(request: Request[Any, Any, Any]) -> Response[bytes] | None:
-        # A function: Litestar copies a method together with its object, and here with the store.
         return await idempotency.before(request)
 
-    guard = Authentication(tokens, policy, Limits(config.limits))
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        await authentication(connection, handler)
+
     operations = [
         Router(
             path=path,
