@@ -107,6 +107,53 @@ def test_claims_of_a_stateful_set_stay_when_it_shrinks(world: World) -> None:
     ]
 
 
+def _class(name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name},
+        "provisioner": "cinder.csi.openstack.org",
+        **more,
+    }
+
+
+def _claim(name: str, **spec: Any) -> dict[str, Any]:
+    asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, **spec}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": asked}
+
+
+def test_a_claim_gets_the_default_class_that_comes_later(world: World) -> None:
+    world.namespace("shop")
+    for record in world.cluster.list("storageclasses.storage.k8s.io"):
+        world.cluster.delete("storageclasses.storage.k8s.io", record["metadata"]["name"])
+    world.cluster.create("persistentvolumeclaims", _claim("plain"), namespace="shop")
+    world.cluster.create("persistentvolumeclaims", _claim("none", storageClassName=""), namespace="shop")
+    made = _class("later")
+    made["metadata"]["annotations"] = {"storageclass.kubernetes.io/is-default-class": "true"}
+    world.pass_time(5)
+    assert "storageClassName" not in world.cluster.get("persistentvolumeclaims", "plain", "shop")["spec"]
+    world.cluster.create("storageclasses.storage.k8s.io", made)
+    claim = ("persistentvolumeclaims", "plain", "shop")
+    world.until(lambda: world.cluster.get(*claim)["status"]["phase"] == "Bound")
+    assert world.cluster.get(*claim)["spec"]["storageClassName"] == "later"
+    none = world.cluster.get("persistentvolumeclaims", "none", "shop")
+    assert (none["spec"]["storageClassName"], none["status"]["phase"]) == ("", "Pending")
+
+
+def test_the_driver_of_openstack_makes_volumes_and_lets_them_grow(world: World) -> None:
+    world.namespace("shop")
+    world.cluster.create("storageclasses.storage.k8s.io", _class("ssd", allowVolumeExpansion=True))
+    world.cluster.create("persistentvolumeclaims", _claim("data", storageClassName="ssd"), namespace="shop")
+    claim = ("persistentvolumeclaims", "data", "shop")
+    world.until(lambda: world.cluster.get(*claim)["status"]["phase"] == "Bound")
+    (volume,) = world.cluster.list("persistentvolumes")
+    assert volume["spec"]["csi"]["driver"] == "cinder.csi.openstack.org"
+    world.cluster.patch(*claim, {"spec": {"resources": {"requests": {"storage": "2Gi"}}}})
+    world.until(lambda: world.cluster.get(*claim)["status"]["capacity"]["storage"] == "2Gi")
+    world.cluster.delete(*claim)
+    world.until(lambda: world.cluster.list("persistentvolumes") == [])
+
+
 def test_a_daemon_set_runs_on_each_node_and_follows_labels(world: World) -> None:
     world.namespace("shop")
     world.cluster.create("daemonsets.apps", _set("DaemonSet", "agent"), namespace="shop")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 CLASSES = "storageclasses.storage.k8s.io"
 IS_DEFAULT = "storageclass.kubernetes.io/is-default-class"
-_OLD_DEFAULT = "storageclass.beta.kubernetes.io/is-default-class"
-_OLD_CLASS = "volume.beta.kubernetes.io/storage-class"
+OLD_DEFAULT = "storageclass.beta.kubernetes.io/is-default-class"
+OLD_CLASS = "volume.beta.kubernetes.io/storage-class"
 _FINALIZERS = {
     "persistentvolumeclaims": "kubernetes.io/pvc-protection",
     "persistentvolumes": "kubernetes.io/pv-protection",
@@ -30,9 +30,9 @@ def set_class(cluster: Reader, request: Request) -> None:
     if request.operation != "CREATE" or request.resource != "persistentvolumeclaims" or request.subresource:
         return
     obj = request.obj
-    if "storageClassName" in obj["spec"] or _OLD_CLASS in obj["metadata"].get("annotations", {}):
+    if "storageClassName" in obj["spec"] or OLD_CLASS in obj["metadata"].get("annotations", {}):
         return
-    found = newest_default(cluster.list(CLASSES), IS_DEFAULT, _OLD_DEFAULT)
+    found = newest_default(cluster.list(CLASSES), IS_DEFAULT, OLD_DEFAULT)
     if found is not None:
         obj["spec"]["storageClassName"] = found["metadata"]["name"]
 

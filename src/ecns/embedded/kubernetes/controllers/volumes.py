@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes import clock
+from ecns.embedded.kubernetes.admission.namespaces import newest_default
+from ecns.embedded.kubernetes.admission.storage import IS_DEFAULT, OLD_CLASS, OLD_DEFAULT
 from ecns.embedded.kubernetes.controllers import objects
 from ecns.embedded.kubernetes.controllers.base import Controller, Key
 from ecns.embedded.kubernetes.nodes.inventory import PROVISIONER
@@ -23,6 +25,9 @@ _PROVISIONED = "pv.kubernetes.io/provisioned-by"
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"
 _ASKED = ("volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner")
 _IN_USE = {_CLAIMS: "kubernetes.io/pvc-protection", _VOLUMES: "kubernetes.io/pv-protection"}
+_CINDER = "cinder.csi.openstack.org"
+_PROVISIONERS = frozenset({PROVISIONER, _CINDER})
+"""Drivers that this cluster has; OpenStack's makes volumes that nothing is behind."""
 _RETRY = 15.0
 _VOLUME = "volume"
 
@@ -40,7 +45,7 @@ class Binder(Controller):
         self.watch(_CLAIMS, self._claim)
 
         def classes(event: str, new: Object | None, _old: Object | None) -> None:
-            if event == "ADDED" and new is not None:
+            if event != "DELETED" and new is not None:
                 self._retry_pending()
 
         self.watch(_CLASSES, classes)
@@ -114,6 +119,8 @@ class Binder(Controller):
         volume = self._best(claim, reserved_only=waits)
         if volume is not None:
             self._bind(claim, volume)
+        elif self._gets_default(claim):
+            return
         elif waits:
             message = "waiting for first consumer to be created before binding"
             self.event(claim, "Normal", "WaitForFirstConsumer", message)
@@ -125,10 +132,21 @@ class Binder(Controller):
             self.event(
                 claim, "Warning", "ProvisioningFailed", f'storageclass.storage.k8s.io "{name}" not found'
             )
-        elif kind.get("provisioner") == PROVISIONER:
+        elif kind.get("provisioner") in _PROVISIONERS:
             self._provision(claim, kind)
         else:
             self._wait_for_provisioner(claim, kind, key)
+
+    def _gets_default(self, claim: Object) -> bool:
+        """Gives a claim that was made when there was no default class the one that there is now."""
+        if "storageClassName" in claim["spec"] or OLD_CLASS in (claim["metadata"].get("annotations") or {}):
+            return False
+        found = newest_default(self.cluster.list(_CLASSES), IS_DEFAULT, OLD_DEFAULT)
+        if found is None:
+            return False
+        spec = {**claim["spec"], "storageClassName": found["metadata"]["name"]}
+        self.cluster.update(_CLAIMS, {**claim, "spec": spec})
+        return True
 
     def _wait_for_provisioner(self, claim: Object, kind: Object, key: Key) -> None:
         provisioner = kind.get("provisioner", "")
@@ -147,25 +165,23 @@ class Binder(Controller):
         self.after(_RETRY, key)
 
     def _provision(self, claim: Object, kind: Object) -> None:
-        metadata, spec = claim["metadata"], claim["spec"]
+        metadata, spec, provisioner = claim["metadata"], claim["spec"], kind["provisioner"]
         name = f"pvc-{metadata['uid']}"
         where = f"{metadata['namespace']}/{metadata['name']}"
         message = f'External provisioner is provisioning volume for claim "{where}"'
-        self.shared.events.record(claim, "Normal", "Provisioning", message, component=PROVISIONER)
+        self.shared.events.record(claim, "Normal", "Provisioning", message, component=provisioner)
         reference = self._reference(claim)
         volume: Object = {
             "kind": "PersistentVolume",
             "apiVersion": "v1",
             "metadata": {
                 "name": name,
-                "annotations": {_PROVISIONED: PROVISIONER},
+                "annotations": {_PROVISIONED: provisioner},
                 "finalizers": [_IN_USE[_VOLUMES]],
             },
             "spec": {
                 "capacity": {"storage": spec["resources"]["requests"]["storage"]},
-                "hostPath": {
-                    "path": f"/var/local-path-provisioner/{name}_{metadata['namespace']}_{metadata['name']}"
-                },
+                **_source(provisioner, f"{name}_{metadata['namespace']}_{metadata['name']}", metadata["uid"]),
                 "accessModes": spec["accessModes"],
                 "claimRef": reference,
                 "persistentVolumeReclaimPolicy": kind.get("reclaimPolicy", "Delete"),
@@ -174,7 +190,7 @@ class Binder(Controller):
                 **({"mountOptions": kind["mountOptions"]} if kind.get("mountOptions") else {}),
             },
         }
-        annotations = {**(metadata.get("annotations") or {}), **dict.fromkeys(_ASKED, PROVISIONER)}
+        annotations = {**(metadata.get("annotations") or {}), **dict.fromkeys(_ASKED, provisioner)}
         if annotations != (metadata.get("annotations") or {}):
             claim = self.cluster.update(
                 _CLAIMS, {**claim, "metadata": {**metadata, "annotations": annotations}}
@@ -183,7 +199,7 @@ class Binder(Controller):
             self.cluster.create(_VOLUMES, volume)
             message = f"Successfully provisioned volume {name}"
             self.shared.events.record(
-                claim, "Normal", "ProvisioningSucceeded", message, component=PROVISIONER
+                claim, "Normal", "ProvisioningSucceeded", message, component=provisioner
             )
 
     def _best(self, claim: Object, *, reserved_only: bool) -> Object | None:
@@ -283,7 +299,7 @@ class Binder(Controller):
     # volumes
 
     def _is_ours(self, volume: Object) -> bool:
-        return bool((volume["metadata"].get("annotations") or {}).get(_PROVISIONED) == PROVISIONER)
+        return (volume["metadata"].get("annotations") or {}).get(_PROVISIONED) in _PROVISIONERS
 
     def _set_phase(self, volume: Object, phase: str) -> Object:
         status = volume.get("status", {})
@@ -406,6 +422,13 @@ class EphemeralClaims(Controller):
                 "spec": template["spec"],
             }
             self.cluster.create(_CLAIMS, claim, namespace=key[0])
+
+
+def _source(provisioner: str, path: str, uid: str) -> Object:
+    """What a provisioned volume is on."""
+    if provisioner == PROVISIONER:
+        return {"hostPath": {"path": f"/var/local-path-provisioner/{path}"}}
+    return {"csi": {"driver": provisioner, "volumeHandle": uid, "fsType": "ext4"}}
 
 
 def claims_of(pod: Object) -> list[str]:
