@@ -18,6 +18,7 @@ from ecns.backends.kubernetes.access import CLOUD_ADMIN_GROUP, bind, project_gro
 from ecns.backends.kubernetes.client import Actor, Bearer, Impersonation
 from ecns.backends.kubernetes.clusters import Cluster, Clusters
 from ecns.backends.kubernetes.kinds.core import NAMESPACE, Namespace, PersistentVolume
+from ecns.backends.kubernetes.kinds.meta import ObjectMeta
 from ecns.errors import BadRequestError, ConflictError, EcnsError, ForbiddenError, NotFoundError
 from ecns.identity.caller import Caller
 
@@ -84,6 +85,18 @@ class Places:
         self.clusters = clusters
         self.sessions = sessions
         self.policy = policy
+        self._names: dict[str, tuple[str, str]] = {}
+        """By id, the names of the domain and the project of those who have called."""
+
+    def whose(self, namespace: Namespace | None) -> tuple[str, str]:
+        """The names of the domain and the project that a namespace belongs to, as far as they are known."""
+        metadata = namespace.metadata if namespace else ObjectMeta()
+        annotations = metadata.annotations or {}
+        domain, project = self._names.get((metadata.labels or {}).get(PROJECT_LABEL, ""), ("", ""))
+        return (
+            annotations.get(DOMAIN_NAME_ANNOTATION) or domain,
+            annotations.get(PROJECT_NAME_ANNOTATION) or project,
+        )
 
     def may_use(self, caller: Caller, cluster: Cluster) -> bool:
         """Whether a cluster is open to the caller's project."""
@@ -162,6 +175,7 @@ class Places:
             UpstreamError: the cluster does not answer.
         """
         session = await self._session(caller)
+        self._names[caller.project_id] = (caller.project_domain_name, caller.project_name)
         if not cluster and namespace in {"", session.namespace}:
             cluster, namespace = session.cluster, session.namespace
         if not cluster or not namespace:
@@ -203,6 +217,7 @@ class Places:
     async def whole(self, caller: Caller, cluster: Cluster) -> Place:
         """A whole cluster, for what belongs to no namespace; changes there are made in ECNS's own name."""
         session = await self._session(caller)
+        self._names[caller.project_id] = (caller.project_domain_name, caller.project_name)
         return Place(
             caller=caller,
             cluster=cluster,
@@ -326,12 +341,6 @@ class Places:
     async def _remember(self, caller: Caller, session: _Session) -> None:
         left = max(1, int(caller.expires_at - time.time()))
         await self.sessions.set(f"ecns:{caller.token_digest}", msgspec.json.encode(session), expires_in=left)
-
-
-def whose(namespace: Namespace | None) -> tuple[str, str]:
-    """The names of the domain and the project that a namespace belongs to, as far as it says them."""
-    annotations = (namespace.metadata.annotations if namespace else None) or {}
-    return annotations.get(DOMAIN_NAME_ANNOTATION, ""), annotations.get(PROJECT_NAME_ANNOTATION, "")
 
 
 def _doubted(place: Place, request: str) -> str:
