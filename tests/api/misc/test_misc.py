@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.gateway import eventually
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -56,6 +58,25 @@ def test_a_name_is_taken_where_something_has_it(gateway: Gateway, kind: str) -> 
     for written in (kind, kind.lower(), kind.upper()):
         assert client.get(f"/resources/{written}/unique/").json() == {"existence": taken}
     assert client.get(f"/resources/{kind}/Not a name/").json() == {"existence": False}
+
+
+def test_classes_and_volumes_are_of_a_cluster(gateway: Gateway) -> None:
+    visitor, other = gateway.client("visitor"), gateway.client("other")
+    for client in (visitor, other):
+        assert client.get("/resources/StorageClass/standard/").json() == {"existence": True}
+        assert client.get("/resources/storageclass/nothing/").json() == {"existence": False}
+        assert client.get("/resources/PV/nothing/").json() == {"existence": False}
+    gateway.client("developer").post("/kubernetes/pvc/unique/", json={"pvc": {"capacity": 1}})
+    claim = ("-n", "demo", "get", "pvc", "unique")
+    eventually(lambda: gateway.kubectl_json(*claim)["status"]["phase"] == "Bound")
+    volume = gateway.kubectl_json(*claim)["spec"]["volumeName"]
+    assert visitor.get("/resources/PVC/unique/").json() == {"existence": True}
+    assert visitor.get(f"/resources/pv/{volume}/").json() == {"existence": True}
+    assert other.get(f"/resources/pv/{volume}/").json() == {"existence": False}
+    on_eos = {"cluster_type": "EOS", "cluster_name": "eos"}
+    there = gateway.client("admin").get("/resources/StorageClass/standard/", params=on_eos)
+    assert there.json() == {"existence": True}
+    gateway.kubectl("-n", "demo", "delete", "pvc", "unique")
 
 
 def test_a_type_that_is_none(gateway: Gateway) -> None:

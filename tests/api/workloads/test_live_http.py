@@ -17,20 +17,17 @@ from ecns.api.common import streams
 from ecns.config import Limits
 from tests.api import inside
 from tests.api import project as projects
+from tests.api.events import SECONDS, listening, named
 from tests.api.workloads.asking import change, container, create, delete, one, unused, workload
 from tests.conftest import start
 from tests.gateway import Gateway, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-
     from tests.api.project import Project
 
 NAMESPACE = "live"
 WATCH = "/workloads/?watch=true"
 PODS = "/pods/?watch=true"
-SECONDS = 12.0
-"""For one event; keep-alives come less often."""
 
 
 @pytest.fixture(scope="module")
@@ -43,62 +40,6 @@ def project(gateway: Gateway) -> Project:
 @pytest.fixture
 def client(project: Project) -> httpx.Client:
     return project.member
-
-
-class Events:
-    """The events of a stream, one after another."""
-
-    def __init__(self, answer: httpx.Response) -> None:
-        assert answer.status_code == 200, answer.read()
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        self._lines = answer.iter_lines()
-        self.last_id = ""
-
-    def next(self) -> tuple[str, Any]:
-        fields: dict[str, str] = {}
-        for line in self._lines:
-            if line.startswith(":"):
-                continue
-            if line:
-                name, _, value = line.partition(": ")
-                fields[name] = value
-            elif fields:
-                self.last_id = fields.get("id", self.last_id)
-                return fields["event"], json.loads(fields["data"])
-        raise AssertionError("the stream has ended")
-
-    def until(self, check: Callable[[str, Any], bool]) -> Any:
-        """The first event that is as wanted."""
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
-            name, data = self.next()
-            if check(name, data):
-                return data
-        raise AssertionError("it was not told")
-
-    def synced(self) -> list[str]:
-        """What comes up to `synced`, as `event name`."""
-        told = []
-        while True:
-            name, data = self.next()
-            if name == "synced":
-                return told
-            told.append(f"{name} {named(data)}".strip())
-
-    def about(self, name: str, event: str) -> Any:
-        """The next such event about one item."""
-        return self.until(lambda told, data: told == event and named(data) == name)
-
-
-def named(row: Any) -> str:
-    return str(row["workload_base"]["name"] if "workload_base" in row else row.get("name", ""))
-
-
-@contextlib.contextmanager
-def listening(client: httpx.Client, path: str, last_id: str = "") -> Iterator[Events]:
-    headers = {"Last-Event-ID": last_id} if last_id else {}
-    with client.stream("GET", path, headers=headers, timeout=SECONDS) as answer:
-        yield Events(answer)
 
 
 def kubectl(project: Project, *arguments: str) -> str:
@@ -260,15 +201,6 @@ def test_streams_end_at_once_when_ecns_stops(tmp_path: Path) -> None:
         process.wait(timeout=20)
 
 
-@contextlib.asynccontextmanager
-async def application(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of another ECNS in this process."""
-    async with inside.application(gateway) as app:
-        transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # the two ASGI typings differ
-        async with httpx.AsyncClient(transport=transport, base_url="http://ecns/api/ecns/eks") as client:
-            yield client
-
-
 async def listened(client: httpx.AsyncClient, token: str) -> asyncio.Task[httpx.Response]:
     """A watch that has begun; the answer comes when it is over."""
     before = len(streams._open)
@@ -295,7 +227,7 @@ async def test_streams_end_when_their_caller_may_no_longer_listen(
     del gateway._tokens[user]
     revoked = gateway.token(user)
     gateway._tokens[user] = kept
-    async with asyncio.timeout(SECONDS), application(gateway) as client:
+    async with asyncio.timeout(SECONDS), inside.client(gateway) as client:
         first, second = await listened(client, kept), await listened(client, revoked)
         headers = {"X-Auth-Token": revoked, "X-Subject-Token": revoked}
         async with httpx.AsyncClient() as keystone:
