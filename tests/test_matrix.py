@@ -42,7 +42,7 @@ CLOUD |= {"storage.delete_class", "image.gc_start_stop"}
 SECRETIVE = {"pod.terminal", "image.loginfo"}
 """Changes in the dress of a GET."""
 NOWHERE = {"namespace.tree", "namespace.list", "org.domains", "org.projects", "node.list", "node.roles"}
-NOWHERE |= {"misc.caps_default", "misc.caps_all"}
+NOWHERE |= {"misc.caps_default", "misc.caps_all", "overview.pods", "overview.pvcs"}
 """Operations that act in no namespace."""
 
 REACHED: dict[str, dict[str, int]] = {
@@ -55,6 +55,12 @@ REACHED: dict[str, dict[str, int]] = {
     **{f"job.{name}": {"": 404} for name in ("attach", "show")},
     **{f"{name}.delete": {"": 404, SYSTEM: 403} for name in ("cronjob", "job")},
     **{f"{name}.detach": {"": 404} for name in ("cronjob", "job")},
+    "storage.list": {"": 200},
+    "pvc.create": {"": 200, SYSTEM: 403},
+    **{f"pvc.{name}": {"": 404} for name in ("expand", "delete")},
+    "storage.create_class": {"": 200},
+    **{f"storage.{name}": {"": 404} for name in ("set_default", "unset_default")},
+    **{f"storage.{name}": {"": 404} for name in ("delete_class", "delete_pv")},
     "namespace.quota": {"": 200},
     "namespace.switch": {"": 200, SYSTEM: 404},
     **{name: {"": 200, SYSTEM: 403} for name in ("namespace.psp", "namespace.users", "namespace.set_quota")},
@@ -244,6 +250,7 @@ class World:
             "pod": {"name": NOTHING},
             "network": None,
             "psp": "Unlimited",
+            "pvc": {"capacity": 1},
             "quota": {"pods": -1},
             "replicas": 1,
             "revisions": [{"version": "1"}],
@@ -261,6 +268,8 @@ class World:
         params = {"workload_type": "Deployment", "dry_run": "true"}
         if call.action:
             params["action"] = call.action
+        if call.operation == "storage.list":
+            params["type"] = "PVC"
         return self.clients[caller, call.product].request(
             call.method,
             f"{path}/",

@@ -79,7 +79,7 @@ def test_the_line_is_drawn_where_it_should(name: str, right: str) -> None:
     assert OPERATIONS[name].right == right
 
 
-OURS = {"cronjob.attach", "cronjob.detach", "cronjob.run", "job.attach", "job.detach"}
+OURS = {"cronjob.attach", "cronjob.detach", "cronjob.run", "job.attach", "job.detach", "pvc.expand"}
 """Operations beyond the reference."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar.di import Provide
 
 from ecns.api.applications import routes as applications
+from ecns.api.claims import routes as claims
 from ecns.api.common.lists import provide_query
 from ecns.api.configmaps import routes as configmaps
 from ecns.api.cronjobs import routes as cronjobs
@@ -14,9 +15,11 @@ from ecns.api.misc import routes as misc
 from ecns.api.namespaces import routes as namespaces
 from ecns.api.nodes import routes as nodes
 from ecns.api.organization import routes as organization
+from ecns.api.overview import routes as overview
 from ecns.api.pods import routes as pods
 from ecns.api.secrets import routes as secrets
 from ecns.api.services import routes as services
+from ecns.api.storage import routes as storage
 from ecns.api.workloads import routes as workloads
 
 ROUTES = [
@@ -25,13 +28,16 @@ ROUTES = [
     *cronjobs.ROUTES,
     *ingresses.ROUTES,
     *jobs.ROUTES,
+    *claims.ROUTES,
     *misc.ROUTES,
     *namespaces.ROUTES,
     *nodes.ROUTES,
     *organization.ROUTES,
+    *overview.ROUTES,
     *pods.ROUTES,
     *secrets.ROUTES,
     *services.ROUTES,
+    *storage.ROUTES,
     *workloads.ROUTES,
 ]
 
@@ -44,11 +50,14 @@ DEPENDENCIES = {
     "cronjobs": Provide(cronjobs.provide_cronjobs, sync_to_thread=False),
     "ingresses": Provide(ingresses.provide_ingresses, sync_to_thread=False),
     "jobs": Provide(jobs.provide_jobs, sync_to_thread=False),
+    "claims": Provide(claims.provide_claims, sync_to_thread=False),
     "listing": Provide(provide_query, sync_to_thread=False),
     "namespaces": Provide(namespaces.provide_namespaces, sync_to_thread=False),
     "organizations": Provide(organization.provide_organizations, sync_to_thread=False),
+    "overview": Provide(overview.provide_overview),
     "pods": Provide(pods.provide_pods, sync_to_thread=False),
     "secrets": Provide(secrets.provide_secrets, sync_to_thread=False),
     "services": Provide(services.provide_services, sync_to_thread=False),
+    "storage": Provide(storage.provide_storage, sync_to_thread=False),
     "workloads": Provide(workloads.provide_workloads, sync_to_thread=False),
 }

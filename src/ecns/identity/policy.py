@@ -117,6 +117,7 @@ overview.pods reader GET /overview/pods_status/ pods by state
 overview.pvcs reader GET /overview/pvc_status/ PVCs by state
 overview.openstack reader GET /overview/openstack_status/ servers and load balancers by state
 pvc.create member POST /kubernetes/pvc/{name}/ create PVC
+pvc.expand member PATCH /kubernetes/pvc/{name}/ expand PVC
 pvc.delete member DELETE /kubernetes/pvc/{name}/ delete PVC
 pod.show reader GET /pods/pod/{name}/ pod detail with conditions and events
 pod.delete member DELETE /pods/ delete pod

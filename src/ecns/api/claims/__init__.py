@@ -1,0 +1,1 @@
+"""Chapter 1.15: claims of storage (PVC)."""
