@@ -82,6 +82,13 @@ def test_what_is_in_an_applications_configuration_is_no_name() -> None:
     assert (made.names, made.cluster) == (["a"], "")
 
 
+def test_a_deletion_by_names_alone_says_which() -> None:
+    body = json.dumps({"ingress": ["web", "shop", 1, None, "no name", "web"]}).encode()
+    assert line(event(operation="ingress.delete", body=body)).names == ["web", "shop"]
+    assert line(event(operation="ingress.create", body=body)).names == []
+    assert line(event(operation="ingress.delete", body=b'["web"]')).names == []
+
+
 def test_a_line_without_a_body_has_the_name_of_the_path() -> None:
     assert line(event(name="web", body=b"not json")).names == ["web"]
     created = line(event(cluster="", body=b'{"namespace": {"namespace_base": {"cluster_name": "x"}}}'))

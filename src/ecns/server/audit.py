@@ -199,7 +199,10 @@ def line(event: Event) -> Line:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             body = None
         depth = _SHALLOW if event.operation.startswith(("configmap.", "secret.")) else _DEPTH
-        names += [name for name in _named(body, "name", depth) if name not in names][:NAMES]
+        named = _named(body, "name", depth)
+        if event.operation.endswith(".delete"):
+            named += _listed(body)
+        names += [name for name in dict.fromkeys(named) if name not in names][:NAMES]
         cluster = cluster or ", ".join(_named(body, "cluster_name", depth))
     return Line(
         time=datetime.fromtimestamp(event.finished, UTC).isoformat(timespec="milliseconds"),
@@ -237,6 +240,13 @@ def result(status: int) -> Result:
 def _named(body: Any, key: str, depth: int) -> list[str]:
     """The things that a body is about: `{"name"}`, `{"things": [{"name"}, {"thing_base": {"name"}}]}`."""
     return list(dict.fromkeys(_walk(body, key, depth)))
+
+
+def _listed(body: Any) -> list[str]:
+    """The things that a deletion is about where it has their names alone: `{"things": ["name"]}`."""
+    several = body.values() if isinstance(body, dict) else ()
+    names = (name for one in several if isinstance(one, list) for name in one[:NAMES])
+    return [name for name in names if isinstance(name, str) and _NAME.fullmatch(name)]
 
 
 def _walk(value: Any, key: str, depth: int) -> Iterator[str]:
