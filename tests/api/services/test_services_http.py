@@ -520,6 +520,16 @@ def test_types_there_and_back(gateway: Gateway, client: httpx.Client, target: st
         )
 
 
+def test_a_whole_row_with_another_type(client: httpx.Client, target: str, name: str) -> None:
+    create(client, name, service(target, type="NodePort"))
+    for kind in ("ClusterIP", "LoadBalancer", "NodePort", "ExternalName", "ClusterIP"):
+        row = client.get(LIST, params={"name": name}).json()["services"][0]
+        row["access_mode"] |= {"type": kind, "external_name": "db.example.com"}
+        now = update(client, name, row)
+        assert (now.access_mode.type, now.target_workload) == (kind, target)
+        assert bool(now.selector) == (kind != "ExternalName")
+
+
 def test_a_headless_service_stays_so(client: httpx.Client, target: str, name: str) -> None:
     create(client, name, service(target, mode={"cluster_ip": "None"}))
     for kind in ("NodePort", "LoadBalancer"):
@@ -584,6 +594,21 @@ def test_another_workload(client: httpx.Client, target: str, name: str) -> None:
     sent = client.get(LIST, params={"name": name}).json()["services"][0]
     assert update(client, name, sent).selector == shown.selector
     assert update(client, name, {"selector": {"a": "b"}}).selector == {"a": "b"}
+
+
+def test_a_service_that_was_moved_does_not_go_with_its_old_workload(
+    gateway: Gateway, client: httpx.Client, target: str, name: str
+) -> None:
+    routers = [{"domain": f"{name}.example.com"}]
+    mode = {"type": "ClusterIP", "access": [{"port": 80, "routers": routers}]}
+    asking.create(client, workload(name, replicas=0, access_mode=[mode]))
+    assert update(client, name, {"target_workload": target}).target_workload == target
+    for kind in ("service", "ingress"):
+        assert "ownerReferences" not in whole(gateway, name, kind)["metadata"]
+    asking.delete(client, (name, "Deployment"), delete_service=True)
+    assert name in listed(client)
+    told(delete(client, name, force="true"), Batch[None])
+    kubectl(gateway, "delete", "ingress", name)
 
 
 def test_two_who_change_the_same_at_once(

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ecns.api.common import marks, names
 from ecns.api.common.patching import MISSING, Path
 from ecns.api.services import types
-from ecns.api.workloads.manifests import access
+from ecns.api.workloads.manifests import KINDS, access
 from ecns.api.workloads.plans import service_changes
 from ecns.api.workloads.types import Access, AccessMode
 from ecns.backends.kubernetes.kinds.apps import Controller
@@ -226,10 +226,19 @@ def changes(
     if sent.labels is not None:
         before, after = names.shown_labels(labels), names.shown_labels(sent.labels)
         made |= {("metadata", "labels", key): after.get(key, MISSING) for key in {**before, **after}}
+    if workload is not None:
+        made |= released(whole, workload)
     if workload is not None and labels.get(names.MANAGED_BY) == names.MANAGER:
         ours = {names.WORKLOAD: MISSING, names.PART_OF: MISSING, **own_labels(workload)}
         made |= {("metadata", "labels", key): value for key, value in ours.items()}
     return made
+
+
+def released(whole: JsonObject, workload: Controller) -> dict[Path, Any]:
+    """The change by which a Service or its Ingress no longer goes with any other workload than this one."""
+    owners = whole["metadata"].get("ownerReferences") or []
+    left = [one for one in owners if one["kind"] not in KINDS or one["uid"] == workload.metadata.uid]
+    return {} if left == owners else {("metadata", "ownerReferences"): left or MISSING}
 
 
 def _order(found: Service) -> int | None:

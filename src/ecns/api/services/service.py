@@ -126,6 +126,8 @@ class Services:
         around = await self._surroundings()
         about = around.around(found)
         shown = manifests.service(found, about)
+        if sent.external_traffic_policy == shown.external_traffic_policy:
+            sent = msgspec.structs.replace(sent, external_traffic_policy=None)
         mode = manifests.completed(sent.access_mode, shown.access_mode)
         self._check_change(name, sent, mode, shown.access_mode)
         behind = manifests.target(found, about.controllers)
@@ -137,17 +139,22 @@ class Services:
         plan = Plan()
         if made := operations(whole, changes):
             plan.patch.append((SERVICE, name, made))
-        present: list[JsonObject] = [whole]
-        if manifests.names_routes(sent.access_mode, mode, shown.access_mode):
+        routed = manifests.names_routes(sent.access_mode, mode, shown.access_mode)
+        ingresses: list[JsonObject] = []
+        if routed or workload is not None:
             ingresses = await all_of(*(self.objects.whole(INGRESS, one) for one in named))
+        for one in ingresses:
+            own = one["metadata"]["name"] == name
+            if own and workload is not None and (made := operations(one, manifests.released(one, workload))):
+                plan.patch.append((INGRESS, name, made))
+        if routed:
             labels = manifests.own_labels(workload or behind)
             number = routes.numbers(dict.fromkeys((name,), found))
             plan_routes(plan, [mode], ingresses, labels, number)
-            for _, one in plan.create:
-                one.metadata.namespace = self.objects.namespace
-                one.metadata.owner_references = [marks.owner_reference(found, SERVICE)]
-            present += ingresses
-        await carry_out(self.objects, plan, present)
+            for _, made_for in plan.create:
+                made_for.metadata.namespace = self.objects.namespace
+                made_for.metadata.owner_references = [marks.owner_reference(found, SERVICE)]
+        await carry_out(self.objects, plan, [whole, *ingresses])
         now = (await self.objects.cache(SERVICE)).get(name, self.objects.namespace)
         return await self.shown(now or found)
 
