@@ -6,11 +6,13 @@ from litestar.di import Provide
 
 from ecns.api.applications import routes as applications
 from ecns.api.claims import routes as claims
+from ecns.api.cloud import routes as cloud
 from ecns.api.common.lists import provide_query
 from ecns.api.configmaps import routes as configmaps
 from ecns.api.cronjobs import routes as cronjobs
 from ecns.api.ingresses import routes as ingresses
 from ecns.api.jobs import routes as jobs
+from ecns.api.loadbalancing import routes as loadbalancing
 from ecns.api.misc import routes as misc
 from ecns.api.namespaces import routes as namespaces
 from ecns.api.nodes import routes as nodes
@@ -24,11 +26,13 @@ from ecns.api.workloads import routes as workloads
 
 ROUTES = [
     *applications.ROUTES,
+    *cloud.ROUTES,
     *configmaps.ROUTES,
     *cronjobs.ROUTES,
     *ingresses.ROUTES,
     *jobs.ROUTES,
     *claims.ROUTES,
+    *loadbalancing.ROUTES,
     *misc.ROUTES,
     *namespaces.ROUTES,
     *nodes.ROUTES,
@@ -51,7 +55,9 @@ DEPENDENCIES = {
     "ingresses": Provide(ingresses.provide_ingresses, sync_to_thread=False),
     "jobs": Provide(jobs.provide_jobs, sync_to_thread=False),
     "claims": Provide(claims.provide_claims, sync_to_thread=False),
+    "cloud": Provide(cloud.provide_cloud, sync_to_thread=False),
     "listing": Provide(provide_query, sync_to_thread=False),
+    "load_balancers": Provide(loadbalancing.provide_load_balancers, sync_to_thread=False),
     "namespaces": Provide(namespaces.provide_namespaces, sync_to_thread=False),
     "organizations": Provide(organization.provide_organizations, sync_to_thread=False),
     "overview": Provide(overview.provide_overview),

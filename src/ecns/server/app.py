@@ -134,6 +134,7 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
             "keystone": Provide(lambda: keystone, sync_to_thread=False),
             "openstack": Provide(lambda: openstack, sync_to_thread=False),
             "policy": Provide(lambda: policy, sync_to_thread=False),
+            "kubernetes_versions": Provide(lambda: config.kubernetes_versions, sync_to_thread=False),
             "registry_domain": Provide(lambda: registry_domain, sync_to_thread=False),
             "terminals": Provide(lambda: config.terminals, sync_to_thread=False),
         },
