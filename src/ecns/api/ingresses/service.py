@@ -227,9 +227,10 @@ class Ingresses:
         ).items
         default = default_class(classes)
         controllers = uris.controllers(classes, around.services)
+        node = uris.node_address(nodes.namespace(""))
         found: dict[str, None] = {}
         for one in chosen:
-            entrance = uris.entrance(one, controllers, class_of(one) or default, nodes.namespace(""))
+            entrance = uris.entrance(one, controllers, class_of(one) or default, node)
             found.update(dict.fromkeys(uris.uris(one, entrance)))
         every = list(found)
         if query.page is None:
