@@ -48,6 +48,11 @@ def test_a_directory_of_kubeconfigs_has_no_name_of_its_own(tmp_path: Path) -> No
         ('[[clusters]]\nname = "a"\nkubeconfig = "gone"\n', "clusters.a.kubeconfig"),
         ('[identity]\nauth_url = "http://k"\npolicy_file = "gone"\n', "identity.policy_file"),
         ('[server]\ntls_certificate = "c"\n', "server.tls_key"),
+        ('[harbor]\nurl = "https://h"\npassword_file = "gone"\n', "harbor.password_file"),
+        ('[harbor]\nurl = "https://h"\nca_file = "gone"\n', "harbor.ca_file"),
+        ('[harbor]\nurl = "https://h"\nlogin_days = -2\n', "$.harbor.login_days"),
+        ("[uploads]\nlimit = 0\n", "$.uploads.limit"),
+        ("[uploads]\nat_once = 0\n", "$.uploads.at_once"),
         ("server]", "not TOML"),
     ],
 )

@@ -64,11 +64,6 @@ class OpenStack(_Group, frozen=True):
     """Which of their addresses."""
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 20.0
     """Seconds for one call."""
-    application_credential_id: str = ""
-    """ECNS's own account, for what no caller's token may read (back ends of volume types); empty: none."""
-    application_credential_secret_file: Path | None = None
-    replicas_limit: Annotated[int, msgspec.Meta(ge=1)] = 2
-    """Replicas of one load balancer at most, which Octavia does not tell; its own ACTIVE_STANDBY has two."""
 
 
 class Cluster(_Group, frozen=True):
@@ -94,21 +89,43 @@ class Cluster(_Group, frozen=True):
     """Seconds for one call that is not a stream."""
 
 
-class KubernetesVersion(_Group, frozen=True):
-    """`[[kubernetes_versions]]`: a version that clusters can be made with."""
-
-    version: str
-    container_runtimes: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("containerd",)
-
-
 class Harbor(_Group, frozen=True):
     """`[harbor]`: the image registry."""
 
     url: str
+    """Where its API and its registry answer, such as `https://harbor.example`."""
     username: str = ""
+    """An administrator of Harbor: ECNS makes projects and robot accounts, and collects garbage."""
     password_file: Path | None = None
+    """Read again when Harbor no longer takes the password."""
     domain: str = ""
     """The registry's name in image references; missing: the host of `url`."""
+    public_vip: str = ""
+    """The platform's address that login information names; missing: the host of `url`."""
+    ca_file: Path | None = None
+    timeout: Annotated[float, msgspec.Meta(gt=0)] = 20.0
+    """Seconds for one call, uploads and downloads of layers aside."""
+    login_days: Annotated[int, msgspec.Meta(ge=-1)] = 30
+    """Days that the account of "login information" lives, after which there is a new one; -1: for ever."""
+
+
+class Uploads(_Group, frozen=True):
+    """`[uploads]`: images that are uploaded as files."""
+
+    directory: Path | None = None
+    """Where files lie meanwhile; missing: a directory of ours below the system's one for temporary files."""
+    limit: Annotated[int, msgspec.Meta(gt=0)] = 20 * 1024**3
+    """Bytes of a file; more is 413."""
+    unpacked_limit: Annotated[int, msgspec.Meta(gt=0)] = 80 * 1024**3
+    """Bytes of what is in it once all compression is undone; more is 413, so no bomb fills a disk."""
+    at_once: Annotated[int, msgspec.Meta(ge=1)] = 4
+    """Uploads that one process takes at a time; one more is 429."""
+    of_one: Annotated[int, msgspec.Meta(ge=1)] = 2
+    """Uploads of one user among them."""
+    layers: Annotated[int, msgspec.Meta(ge=1)] = 4
+    """Layers of an upload that are pushed at a time."""
+    idle_timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    """Seconds without a byte of the file after which the upload is given up."""
 
 
 class Sessions(_Group, frozen=True):
@@ -156,9 +173,8 @@ class Config(_Group, frozen=True):
     identity: Identity | None = None
     openstack: OpenStack = OpenStack()
     clusters: tuple[Cluster, ...] = ()
-    kubernetes_versions: tuple[KubernetesVersion, ...] = ()
-    """Empty: those for which there are images."""
     harbor: Harbor | None = None
+    uploads: Uploads = Uploads()
     sessions: Sessions = Sessions()
     audit: Audit = Audit()
     limits: Limits = Limits()
@@ -201,12 +217,6 @@ def _checked(config: Config, path: Path) -> Config:
     names = [cluster.name for cluster in config.clusters if cluster.name]
     if len(names) != len(set(names)):
         raise ConfigError(f"{path}: two [[clusters]] have the same name")
-    own = config.openstack
-    if bool(own.application_credential_id) != bool(own.application_credential_secret_file):
-        raise ConfigError(
-            f"{path}: openstack.application_credential_id and openstack.application_credential_secret_file "
-            "go together"
-        )
     if bool(config.server.tls_certificate) != bool(config.server.tls_key):
         raise ConfigError(f"{path}: server.tls_certificate and server.tls_key go together")
     base = path.parent
@@ -250,14 +260,15 @@ def _checked(config: Config, path: Path) -> Config:
             ca_file=found("identity.ca_file", config.identity.ca_file),
             policy_file=found("identity.policy_file", config.identity.policy_file),
         ),
-        openstack=replace(
-            own,
-            application_credential_secret_file=found(
-                "openstack.application_credential_secret_file", own.application_credential_secret_file
-            ),
-        ),
         clusters=tuple(cluster(entry) for entry in config.clusters),
         audit=replace(config.audit, file=audit_file),
         harbor=config.harbor
-        and replace(config.harbor, password_file=found("harbor.password_file", config.harbor.password_file)),
+        and replace(
+            config.harbor,
+            password_file=found("harbor.password_file", config.harbor.password_file),
+            ca_file=found("harbor.ca_file", config.harbor.ca_file),
+        ),
+        uploads=replace(
+            config.uploads, directory=config.uploads.directory and base / config.uploads.directory
+        ),
     )

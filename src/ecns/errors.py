@@ -91,6 +91,12 @@ class PayloadTooLargeError(EcnsError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class RequestTimeoutError(EcnsError):
+    """The client stopped sending what it had begun."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
 class UnsupportedMediaTypeError(EcnsError):
     """The body's content type is not one the operation takes."""
 
@@ -114,6 +120,12 @@ class TooManyRequestsError(EcnsError):
     def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
         super().__init__(message, headers={"Retry-After": str(max(1, round(retry_after)))})
         self.retry_after = retry_after
+
+
+class UnavailableError(EcnsError):
+    """ECNS itself cannot do it now: what it needs here, such as disk space, is not there."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class NotSupportedError(EcnsError):

@@ -20,7 +20,7 @@ async def healthz() -> dict[str, str]:
 
 @get("/readyz", include_in_schema=False)
 async def readyz(state: State) -> Response[dict[str, Any]]:
-    """Whether requests can be served: 503 without Keystone; a cluster that is down is named, no more."""
+    """Whether requests can be served: 503 without Keystone; a cluster or Harbor that is down is named."""
 
     async def tried(check: Any) -> str:
         try:
@@ -31,8 +31,11 @@ async def readyz(state: State) -> Response[dict[str, Any]]:
 
     names = ["keystone", *(f"cluster {cluster.name}" for cluster in state.clusters)]
     checks = [state.keystone.ping, *(cluster.ping for cluster in state.clusters)]
+    if state.harbor is not None:
+        names.append("harbor")
+        checks.append(state.harbor.ping)
     results = dict(zip(names, await asyncio.gather(*(tried(check) for check in checks)), strict=True))
-    clusters = [result for name, result in results.items() if name != "keystone"]
+    clusters = [result for name, result in results.items() if name.startswith("cluster ")]
     ready = results["keystone"] == "ok" and (not clusters or "ok" in clusters)
     body = {"status": "ready" if ready else "not ready", "checks": results}
     return Response(body, status_code=200 if ready else 503)

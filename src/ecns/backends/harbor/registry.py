@@ -1,0 +1,389 @@
+"""The OCI registry behind Harbor: what a push needs, and reading small things.
+
+Speaks to any registry that follows the specification: without accounts, with Basic, or with tokens as Harbor.
+Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md;
+https://distribution.github.io/distribution/spec/auth/token/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+import msgspec
+
+from ecns.backends.harbor.errors import UPSTREAM, problem, status_error, transport_error
+from ecns.backends.harbor.transport import CONNECT_SECONDS, Answer, Body, Transport
+from ecns.errors import (
+    NotFoundError,
+    UpstreamError,
+    UpstreamInvalidError,
+    UpstreamTimeoutError,
+    UpstreamUnavailableError,
+)
+
+AGENT = "harbor-registry-client"
+"""Harbor counts the reading of a manifest as a pull unless its own client reads; ECNS pulls nothing."""
+STALL_SECONDS = 60.0
+"""Seconds in which a registry takes nothing of a layer, after which it is given up."""
+FINISH_SECONDS = 300.0
+"""Seconds that a registry may take to check a layer that it has got."""
+ATTEMPTS = 3
+"""For one layer, when the connection breaks or the registry is away for a moment."""
+PAUSE_SECONDS = 1.0
+RENEW_SECONDS = 30.0
+"""So long before its end a token is not used any more."""
+TOKENS = 1000
+"""Tokens that are kept, about."""
+NESTED = 4
+"""An index may hold an index; more than so many are nobody's."""
+MANIFESTS = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+
+Pieces = Callable[[], AsyncIterator[bytes]]
+Actions = Literal["pull", "pull,push"]
+T = TypeVar("T")
+
+_CHALLENGE = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+class BlobUnknownError(UpstreamError):
+    """A manifest names a blob that the registry does not have (any more)."""
+
+
+class _AgainError(UpstreamError):
+    """An upload was lost on the way; it may be tried again."""
+
+
+class _Token(msgspec.Struct):
+    token: str = ""
+    access_token: str = ""
+    expires_in: float | None = None
+
+
+class _Realm(msgspec.Struct, frozen=True):
+    """Where tokens come from."""
+
+    url: str
+    service: str
+
+
+class _Descriptor(msgspec.Struct):
+    digest: str
+
+
+class _Manifest(msgspec.Struct):
+    """A manifest or an index."""
+
+    config: _Descriptor | None = None
+    manifests: list[_Descriptor] | None = None
+
+
+class Registry:
+    """A client of one registry.
+
+    Args:
+        transport: how to reach it, and who we are there.
+
+    Every method raises, apart from what it names itself:
+        UpstreamError: the registry cannot be reached, refuses ECNS's account or answers nonsense.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self._realm: _Realm | None = None
+        self._basic = False
+        self._tokens: dict[str, tuple[str, float]] = {}
+        """By scope, with the monotonic time until which each is used."""
+        self._fetching = asyncio.Lock()
+
+    # Reading
+
+    async def has_blob(self, repository: str, digest: str) -> bool:
+        """Whether a repository has a blob.
+
+        Raises:
+            NotFoundError: there is no such workspace.
+        """
+        answer = await self._call("HEAD", self._path(repository, "blobs", digest), repository, "pull,push")
+        return _found(answer)
+
+    async def has_manifest(self, repository: str, digest: str) -> bool:
+        """Whether a repository has a manifest."""
+        path = self._path(repository, "manifests", digest)
+        headers = {"Accept": ", ".join(MANIFESTS), "User-Agent": AGENT}
+        return _found(await self._call("HEAD", path, repository, "pull,push", headers=headers))
+
+    async def manifest(self, repository: str, reference: str) -> tuple[str, bytes]:
+        """The media type and the bytes of a manifest or an index.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        path = self._path(repository, "manifests", reference)
+        headers = {"Accept": ", ".join(MANIFESTS), "User-Agent": AGENT}
+        answer = await self._call("GET", path, repository, "pull", headers=headers)
+        _check(answer)
+        return answer.headers.get("Content-Type", ""), answer.body
+
+    async def blob(self, repository: str, digest: str) -> bytes:
+        """A small blob, such as an image's configuration.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        path = self._path(repository, "blobs", digest)
+        answer = await self._call("GET", path, repository, "pull", redirects=True)
+        _check(answer)
+        return answer.body
+
+    async def configuration(self, repository: str, digest: str) -> dict[str, Any]:
+        """The configuration of an image; of an index, that of the first image in it.
+
+        Raises:
+            NotFoundError: there is no image of this digest.
+        """
+        for _ in range(NESTED):
+            _, body = await self.manifest(repository, digest)
+            manifest = _decoded(body, _Manifest)
+            if manifest.config is not None:
+                return _decoded(await self.blob(repository, manifest.config.digest), dict[str, Any])
+            if not manifest.manifests:
+                break
+            digest = manifest.manifests[0].digest
+        raise NotFoundError(f"{repository}@{digest} has no configuration")
+
+    # Pushing
+
+    async def push_blob(
+        self, repository: str, digest: str, size: int, pieces: Pieces, *, mount: str = ""
+    ) -> None:
+        """Push a blob in one request, straight from where it lies; from its start again when that breaks.
+
+        Args:
+            repository: with the workspace's name before it.
+            digest: of the blob.
+            size: its bytes.
+            pieces: gives the blob anew for each attempt.
+            mount: another repository that has it, and from which the registry may take it itself.
+
+        Raises:
+            ForbiddenError: the workspace's storage limit does not allow it.
+            NotFoundError: there is no such workspace.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await self._push_once(repository, digest, size, pieces, mount)
+            except (UpstreamUnavailableError, UpstreamTimeoutError, _AgainError):
+                if attempt == ATTEMPTS:
+                    raise
+                await asyncio.sleep(PAUSE_SECONDS * attempt)
+                with contextlib.suppress(UpstreamUnavailableError, UpstreamTimeoutError):
+                    if await self.has_blob(repository, digest):
+                        return  # it was the answer that got lost
+            else:
+                return
+
+    async def _push_once(self, repository: str, digest: str, size: int, pieces: Pieces, mount: str) -> None:
+        path = self._path(repository, "blobs", "uploads/")
+        if mount:
+            path += "?" + urlencode({"mount": digest, "from": mount})
+        begun = await self._call("POST", path, repository, "pull,push", more=mount)
+        _check(begun)
+        if mount and begun.status == HTTPStatus.CREATED:
+            return
+        location = urlsplit(begun.headers.get("Location", ""))
+        if begun.status != HTTPStatus.ACCEPTED or not location.path.startswith("/"):
+            raise UpstreamInvalidError("the registry does not say where a layer goes", upstream=UPSTREAM)
+        # At our own address: the registry knows itself by another one where a proxy stands before it.
+        query = f"{location.query}&" if location.query else ""
+        path = f"{location.path}?{query}digest={quote(digest, safe='')}"
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(STALL_SECONDS) as guard:
+
+                async def guarded() -> AsyncIterator[bytes]:
+                    async for piece in pieces():
+                        guard.reschedule(loop.time() + STALL_SECONDS)
+                        yield piece
+                    guard.reschedule(loop.time() + FINISH_SECONDS)
+
+                answer = await self._call(
+                    "PUT",
+                    path,
+                    repository,
+                    "pull,push",
+                    headers=headers,
+                    body=guarded if size else b"",
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+                )
+        except TimeoutError as error:
+            raise transport_error(error) from error
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise _AgainError("the registry has forgotten an upload", upstream=UPSTREAM)
+        if problem(answer.body)[0] == "DIGEST_INVALID":
+            raise _AgainError("a layer did not arrive as it was sent", upstream=UPSTREAM)
+        _check(answer)
+
+    async def put_manifest(self, repository: str, reference: str, media_type: str, body: bytes) -> None:
+        """Push a manifest or an index.
+
+        Args:
+            repository: with the workspace's name before it.
+            reference: a tag, or the digest.
+            media_type: as the manifest says.
+            body: its bytes.
+
+        Raises:
+            BadRequestError: the registry does not take it.
+            BlobUnknownError: it names what is not there.
+            ConflictError: the tag is immutable.
+            ForbiddenError: the workspace's storage limit does not allow it.
+        """
+        path = self._path(repository, "manifests", reference)
+        answer = await self._call(
+            "PUT", path, repository, "pull,push", headers={"Content-Type": media_type}, body=body
+        )
+        code, message = problem(answer.body)
+        if code in {"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"}:
+            raise BlobUnknownError(f"Harbor: {message}", upstream=UPSTREAM, details={"reason": code})
+        _check(answer)
+
+    # Calls
+
+    def _path(self, repository: str, *parts: str) -> str:
+        return "/".join(("/v2", quote(repository, safe="/"), *(quote(part, safe=":/") for part in parts)))
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        repository: str,
+        actions: Actions,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Body = b"",
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109  aiohttp's own
+        redirects: bool = False,
+        more: str = "",
+    ) -> Answer:
+        """One request, with the credentials that the registry asks for.
+
+        A token that is refused is replaced once: it may have run out, or have been of an older password.
+        `more` is another repository that is read.
+        """
+        scope = [f"repository:{repository}:{actions}", *([f"repository:{more}:pull"] if more else ())]
+        last = False
+        while True:
+            authorization, remembered = await self._authorization(scope)
+            sent = dict(headers or {})
+            if authorization:
+                sent["Authorization"] = authorization
+            answer = await self.transport.send(
+                method,
+                self.transport.url + path,
+                headers=sent,
+                body=body,
+                timeout=timeout,
+                redirects=redirects,
+                repeat=not callable(body),
+            )
+            if answer.status != HTTPStatus.UNAUTHORIZED:
+                return answer
+            if answer.headers.get("WWW-Authenticate") == "":
+                raise NotFoundError(f"Harbor has no workspace for {repository}")
+            if last or not self._learn(answer, authorization, remembered, scope):
+                raise UpstreamError(
+                    f"the registry does not let ECNS's account do this to {repository}", upstream=UPSTREAM
+                )
+            # The first 401 may only have said where tokens come from.
+            last = bool(authorization)
+
+    def _learn(self, answer: Answer, authorization: str, remembered: bool, scope: list[str]) -> bool:  # noqa: FBT001
+        """Take in what a 401 asks for; whether there is anything new to try."""
+        self._tokens.pop(" ".join(scope), None)
+        asked = answer.headers.get("WWW-Authenticate", "")
+        kind, _, rest = asked.partition(" ")
+        facts = dict(_CHALLENGE.findall(rest))
+        if kind.lower() == "bearer" and "realm" in facts:
+            realm = _Realm(self._own(facts["realm"]), facts.get("service", ""))
+            changed, self._realm, self._basic = realm != self._realm, realm, False
+            return changed or not authorization or remembered or self.transport.reread()
+        if authorization.startswith("Bearer"):
+            # Harbor asks for Basic when it does not take a token: a new one is what helps.
+            return remembered or self.transport.reread()
+        if kind.lower() == "basic" and self.transport.account is not None:
+            changed, self._basic, self._realm = not self._basic, True, None
+            return changed or self.transport.reread()
+        return False
+
+    def _own(self, realm: str) -> str:
+        """The address of the token service: ours, since our password is sent there."""
+        ours, named = urlsplit(self.transport.url), urlsplit(realm)
+        if (named.scheme, named.netloc) == (ours.scheme, ours.netloc) or named.path == "/service/token":
+            return f"{self.transport.url}{named.path}"
+        raise UpstreamInvalidError(
+            f"the registry's tokens come from another host, {named.netloc!r}; it is not told ECNS's password",
+            upstream=UPSTREAM,
+        )
+
+    async def _authorization(self, scope: list[str]) -> tuple[str, bool]:
+        """The header's value for a scope, and whether it is a token that was got before."""
+        account = self.transport.account
+        if self._basic and account is not None:
+            return account.header, False
+        if self._realm is None:
+            return "", False
+        async with self._fetching:
+            token, until = self._tokens.get(" ".join(scope), ("", 0.0))
+            if token and time.monotonic() < until:
+                return f"Bearer {token}", True
+            return f"Bearer {await self._fetch(self._realm, scope)}", False
+
+    async def _fetch(self, realm: _Realm, scope: list[str]) -> str:
+        """A new token."""
+        query = urlencode({"service": realm.service, "scope": scope}, doseq=True, quote_via=quote)
+        headers = {"Accept": "application/json"}
+        if (account := self.transport.account) is not None:
+            headers["Authorization"] = account.header
+        answer = await self.transport.send("GET", f"{realm.url}?{query}", headers=headers)
+        _check(answer)
+        found = _decoded(answer.body, _Token)
+        token = found.token or found.access_token
+        lives = 60.0 if found.expires_in is None else found.expires_in
+        now = time.monotonic()
+        if len(self._tokens) >= TOKENS:
+            self._tokens = {key: kept for key, kept in self._tokens.items() if kept[1] > now}
+        self._tokens[" ".join(scope)] = (token, now + lives - min(RENEW_SECONDS, lives / 2))
+        return token
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise transport_error(error) from error
+
+
+def _found(answer: Answer) -> bool:
+    if answer.status == HTTPStatus.NOT_FOUND:
+        return False
+    _check(answer)
+    return True
+
+
+def _check(answer: Answer) -> None:
+    if not answer.ok:
+        raise status_error(answer.status, answer.body, answer.headers)
