@@ -14,6 +14,7 @@ from ecns.config import ClusterType
 from ecns.identity.caller import Caller
 from ecns.identity.place import Places
 from ecns.identity.policy import Policy
+from ecns.identity.workspaces import Workspaces
 
 TAGS = ["1.13 Other"]
 
@@ -35,6 +36,7 @@ async def all_capabilities() -> Capabilities:
 )
 async def exists(  # noqa: PLR0917  parameters, which Litestar passes by name
     places: Places,
+    workspaces: Workspaces,
     policy: Policy,
     caller: Caller,
     resource_type: str,
@@ -45,7 +47,7 @@ async def exists(  # noqa: PLR0917  parameters, which Litestar passes by name
     namespace: Annotated[str, HeaderParameter(name="X-Ecns-Namespace", required=False)] = "",
 ) -> Existence:
     """Whether a name is taken; the cluster is named where something is made that is no namespace's."""
-    found = await Uniqueness(places, policy, caller).exists(
+    found = await Uniqueness(places, workspaces, policy, caller).exists(
         resource_type,
         resource_name,
         cluster=cluster_name or cluster,

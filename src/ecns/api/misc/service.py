@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ecns.identity.caller import Caller
     from ecns.identity.place import Places
     from ecns.identity.policy import Policy
+    from ecns.identity.workspaces import Workspaces
 
 _KINDS: dict[str, Kind[Any]] = {
     "Application": extensions.APPLICATION,
@@ -31,7 +32,6 @@ _KINDS: dict[str, Kind[Any]] = {
     "Ingress": networking.INGRESS,
 }
 _ELSEWHERE = {
-    "HarborProject": "an image registry ([harbor])",
     "VirtualMachine": "an orchestration service (Heat)",
 }
 """What is not Kubernetes', and where it is."""
@@ -39,15 +39,16 @@ _ELSEWHERE = {
 _OF_CLUSTERS = ("Namespace", "StorageClass", "PV")
 """What is in no namespace; the last two are ours on top."""
 
-TYPES = [*_KINDS, *_ELSEWHERE, *_OF_CLUSTERS]
+TYPES = [*_KINDS, *_ELSEWHERE, *_OF_CLUSTERS, "HarborProject"]
 _BY_LOWER = {name.lower(): name for name in TYPES}
 
 
 class Uniqueness:
     """Asks for one caller whether names are taken."""
 
-    def __init__(self, places: Places, policy: Policy, caller: Caller) -> None:
+    def __init__(self, places: Places, workspaces: Workspaces, policy: Policy, caller: Caller) -> None:
         self.places = places
+        self.workspaces = workspaces
         self.policy = policy
         self.caller = caller
 
@@ -75,6 +76,8 @@ class Uniqueness:
             raise NotSupportedError(
                 f"{known} needs {_ELSEWHERE[known]}, which this installation does not have"
             )
+        if known == "HarborProject":
+            return await self.workspaces.taken(self.caller, name)
         if known in _OF_CLUSTERS:
             ask = {
                 "Namespace": self._namespace_exists,

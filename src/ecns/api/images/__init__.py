@@ -1,0 +1,1 @@
+"""Images in Harbor: reference chapter 1.9."""

@@ -1,0 +1,1 @@
+"""Workspaces, which are projects of Harbor: reference chapter 1.7."""
