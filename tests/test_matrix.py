@@ -42,16 +42,21 @@ CLOUD |= {"storage.delete_class", "image.gc_start_stop"}
 SECRETIVE = {"pod.terminal", "image.loginfo"}
 """Changes in the dress of a GET."""
 NOWHERE = {"namespace.tree", "namespace.list", "org.domains", "org.projects", "node.list", "node.roles"}
-NOWHERE |= {"misc.caps_default", "misc.caps_all", "overview.pods", "overview.pvcs", "lb.type"}
-OF_CLOUD = {f"lb.{name}" for name in ("zones", "flavors", "subnets", "replicas_limit", "license")}
-OF_CLOUD |= {"misc.k8s_versions", "overview.openstack", "storage.volume_types"}
-"""What OpenStack answers, which is not embedded."""
-NOWHERE |= OF_CLOUD
+NOWHERE |= {"misc.caps_default", "misc.caps_all", "overview.pods", "overview.pvcs"}
 """Operations that act in no namespace."""
+NOWHERE |= {"image.list", "image.volumes", "image.gc_status", "image.gc_start_stop"}
+NOWHERE |= {"workspace.list", "workspace.create"}
+REGISTRY = {
+    # Nor do those of the image registry: nobody has a workspace here, and this one is nobody's.
+    **{f"workspace.{name}": 404 for name in ("show", "update", "delete")},
+    **{f"image.{name}": 404 for name in ("tags", "show", "describe", "delete", "delete_tags")},
+    "image.loginfo": 409,
+    "image.upload": 415,
+}
 
 REACHED: dict[str, dict[str, int]] = {
     # What is answered when nothing stands in the way, by place where that makes a difference.
-    **{name: {"": 200} for name in NOWHERE - OF_CLOUD},
+    **{name: {"": 200} for name in NOWHERE},
     **{name: {"": 200} for name in ("app.list", "misc.exists", "pod.list", "workload.list")},
     **{name: {"": 200} for name in ("cronjob.list", "job.list")},
     **{name: {"": 200, SYSTEM: 403} for name in ("cronjob.create", "job.create")},
@@ -244,6 +249,9 @@ class World:
             "cronjob_list": [{"name": NOTHING}],
             "cronjobs": [NOTHING],
             "description": "",
+            "harbor_project_name": NOTHING,
+            "harbor_projects": [NOTHING],
+            "images": [{"harbor_project_name": NOTHING, "image_name": NOTHING}],
             "ingress": [NOTHING] if call.operation == "ingress.delete" else INGRESS,
             "job": JOB,
             "jobs": [NOTHING],
@@ -254,6 +262,7 @@ class World:
             "pod": {"name": NOTHING},
             "network": None,
             "psp": "Unlimited",
+            "public": "false",
             "pvc": {"capacity": 1},
             "quota": {"pods": -1},
             "replicas": 1,
@@ -263,7 +272,9 @@ class World:
             "scheduler_strategy": None,
             "secret": {"name": NOTHING, "type": "Opaque", "opaque": {}},
             "secrets": [{"name": NOTHING, "type": "Opaque"}],
+            "tags": [NOTHING],
             "target_version": "1",
+            "type": "None",
             "update_strategy": {"type": "recreate"},
             "user_ids": self.visible() if place == OWN else [],
             "workloads": [WORKLOAD],
@@ -315,7 +326,9 @@ def expected(call: Call, caller: str, place: str) -> set[int]:
         return {403}
     reached = REACHED.get(call.operation)
     if call.operation in NOWHERE:
-        return {501} if call.operation in OF_CLOUD else {200}
+        return {200}
+    if call.operation in REGISTRY:
+        return {REGISTRY[call.operation]}
     if call.operation == "namespace.create" or (call.operation in MANAGEMENT and place == SYSTEM):
         assert reached is not None
         return {reached.get(place, reached[""])}

@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import structlog
 from litestar import Litestar, Request, Response, Router
 from litestar.config.response_cache import ResponseCacheConfig
 from litestar.datastructures import State
@@ -16,15 +17,21 @@ from litestar.openapi.spec import Components, License, SecurityScheme
 from litestar.stores.memory import MemoryStore
 
 from ecns import __version__
+from ecns.api.images.service import Builders
+from ecns.api.images.upload.service import Uploads
 from ecns.api.routes import DEPENDENCIES, ROUTES, WITHOUT_PRODUCT
+from ecns.backends.harbor.client import Harbor
+from ecns.backends.harbor.registry import Registry
 from ecns.backends.kubernetes.clusters import Clusters
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.backends.openstack.keystone import Keystone
 from ecns.config import Config, Identity
+from ecns.errors import EcnsError
 from ecns.identity.caller import Caller
 from ecns.identity.place import Place, Places
 from ecns.identity.policy import Policy
 from ecns.identity.tokens import TokenChecker
+from ecns.identity.workspaces import Workspaces
 from ecns.server import errors, health, pages
 from ecns.server.audit import Audit
 from ecns.server.authentication import Authentication
@@ -39,6 +46,8 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
     from litestar.stores.base import Store
 
+
+log = structlog.get_logger(__name__)
 
 EMBEDDED_REGISTRY = "registry.ecns.local"
 """The name of a registry that is not configured; images of `image_source: ecns` then only look right."""
@@ -76,13 +85,27 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
     clusters = Clusters(config.clusters)
     places = Places(clusters, sessions, policy)
     registry_domain = _registry_domain(config)
+    harbor = Harbor(config.harbor) if config.harbor else None
+    workspaces = Workspaces(harbor, policy)
+    registry = Registry(harbor.transport) if harbor else None
+    builders = Builders(registry)
+    uploads = Uploads(config.uploads, registry)
 
     @contextlib.asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
+        await asyncio.to_thread(uploads.start)
+        greeting = asyncio.create_task(_greet(harbor))
         try:
             yield
         finally:
-            await asyncio.gather(clusters.close(), openstack.close(), keystone.close())
+            greeting.cancel()
+            await asyncio.to_thread(uploads.close)
+            await asyncio.gather(
+                clusters.close(),
+                openstack.close(),
+                keystone.close(),
+                *([harbor.close()] if harbor else ()),
+            )
 
     async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
         caller = context(request.scope).caller
@@ -134,7 +157,9 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
             "keystone": Provide(lambda: keystone, sync_to_thread=False),
             "openstack": Provide(lambda: openstack, sync_to_thread=False),
             "policy": Provide(lambda: policy, sync_to_thread=False),
-            "kubernetes_versions": Provide(lambda: config.kubernetes_versions, sync_to_thread=False),
+            "workspaces": Provide(lambda: workspaces, sync_to_thread=False),
+            "uploads": Provide(lambda: uploads, sync_to_thread=False),
+            "builders": Provide(lambda: builders, sync_to_thread=False),
             "registry_domain": Provide(lambda: registry_domain, sync_to_thread=False),
             "terminals": Provide(lambda: config.terminals, sync_to_thread=False),
         },
@@ -145,8 +170,17 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
         openapi_config=_openapi(),
         request_max_body_size=None,
         response_cache_config=ResponseCacheConfig(),
-        state=State({"keystone": keystone, "clusters": clusters}),
+        state=State({"keystone": keystone, "clusters": clusters, "harbor": harbor}),
     )
+
+
+async def _greet(harbor: Harbor | None) -> None:
+    """See that Harbor takes our account: without one it answers some questions too, and wrongly."""
+    try:
+        if harbor is not None:
+            await harbor.verify()
+    except EcnsError as error:
+        log.warning("Harbor cannot be used", reason=error.message)
 
 
 def openapi_document() -> bytes:

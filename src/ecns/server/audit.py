@@ -36,6 +36,8 @@ SHOWING = frozenset({"secret.show"})
 """Reads that are recorded always: they show what is secret."""
 CONTENTS = frozenset({"opaque", "binary", "tls", "dockerconfigjson", "registries", "config"})
 """What stands under these keys of a body is stored for somebody, and names nothing."""
+NAMED = ("name", "harbor_project_name", "image_name")
+"""Keys of a body under which the name of what it is about stands."""
 _DEPTH = 4
 _SHALLOW = 2
 """Of bodies with contents: what is there stands in the body's only object or list."""
@@ -199,8 +201,8 @@ def line(event: Event) -> Line:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             body = None
         depth = _SHALLOW if event.operation.startswith(("configmap.", "secret.")) else _DEPTH
-        named = _named(body, "name", depth)
-        if event.operation.endswith(".delete"):
+        named = [name for key in NAMED for name in _named(body, key, depth)]
+        if ".delete" in event.operation:
             named += _listed(body)
         names += [name for name in dict.fromkeys(named) if name not in names][:NAMES]
         cluster = cluster or ", ".join(_named(body, "cluster_name", depth))

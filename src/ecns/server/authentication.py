@@ -45,6 +45,7 @@ class Authentication:
             UnauthorizedError: no token, or none that is valid.
             ForbiddenError: another project's id was sent, or policy refuses.
             TooManyRequestsError: the caller is over a limit.
+            UnsupportedMediaTypeError: the body is of a type that the operation does not take.
         """
         operations: Operations | None = handler.opt.get("operations")
         if operations is None:
@@ -68,6 +69,7 @@ class Authentication:
         if project_id and project_id != caller.project_id and not self.policy.is_cloud_admin(caller):
             raise ForbiddenError("X-Project-Id is not the project of the token")
         self.policy.check(seen.operation, caller, {"project_id": caller.project_id})
+        seen.take_body(operations.body)
 
 
 def token(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

@@ -13,10 +13,12 @@ import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 import structlog
 
+from ecns.api.common.operations import JSON, MULTIPART
 from ecns.errors import DeadlineError, EcnsError, PayloadTooLargeError, UnsupportedMediaTypeError
 from ecns.identity.caller import Caller
 from ecns.server import metrics
@@ -33,7 +35,7 @@ log = structlog.get_logger("ecns.access")
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 PEEK_SECONDS = 0.1
 """How long a refusal may wait for the rest of a small body."""
-BODY_TYPE = "application/json"
+BODY_TYPES = frozenset({JSON, MULTIPART})
 
 
 class Context(msgspec.Struct):
@@ -60,10 +62,25 @@ class Context(msgspec.Struct):
     body: list[bytes] = msgspec.field(default_factory=list)
     """What has been read of it, for the audit log."""
     body_bytes: int = 0
+    has_body: bool = False
+    body_type: str = JSON
+    body_limit: int | None = None
+    """Bytes of the body; None where the operation sees to that itself."""
     idempotency: str = ""
     """Under which name the answer is to be kept."""
     idempotency_request: str = ""
     """A digest of the request that the answer is for."""
+
+    def take_body(self, kind: str) -> None:
+        """Let a body of this content type through, if there is one.
+
+        Raises:
+            UnsupportedMediaTypeError: it is of another one.
+        """
+        if self.body_type != kind and (self.has_body or kind != JSON):
+            raise UnsupportedMediaTypeError(f"content type {self.body_type!r} is not taken; send {kind}")
+        if kind == MULTIPART:
+            self.body_limit = None
 
     def count_stream(self) -> None:
         """Count the answer as a stream of the caller, until it has ended.
@@ -126,7 +143,9 @@ class Requests:
             await self._other(scope, receive, send)
             return
         seen = Context(request_id=f"req-{uuid.uuid4()}", started=time.monotonic())
+        seen.body_limit = self.body_limit
         scope.setdefault("state", {})["ecns"] = seen
+        scope["path"] = _path(scope)
         head = scope["method"] == "HEAD"
         if head:
             # A copy: the server beneath goes by its own, and knows by it that no body follows.
@@ -153,7 +172,7 @@ class Requests:
             await send(message)
 
         try:
-            if (refusal := self._refusal(scope)) is not None:
+            if (refusal := self._refusal(scope, seen)) is not None:
                 await self._fail(refusal, seen, answer)
                 return
             async with asyncio.timeout(self.timeout) as seen.deadline:
@@ -212,17 +231,19 @@ class Requests:
             seen.over()
             self._report(scope, seen, status, method="GET")
 
-    def _refusal(self, scope: Scope) -> EcnsError | None:
+    def _refusal(self, scope: Scope, seen: Context) -> EcnsError | None:
         """Why a request is not even routed, by its headers."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         length = headers.get(b"content-length", b"")
-        has_body = length not in {b"", b"0"} or b"transfer-encoding" in headers
-        if not has_body or scope["method"] not in BODY_METHODS:
-            return None
         sent = headers.get(b"content-type", b"application/json").decode("latin-1")
-        kind = sent.split(";")[0].strip().lower()
-        if kind != BODY_TYPE:
-            return UnsupportedMediaTypeError(f"content type {kind!r} is not taken; send {BODY_TYPE}")
+        seen.body_type = sent.split(";")[0].strip().lower()
+        seen.has_body = length not in {b"", b"0"} or b"transfer-encoding" in headers
+        if not seen.has_body or scope["method"] not in BODY_METHODS:
+            return None
+        if seen.body_type not in BODY_TYPES:
+            return UnsupportedMediaTypeError(f"content type {seen.body_type!r} is not taken; send {JSON}")
+        if seen.body_type == MULTIPART:
+            return None  # the guard knows whether the operation takes it, and who asks
         if length.isdigit() and int(length) > self.body_limit:
             return self._too_large()
         return None
@@ -249,9 +270,9 @@ class Requests:
             message = await receive()
             if message["type"] == "http.request" and (piece := message.get("body", b"")):
                 seen.body_bytes += len(piece)
-                if seen.body_bytes > self.body_limit:
+                if seen.body_limit is not None and seen.body_bytes > seen.body_limit:
                     raise self._too_large()
-                if self.audit is not None and seen.body_bytes <= BODY_BYTES:
+                if self.audit is not None and seen.body_bytes <= BODY_BYTES and seen.body_type == JSON:
                     seen.body.append(piece)
             return message
 
@@ -336,3 +357,12 @@ def _without_body(send: Send) -> tuple[Receive, Send]:
 def _address(scope: Scope) -> str:
     client = scope.get("client")
     return client[0] if client else ""
+
+
+def _path(scope: Scope) -> str:
+    """The path, in which a slash that was sent as `%2F` is one of a name, and parts nothing."""
+    raw: bytes = scope.get("raw_path") or b""
+    path: str = scope["path"]
+    if b"%2f" not in raw.lower():
+        return path
+    return "/".join(unquote(part).replace("/", "%2F") for part in raw.decode("latin-1").split("/"))

@@ -21,6 +21,9 @@ APPLICATIONS = frozenset({"eks", "hybrid"})
 HYBRID = frozenset({"hybrid"})
 IMAGES = frozenset({"image"})
 
+JSON = "application/json"
+MULTIPART = "multipart/form-data"
+
 
 class Operations(msgspec.Struct, frozen=True):
     """What one route can do: one operation, or one for each value of the query parameter `action`."""
@@ -28,6 +31,8 @@ class Operations(msgspec.Struct, frozen=True):
     products: frozenset[str]
     by_action: Mapping[str, str]
     """`{"": name}` for a route without actions."""
+    body: str = JSON
+    """The content type of its body; a form is read piece by piece, by limits of its own."""
 
     def select(self, product_type: str, action: str | None) -> str:
         """The name of the operation that a request asks for.
@@ -46,9 +51,9 @@ class Operations(msgspec.Struct, frozen=True):
         raise BadRequestError(f"{said}; it is one of {', '.join(self.by_action)}", field="action")
 
 
-def operation(name: str, products: frozenset[str]) -> dict[str, Any]:
+def operation(name: str, products: frozenset[str], *, body: str = JSON) -> dict[str, Any]:
     """`opt` of a route that does one thing; `name` is the id in the table of operations."""
-    return {"operations": Operations(products=products, by_action={"": name})}
+    return {"operations": Operations(products=products, by_action={"": name}, body=body)}
 
 
 def actions(names: Mapping[str, str], products: frozenset[str]) -> dict[str, Any]:
