@@ -64,6 +64,11 @@ class OpenStack(_Group, frozen=True):
     """Which of their addresses."""
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 20.0
     """Seconds for one call."""
+    application_credential_id: str = ""
+    """ECNS's own account, for what no caller's token may read (back ends of volume types); empty: none."""
+    application_credential_secret_file: Path | None = None
+    replicas_limit: Annotated[int, msgspec.Meta(ge=1)] = 2
+    """Replicas of one load balancer at most, which Octavia does not tell; its own ACTIVE_STANDBY has two."""
 
 
 class Cluster(_Group, frozen=True):
@@ -87,6 +92,13 @@ class Cluster(_Group, frozen=True):
     """Write as the caller so that the cluster's own RBAC stands behind ECNS's policy."""
     timeout: float = 20.0
     """Seconds for one call that is not a stream."""
+
+
+class KubernetesVersion(_Group, frozen=True):
+    """`[[kubernetes_versions]]`: a version that clusters can be made with."""
+
+    version: str
+    container_runtimes: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("containerd",)
 
 
 class Harbor(_Group, frozen=True):
@@ -173,6 +185,8 @@ class Config(_Group, frozen=True):
     identity: Identity | None = None
     openstack: OpenStack = OpenStack()
     clusters: tuple[Cluster, ...] = ()
+    kubernetes_versions: tuple[KubernetesVersion, ...] = ()
+    """Empty: those for which there are images."""
     harbor: Harbor | None = None
     uploads: Uploads = Uploads()
     sessions: Sessions = Sessions()
@@ -217,6 +231,12 @@ def _checked(config: Config, path: Path) -> Config:
     names = [cluster.name for cluster in config.clusters if cluster.name]
     if len(names) != len(set(names)):
         raise ConfigError(f"{path}: two [[clusters]] have the same name")
+    own = config.openstack
+    if bool(own.application_credential_id) != bool(own.application_credential_secret_file):
+        raise ConfigError(
+            f"{path}: openstack.application_credential_id and openstack.application_credential_secret_file "
+            "go together"
+        )
     if bool(config.server.tls_certificate) != bool(config.server.tls_key):
         raise ConfigError(f"{path}: server.tls_certificate and server.tls_key go together")
     base = path.parent
@@ -259,6 +279,12 @@ def _checked(config: Config, path: Path) -> Config:
             config.identity,
             ca_file=found("identity.ca_file", config.identity.ca_file),
             policy_file=found("identity.policy_file", config.identity.policy_file),
+        ),
+        openstack=replace(
+            own,
+            application_credential_secret_file=found(
+                "openstack.application_credential_secret_file", own.application_credential_secret_file
+            ),
         ),
         clusters=tuple(cluster(entry) for entry in config.clusters),
         audit=replace(config.audit, file=audit_file),

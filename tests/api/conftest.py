@@ -8,11 +8,18 @@ import pytest
 
 from tests.api.project import Project, make
 from tests.api.registry import World
+from tests.conftest import start, stop
+from tests.real.openstack.launch.common import PASSWORD
+from tests.real.openstack.seed import USERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.gateway import Gateway
+    from tests.real.openstack.cloud import Cloud
+
+CLOUD_SECONDS = 3.0
+"""How long ECNS waits for a service of the cloud."""
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +28,44 @@ def project(gateway: Gateway) -> Project:
     made = make(gateway, "chapters")
     made.namespace("chapters")
     return made
+
+
+@pytest.fixture(scope="session")
+def cloud_gateway(real_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway in front of the real OpenStack, with an account of its own there."""
+    directory = tmp_path_factory.mktemp("cloud-gateway")
+    admin = real_cloud.caller("admin")
+    user = admin.call("keystone", "GET", "/users?name=admin")["users"][0]["id"]
+    path = f"/users/{user}/application_credentials"
+    account = admin.make("keystone", path, "application_credential", name="ecns")
+    (directory / "secret").write_text(f"{account['secret']}\n")
+    (directory / "ecns.toml").write_text(
+        f"""{real_cloud.ecns_toml()}
+[openstack]
+region = "RegionOne"
+timeout = {CLOUD_SECONDS}
+application_credential_id = "{account["id"]}"
+application_credential_secret_file = "secret"
+[[kubernetes_versions]]
+version = "v1.36.1"
+container_runtimes = ["containerd", "docker"]
+[[kubernetes_versions]]
+version = "v1.99.0-es"
+"""
+    )
+    process, made = start(directory / "data", "--config", str(directory / "ecns.toml"))
+    for name, (project, role) in USERS.items():
+        made.users[name] = {
+            "username": name,
+            "password": PASSWORD,
+            "project": project,
+            "project_id": real_cloud.caller(name).project_id,
+            "domain": "Default",
+            "roles": [role],
+        }
+    yield made
+    made.close()
+    assert stop(process) == 0
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from litestar.di import Provide
 
 from ecns.api.applications import routes as applications
 from ecns.api.claims import routes as claims
+from ecns.api.cloud import routes as cloud
 from ecns.api.common.lists import provide_query
 from ecns.api.configmaps import routes as configmaps
 from ecns.api.cronjobs import routes as cronjobs
@@ -13,6 +14,7 @@ from ecns.api.images import routes as images
 from ecns.api.images.upload import routes as uploads
 from ecns.api.ingresses import routes as ingresses
 from ecns.api.jobs import routes as jobs
+from ecns.api.loadbalancing import routes as loadbalancing
 from ecns.api.misc import routes as misc
 from ecns.api.namespaces import routes as namespaces
 from ecns.api.nodes import routes as nodes
@@ -27,11 +29,13 @@ from ecns.api.workspaces import routes as workspaces
 
 ROUTES = [
     *applications.ROUTES,
+    *cloud.ROUTES,
     *configmaps.ROUTES,
     *cronjobs.ROUTES,
     *ingresses.ROUTES,
     *jobs.ROUTES,
     *claims.ROUTES,
+    *loadbalancing.ROUTES,
     *images.ROUTES,
     *uploads.ROUTES,
     *misc.ROUTES,
@@ -57,8 +61,10 @@ DEPENDENCIES = {
     "ingresses": Provide(ingresses.provide_ingresses, sync_to_thread=False),
     "jobs": Provide(jobs.provide_jobs, sync_to_thread=False),
     "claims": Provide(claims.provide_claims, sync_to_thread=False),
+    "cloud": Provide(cloud.provide_cloud, sync_to_thread=False),
     "images": Provide(images.provide_images, sync_to_thread=False),
     "listing": Provide(provide_query, sync_to_thread=False),
+    "load_balancers": Provide(loadbalancing.provide_load_balancers, sync_to_thread=False),
     "namespaces": Provide(namespaces.provide_namespaces, sync_to_thread=False),
     "organizations": Provide(organization.provide_organizations, sync_to_thread=False),
     "overview": Provide(overview.provide_overview),

@@ -157,6 +157,7 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
             "keystone": Provide(lambda: keystone, sync_to_thread=False),
             "openstack": Provide(lambda: openstack, sync_to_thread=False),
             "policy": Provide(lambda: policy, sync_to_thread=False),
+            "kubernetes_versions": Provide(lambda: config.kubernetes_versions, sync_to_thread=False),
             "workspaces": Provide(lambda: workspaces, sync_to_thread=False),
             "uploads": Provide(lambda: uploads, sync_to_thread=False),
             "builders": Provide(lambda: builders, sync_to_thread=False),

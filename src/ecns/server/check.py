@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ecns.backends.harbor.client import Harbor
 from ecns.backends.kubernetes.clusters import Cluster, Clusters
+from ecns.backends.openstack.cloud import OpenStack
 from ecns.backends.openstack.keystone import Keystone
 from ecns.errors import EcnsError
 from ecns.identity.policy import Policy
@@ -40,6 +41,8 @@ async def reach(config: Config) -> list[tuple[str, str]]:
 
         try:
             results.append(("identity", await tried(answers())))
+            if config.openstack.application_credential_id:
+                results.append(("openstack", await tried(_services(keystone, config))))
         finally:
             await keystone.close()
     if config.harbor is None:
@@ -71,3 +74,15 @@ async def _cluster(cluster: Cluster) -> str:
     if found.missing:
         return f"failed: Kubernetes {found.version}, but ECNS may not {', '.join(found.missing)}"
     return f"ok, Kubernetes {found.version}"
+
+
+async def _services(keystone: Keystone, config: Config) -> str:
+    """With ECNS's own account: which services there are."""
+    openstack = OpenStack(keystone, config.openstack)
+    try:
+        assert openstack.account is not None, "looked up by the caller"  # noqa: S101  a fault of ours
+        token = await openstack.account.token()
+        there = [service.where for service in openstack.services if await service.installed(token)]
+    finally:
+        await openstack.close()
+    return f"ok, {', '.join(there) or 'no services'}"

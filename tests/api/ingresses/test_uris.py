@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ecns.api.ingresses.uris import Entrance, controllers, entrance, uris
+from ecns.api.ingresses.uris import Entrance, controllers, entrance, node_address, uris
 from ecns.backends.kubernetes.kinds import INGRESS, INGRESS_CLASS, NODE, SERVICE
 from tests.api.ingresses.test_manifests import path
 
@@ -87,7 +87,7 @@ def where(found: Any, service: Json | None = None) -> tuple[list[str], int, int]
         services.append(
             msgspec.convert({"metadata": {"name": "c", "labels": labels}, **service}, SERVICE.type)
         )
-    place = entrance(found, controllers(classes, services), "nginx", NODES)
+    place = entrance(found, controllers(classes, services), "nginx", node_address(NODES))
     return list(place.addresses), place.http, place.https
 
 
@@ -111,4 +111,4 @@ def test_the_load_balancer_else_the_controller_else_a_node_that_is_ready() -> No
 
 
 def test_no_nodes_no_address() -> None:
-    assert list(entrance(ingress(rule("", "/")), {}, "", []).addresses) == []
+    assert list(entrance(ingress(rule("", "/")), {}, "", node_address([])).addresses) == []

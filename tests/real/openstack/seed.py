@@ -236,7 +236,8 @@ def _networks(admin: Caller, developer: Caller, other: Caller) -> None:
 
 def _volumes(admin: Caller, other: Caller) -> None:
     for name, description in (("standard", "Disks"), ("ssd", "Flash")):
-        admin.make("cinder", "/types", "volume_type", name=name, description=description)
+        backend = {"volume_backend_name": "fake"}
+        admin.make("cinder", "/types", "volume_type", name=name, description=description, extra_specs=backend)
     fields = {"name": "others-own", "os-volume-type-access:is_public": False}
     private = admin.make("cinder", "/types", "volume_type", **fields)
     access = {"addProjectAccess": {"project": other.project_id}}

@@ -274,3 +274,32 @@ def listed_page(
         media_type="application/json",
         headers={"X-Total-Count": str(page.total), **(headers or {})},
     )
+
+
+def listed_plainly(
+    items: Sequence[Any],
+    query: ListQuery,
+    *,
+    key: str = "",
+    created: Callable[[Any], str | None] = lambda _: None,
+    sorts: Mapping[str, Callable[[Any], Any]] | None = None,
+) -> Response[Any]:
+    """The answer of a list of things that are no Kubernetes objects, and have a `name`.
+
+    Args:
+        items: as they are shown, in the order of a list that is not sorted.
+        query: what was asked for.
+        key: the reference's name of the list; empty: it has a root array here.
+        created: when one was made.
+        sorts: more values of `sort_by`, with their keys.
+
+    Raises:
+        BadRequestError: `sort_by` is unknown.
+    """
+
+    def metadata(item: Any) -> ObjectMeta:
+        return ObjectMeta(name=item.name, creation_timestamp=created(item))
+
+    selection = select(items, query, metadata=metadata, sorts=sorts)
+    rows = [msgspec.json.encode(item) for item in selection.items]
+    return listed(key, rows, selection, query, root=not key)

@@ -12,21 +12,14 @@ from msgspec.structs import replace
 from ecns.api.common.applications import member
 from ecns.api.common.checks import dns_subdomain
 from ecns.api.common.claims import Route as ClaimedRoute
-from ecns.api.common.claims import (
-    class_of,
-    default_class,
-    is_canary,
-    refuse_taken,
-    routes_of,
-    sharing,
-    whose,
-)
+from ecns.api.common.claims import class_of, default_class, is_canary, routes_of
 from ecns.api.common.lists import ListQuery, Page, Selection, select
 from ecns.api.common.making import make_one
 from ecns.api.common.names import PART_OF
 from ecns.api.common.objects import Objects
 from ecns.api.common.patching import operations
 from ecns.api.common.selectors import app_selector
+from ecns.api.common.taken import refuse_taken, sharing, whose
 from ecns.api.ingresses import checks, manifests, types, uris
 from ecns.api.ingresses.cached import KINDS, ROWS, Surroundings
 from ecns.api.ingresses.checks import AT
@@ -234,9 +227,10 @@ class Ingresses:
         ).items
         default = default_class(classes)
         controllers = uris.controllers(classes, around.services)
+        node = uris.node_address(nodes.namespace(""))
         found: dict[str, None] = {}
         for one in chosen:
-            entrance = uris.entrance(one, controllers, class_of(one) or default, nodes.namespace(""))
+            entrance = uris.entrance(one, controllers, class_of(one) or default, node)
             found.update(dict.fromkeys(uris.uris(one, entrance)))
         every = list(found)
         if query.page is None:

@@ -73,7 +73,7 @@ def entrance(
     found: Ingress,
     controllers: Mapping[str, Service],
     ingress_class: str,
-    nodes: Sequence[Node],
+    node: Sequence[str],
 ) -> Entrance:
     """Where an Ingress is entered without a host.
 
@@ -81,7 +81,7 @@ def entrance(
         found: the Ingress.
         controllers: the Services of Ingress controllers, by class.
         ingress_class: the class of the Ingress.
-        nodes: the cluster's.
+        node: the addresses of a node.
     """
     entries = found.status.load_balancer.ingress or []
     if entries:
@@ -92,7 +92,6 @@ def entrance(
             http=HTTP if HTTP in ports or not ports else ports[0],
             https=HTTPS if HTTPS in ports or not ports else ports[-1],
         )
-    node = _address(nodes)
     service = controllers.get(ingress_class)
     if service is None:
         return Entrance(addresses=node)
@@ -131,7 +130,7 @@ def _installed(labels: Mapping[str, str] | None) -> tuple[str, ...]:
     return values if all(values) else ()
 
 
-def _address(nodes: Sequence[Node]) -> list[str]:
+def node_address(nodes: Sequence[Node]) -> list[str]:
     """An address of one node: of one that is ready, if there is one."""
 
     def ready(node: Node) -> bool:

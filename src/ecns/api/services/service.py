@@ -9,12 +9,12 @@ import msgspec
 
 from ecns.api.common import marks
 from ecns.api.common.checks import dns_subdomain
-from ecns.api.common.claims import refuse_taken
 from ecns.api.common.lists import ListQuery, Page
 from ecns.api.common.making import Making
 from ecns.api.common.objects import Objects
 from ecns.api.common.patching import operations
 from ecns.api.common.references import User, in_use
+from ecns.api.common.taken import refuse_taken
 from ecns.api.common.waiting import all_of
 from ecns.api.services import manifests, types
 from ecns.api.services.cached import KINDS, ROWS, Surroundings

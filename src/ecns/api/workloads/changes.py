@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from ecns.api.common.claims import refuse_taken
 from ecns.api.common.objects import Objects, Operations
+from ecns.api.common.taken import refuse_taken
 from ecns.api.common.waiting import all_of
 from ecns.api.workloads import aspects, checks, manifests
 from ecns.api.workloads.cached import Surroundings

@@ -10,10 +10,10 @@ from typing import Any
 
 from ecns.api.common import marks
 from ecns.api.common.applications import need_application
-from ecns.api.common.claims import refuse_taken
 from ecns.api.common.lists import ListQuery, Page, Selection, kept_page, merged, select
 from ecns.api.common.making import Making
 from ecns.api.common.objects import Objects, Operations
+from ecns.api.common.taken import refuse_taken
 from ecns.api.common.waiting import all_of
 from ecns.api.workloads import aspects, checks, manifests
 from ecns.api.workloads.cached import AROUND, Surroundings

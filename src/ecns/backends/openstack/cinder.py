@@ -17,6 +17,7 @@ class VolumeType(msgspec.Struct, frozen=True):
 
     id: str
     name: str
+    description: str | None = None
     extra_specs: dict[str, str | None] = {}
 
     @property
@@ -33,6 +34,7 @@ class Cinder(Service):
     version = re.compile(r"/v3(/\w+)?$")
     default_version = "/v3"
 
-    async def types_of_volumes(self, token: str) -> list[VolumeType]:
-        """The volume types that the token's project may use."""
-        return await self._pages(token, "/types", "volume_types", list[VolumeType])
+    async def types_of_volumes(self, token: str, *, of_all: bool = False) -> list[VolumeType]:
+        """The volume types that the token's project may use; `of_all`, for administrators: all there are."""
+        query = [("is_public", "None")] if of_all else []
+        return await self._pages(token, "/types", "volume_types", list[VolumeType], query=query)

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from ecns.backends.openstack.account import Account
 from ecns.backends.openstack.catalog import Catalogs
 from ecns.backends.openstack.cinder import Cinder
 from ecns.backends.openstack.glance import Glance
@@ -14,6 +15,7 @@ from ecns.backends.openstack.keystone import Keystone
 from ecns.backends.openstack.neutron import Neutron
 from ecns.backends.openstack.nova import Nova
 from ecns.backends.openstack.octavia import Octavia
+from ecns.backends.openstack.service import Service
 from ecns.backends.openstack.wire import trust
 from ecns.config import OpenStack as Settings
 
@@ -31,6 +33,14 @@ class OpenStack:
     """
 
     def __init__(self, keystone: Keystone, settings: Settings, *, ca_file: Path | None = None) -> None:
+        self.replicas_limit = settings.replicas_limit
+        """How many replicas a load balancer of this cloud has at most."""
+        self.account: Account | None = None
+        """ECNS's own, if it has one."""
+        if settings.application_credential_secret_file is not None:
+            self.account = Account(
+                keystone, settings.application_credential_id, settings.application_credential_secret_file
+            )
         catalogs = Catalogs(keystone, settings)
         common: dict[str, Any] = {"timeout": settings.timeout, "tls": trust(ca_file)}
         self.nova = Nova(catalogs, **common)
@@ -40,7 +50,11 @@ class OpenStack:
         self.octavia = Octavia(catalogs, **common)
         self.heat = Heat(catalogs, **common)
 
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """All of them."""
+        return (self.nova, self.neutron, self.cinder, self.glance, self.octavia, self.heat)
+
     async def close(self) -> None:
         """Close all connections."""
-        services = (self.nova, self.neutron, self.cinder, self.glance, self.octavia, self.heat)
-        await asyncio.gather(*(service.close() for service in services))
+        await asyncio.gather(*(service.close() for service in self.services))

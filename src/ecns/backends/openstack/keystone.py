@@ -186,6 +186,21 @@ class Keystone:
             ) from error
         return body.token
 
+    async def issue(self, credential_id: str, secret: str) -> tuple[str, float]:
+        """A token for an application credential, and the Unix time at which it ends.
+
+        Raises:
+            UnauthorizedError: Keystone does not accept the credential.
+        """
+        identity = {
+            "methods": ["application_credential"],
+            "application_credential": {"id": credential_id, "secret": secret},
+        }
+        body = msgspec.json.encode({"auth": {"identity": identity}})
+        answer = await self._wire.request("POST", f"{self.auth_url}/auth/tokens?nocatalog", body=body)
+        token = self._wire.decoded(answer, _TokenBody).token
+        return answer.headers.get("X-Subject-Token", ""), token.expires_at.timestamp()
+
     async def own_projects(self, token: str) -> list[Project]:
         """The projects that the token's user has a role in."""
         return await self._list("/auth/projects", list[Project], token)

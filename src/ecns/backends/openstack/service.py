@@ -68,10 +68,14 @@ class Service:
         """Close all connections."""
         await self._wire.close()
 
+    async def needed(self, token: str) -> None:
+        """See that the catalog has the service, for what cannot be without it."""
+        await self._address(token)
+
     async def installed(self, token: str) -> bool:
         """Whether the catalog has the service."""
         try:
-            await self._address(token)
+            await self.needed(token)
         except NotSupportedError:
             return False
         return True
