@@ -137,6 +137,7 @@ class Bench:
             ) as answer:
                 assert answer.status == 200, await answer.text()
             await self.lists(gateway, direct)
+            await self.storage(gateway, direct)
             await self.creation(quiet, direct)
             await self.changes(quiet, direct)
             await self.tokens(gateway)
@@ -192,6 +193,70 @@ class Bench:
         self.results["direct whole list"] = await measure(every, calls=3)
         self.ratio("a page against direct limit=20", "page of 20 workloads", "direct limit=20")
         self.ratio("a page against the whole list", "page of 20 workloads", "direct whole list")
+
+    async def storage(self, gateway: aiohttp.ClientSession, direct: aiohttp.ClientSession) -> None:
+        """The overview of all pods, at rest and after each change, and lists of many claims."""
+        overview = f"{self.api}/overview/pods_status/"
+        before = time.perf_counter()
+        async with gateway.get(overview) as answer:
+            states = await answer.json()
+            assert answer.status == 200, states
+        self.results["first overview of all pods"] = {"s": round(time.perf_counter() - before, 2)}
+        pods = sum(state[0]["count"] for state in states.values())
+        pod = next(state[0]["pods"][0]["name"] for state in states.values() if state[0]["pods"])
+        numbers = iter(range(10**6))
+
+        async def changed() -> None:
+            patch = {"metadata": {"annotations": {"bench": str(next(numbers))}}}
+            kind = {"Content-Type": "application/merge-patch+json"}
+            path = f"{self.server}/api/v1/namespaces/load-0/pods/{pod}"
+            async with direct.patch(path, json=patch, headers=kind) as answer:
+                assert answer.status == 200, await answer.text()
+            await asyncio.sleep(0.02)  # until the gateway has heard of it
+
+        what = f"overview of {pods} pods, 500 of each state shown"
+        self.results[what] = await measure(lambda: get(gateway, overview), calls=200)
+        few = f"{overview}?page_size=20"
+        self.results["with 20 of each"] = await measure(lambda: get(gateway, few), calls=200)
+        self.results["with 20 of each, 16 callers"] = await measure(
+            lambda: get(gateway, few), calls=800, callers=CALLERS
+        )
+        samples = []
+        for _ in range(40):
+            await changed()
+            began = time.perf_counter()
+            await get(gateway, few)
+            samples.append((time.perf_counter() - began) * 1000)
+        self.results["with 20 of each, a pod having changed"] = {
+            "p50_ms": round(statistics.median(samples), 2),
+            "p99_ms": round(percentile(samples, 0.99), 2),
+        }
+
+        async def claim() -> None:
+            body = {
+                "metadata": {"name": f"claim-{next(numbers)}"},
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+            }
+            path = f"{self.server}/api/v1/namespaces/load-0/persistentvolumeclaims"
+            async with direct.post(path, json=body) as answer:
+                assert answer.status == 201, await answer.text()
+
+        await measure(claim, calls=2000, callers=CALLERS)
+        listed = f"{self.api}/kubernetes/storage/?type=PVC&cluster_selector=current"
+        while True:  # until all are bound, and nothing changes any more
+            async with gateway.get(f"{listed}&status=Bound&page=1&page_size=1") as answer:
+                if (await answer.json()).get("total") == 2000:
+                    break
+            await asyncio.sleep(0.5)
+        page = f"{listed}&page=50&page_size=20"
+        self.results["page 50 of 20 of 2,000 claims"] = await measure(lambda: get(gateway, page), calls=200)
+        sort = f"{listed}&sort_by=capacity&filter=available&page=1&page_size=20"
+        self.results["claims by capacity, available ones"] = await measure(
+            lambda: get(gateway, sort), calls=100
+        )
+        self.results["overview of 2,000 claims"] = await measure(
+            lambda: get(gateway, f"{self.api}/overview/pvc_status/"), calls=100
+        )
 
     async def creation(self, gateway: aiohttp.ClientSession, direct: aiohttp.ClientSession) -> None:
         numbers = iter(range(10**6))

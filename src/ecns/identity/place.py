@@ -88,6 +88,11 @@ class Places:
         self._names: dict[str, tuple[str, str]] = {}
         """By id, the names of the domain and the project of those who have called."""
 
+    @property
+    def known(self) -> int:
+        """So many projects are known by their names; what `whose` says may change with it."""
+        return len(self._names)
+
     def whose(self, namespace: Namespace | None) -> tuple[str, str]:
         """The names of the domain and the project that a namespace belongs to, as far as they are known."""
         metadata = namespace.metadata if namespace else ObjectMeta()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ecns.api.claims import attached, manifests
@@ -70,6 +70,14 @@ class ClaimRows:
             objects.caches(*AROUND, fresh=fresh and bool(objects.namespace)),
         )
         return cls(objects.place.cluster, [claims, *around], objects.places)
+
+    def generation(self, namespaces: Iterable[str]) -> Hashable:
+        """Another value whenever a row of these namespaces has changed."""
+        return self.places.known, tuple(
+            cache.generation(name if cache.kind.namespaced else "")
+            for name in namespaces
+            for cache in self.caches
+        )
 
     def row(self, claim: PersistentVolumeClaim) -> Row[Claim]:
         """The list's row of a claim."""

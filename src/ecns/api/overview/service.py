@@ -7,9 +7,10 @@ costs the namespaces and not the pods.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
+from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecns.api.claims.cached import ClaimRows
 from ecns.api.common.kept import KeptRows, kept_rows
@@ -77,9 +78,9 @@ class Overview:
         """
         cluster = self.place.cluster
         cluster.cache(POD_ROW, **{STATE: lambda pod: [(pod.metadata.namespace, manifests.pod_state(pod))]})
-        cache = await self.objects.cache(POD_ROW)
+        pods = await self.objects.cache(POD_ROW)
         if fresh:
-            await asyncio.gather(*(cache.reload(name) for name in self.namespaces))
+            await asyncio.gather(*(pods.reload(name) for name in self.namespaces))
         rows: KeptRows[PodInNamespace] = kept_rows(cluster, "overview pods", ROWS)
 
         def row(pod: PodRow) -> bytes:
@@ -87,15 +88,16 @@ class Overview:
             return rows.row(metadata.uid, metadata.resource_version, lambda: manifests.pod(pod)).encoded
 
         def page(state: PodState) -> Page:
-            several = [cache.index(STATE, (name, state)) for name in self.namespaces]
+            several = [pods.index(STATE, (name, state)) for name in self.namespaces]
             total = sum(map(len, several))
-            return Page(b",".join(map(row, self._newest(cache, several, state, total, span))), total)
+            return Page(b",".join(map(row, self._newest(pods, several, state, total, span))), total)
 
-        return {state: self._kept(state, cache, span, page) for state in POD_STATES}
+        generation = tuple(pods.generation(name) for name in self.namespaces)
+        return {state: self._kept(state, generation, span, page) for state in POD_STATES}
 
     def _newest(
         self,
-        cache: Cache[PodRow],
+        pods: Cache[PodRow],
         several: Sequence[Collection[PodRow]],
         state: PodState,
         total: int,
@@ -105,7 +107,7 @@ class Overview:
         if total <= FEW:
             found = sorted((pod for each in several for pod in each), key=newest_first)
             return found[span.start : span.stop]
-        views = [cache.namespace(name) for name in self.namespaces]
+        views = [pods.namespace(name) for name in self.namespaces]
         every = merged(views, lambda pod: pod.metadata)
         matching = (pod for pod in every if manifests.pod_state(pod) == state)
         return list(islice(matching, span.start, min(span.stop, total)))
@@ -117,20 +119,23 @@ class Overview:
             UpstreamError: the cluster does not answer.
         """
         rows = await ClaimRows.of(self.objects, fresh=fresh)
-        found: dict[ClaimState, list[PersistentVolumeClaim]] = {state: [] for state in CLAIM_STATES}
-        views = [rows.claims.namespace(name) for name in self.namespaces]
-        for claim in merged(views, lambda one: one.metadata):
-            found[manifests.claim_state(claim, mounted=bool(rows.users.pods(claim)))].append(claim)
-        return {
-            state: Page(
-                b",".join(rows.row(claim).encoded for claim in several[span.start : span.stop]), len(several)
-            )
-            for state, several in found.items()
-        }
 
-    def _kept(
-        self, state: PodState, cache: Cache[PodRow], span: Span, make: Callable[[PodState], Page]
-    ) -> Page:
-        generation = tuple((name, cache.generation(name)) for name in self.namespaces)
+        @cache
+        def by_state() -> dict[ClaimState, list[PersistentVolumeClaim]]:
+            found: dict[ClaimState, list[PersistentVolumeClaim]] = {state: [] for state in CLAIM_STATES}
+            views = [rows.claims.namespace(name) for name in self.namespaces]
+            for claim in merged(views, lambda one: one.metadata):
+                found[manifests.claim_state(claim, mounted=bool(rows.users.pods(claim)))].append(claim)
+            return found
+
+        def page(state: ClaimState) -> Page:
+            several = by_state()[state]
+            shown = several[span.start : span.stop]
+            return Page(b",".join([rows.row(claim).encoded for claim in shown]), len(several))
+
+        generation = rows.generation(self.namespaces)
+        return {state: self._kept(state, generation, span, page) for state in CLAIM_STATES}
+
+    def _kept(self, state: Any, generation: Hashable, span: Span, make: Callable[[Any], Page]) -> Page:
         key = ("overview", state, tuple(self.namespaces), span.start, span.stop)
         return kept_page(self.place.cluster, key, generation, lambda: make(state))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -100,6 +100,8 @@ class Site:
         self.place = place
         self.objects = Objects(place, place.places)
         self.namespaces: list[str] = []
+        self.whose: Hashable = ()
+        """What tells what this caller sees from what others see."""
         self.classes: ClassRows
         self.claims: ClaimRows
         self.volumes: VolumeRows
@@ -126,8 +128,19 @@ class Site:
             self.volumes = VolumeRows(cluster, volumes, namespaces, place.places)
         if "PVC" in types:
             self.claims = await ClaimRows.of(self.objects, fresh=fresh)
-        seen = await place.places.namespaces(place.caller, cluster)
-        self.namespaces = [place.namespace] if place.namespace else [one.metadata.name for one in seen]
+        seen = [one.metadata.name for one in await place.places.namespaces(place.caller, cluster)]
+        self.namespaces = [place.namespace] if place.namespace else seen
+        every = place.places.policy.is_cloud_admin(place.caller)
+        self.whose = (cluster.addr, every, tuple(seen), tuple(self.namespaces))
+
+    def generation(self, kind: str) -> Hashable:
+        """Another value whenever something in the lists of a type has changed."""
+        if kind == "StorageClass":
+            return self.classes.classes.generation("")
+        if kind == "PVC":
+            return self.claims.generation(self.namespaces)
+        rows = self.volumes
+        return self.place.places.known, rows.volumes.generation(""), rows.namespaces.generation("")
 
     def views(self, kind: str) -> list[Sequence[Found]]:
         """The objects of a type, each view newest first."""

@@ -15,7 +15,7 @@ import msgspec
 from ecns.api.claims.manifests import class_of, some, usable
 from ecns.api.claims.types import Whereabouts
 from ecns.api.common.checks import dns_subdomain
-from ecns.api.common.lists import ListQuery, Page, select
+from ecns.api.common.lists import ListQuery, Page, kept_page, select
 from ecns.api.common.making import make_one
 from ecns.api.common.objects import Objects
 from ecns.api.storage import defaults, manifests
@@ -163,14 +163,21 @@ class Storage:
         def on_row(ask: Callable[[Any], Any]) -> Callable[[Found], Any]:
             return lambda found: ask(found.row.shown)
 
-        selection = select(
-            together(sites, kind),
-            query,
-            metadata=lambda found: found.obj.metadata,
-            sorts={name: on_row(key) for name, key in SORTS.items()},
-            filters=[on_row(test) for test in wanted.tests(kind)],
-        )
-        return Page(b",".join([found.row.encoded for found in selection.items]), selection.total)
+        def make() -> Page:
+            selection = select(
+                together(sites, kind),
+                query,
+                metadata=lambda found: found.obj.metadata,
+                sorts={name: on_row(key) for name, key in SORTS.items()},
+                filters=[on_row(test) for test in wanted.tests(kind)],
+            )
+            return Page(b",".join([found.row.encoded for found in selection.items]), selection.total)
+
+        if len(sites) != 1:
+            return make()
+        (site,) = sites
+        key = ("storage", kind, site.whose, wanted, query.key)
+        return kept_page(site.place.cluster, key, site.generation(kind), make)
 
     # Classes and volumes of one cluster
 
