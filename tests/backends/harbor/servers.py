@@ -124,11 +124,13 @@ async def serving(handle: Handle) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def client(url: str, tmp_path: Path, **settings: Any) -> AsyncIterator[Harbor]:
+async def client(
+    url: str, tmp_path: Path, *, username: str = "admin", password: str = PASSWORD, **settings: Any
+) -> AsyncIterator[Harbor]:
     """A client of a Harbor."""
-    password = tmp_path / "password"
-    password.write_text(f"{PASSWORD}\n")
-    harbor = Harbor(Settings(url=url, username="admin", password_file=password, **settings))
+    file = tmp_path / "password"
+    file.write_text(f"{password}\n")
+    harbor = Harbor(Settings(url=url, username=username, password_file=file, **settings))
     try:
         yield harbor
     finally:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import Parameter
 
 from ecns.api.common.operations import IMAGES, MULTIPART, operation
@@ -19,11 +21,37 @@ TAGS = ["1.9 Images"]
 EVENTS = "text/event-stream"
 
 
+def _field(description: str, **more: Any) -> Schema:
+    return Schema(type=OpenAPIType.STRING, description=description, **more)
+
+
+def _form() -> RequestBody:
+    """The form, which is read as it comes and not by Litestar."""
+    schema = Schema(
+        type=OpenAPIType.OBJECT,
+        properties={
+            "harbor_project_name": _field("The workspace; best before the file."),
+            "image_name": _field("The image's name; missing: that in the file."),
+            "tag_name": _field("The version; missing: that in the file, else `latest`."),
+            "image": _field("The archive.", format=OpenAPIFormat.BINARY),
+        },
+        required=["harbor_project_name", "image"],
+    )
+    return RequestBody(content={MULTIPART: OpenAPIMediaType(schema=schema)}, required=True)
+
+
+@dataclass
+class _Described(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = _form()
+
+
 @post(
     "/images/upload_image",
     opt=operation("image.upload", IMAGES, body=MULTIPART),
     tags=TAGS,
     status_code=200,
+    operation_class=_Described,
 )
 async def upload_image(
     request: Request[Any, Any, Any],
@@ -31,7 +59,7 @@ async def upload_image(
     workspaces: Workspaces,
     caller: Caller,
     dry_run: Annotated[bool, Parameter(description="Check the archive and push nothing.")] = False,  # noqa: FBT002  a parameter of the query string
-) -> Response[Any]:
+) -> Response[Uploaded]:
     """Push images from an archive that `docker save`, `podman save` or an OCI tool has written.
 
     The body is a form: `harbor_project_name`, which best stands first; `image_name` and `tag_name`, without
