@@ -28,7 +28,7 @@ from typing import Any
 import aiohttp
 import yaml
 
-from benchmarks import live
+from benchmarks import images, live
 
 CALLERS = 16
 Call = Callable[[], Awaitable[None]]
@@ -401,6 +401,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--deployments", type=int, default=10_000)
     parser.add_argument("--replicas", type=int, default=5)
+    parser.add_argument("--images", type=int, nargs="*", default=[400, 4096], help="MiB of images")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="ecns-bench-"))
     bench = Bench(folder / "loaded", options.deployments, options.replicas)
@@ -416,6 +417,8 @@ def main() -> None:
         bench.load()
         bench.start()
         asyncio.run(bench.run(yaml.safe_load(Path(bench.facts["kubeconfig"]).read_text())))
+        bench.stop()
+        bench.results |= images.run(options.images, folder)
     finally:
         for one in (bench, empty):
             if hasattr(one, "process") and one.process.poll() is None:

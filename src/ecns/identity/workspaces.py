@@ -41,9 +41,9 @@ LINK = "ecns.workspace."
 """Begins the name of a robot that links a workspace to its project."""
 LONGEST = 255
 LINKS_SECONDS = 10.0
-"""So long a link is believed without asking Harbor again."""
-DOUBT_SECONDS = 1.0
-"""So long the lack of one is believed."""
+"""So long a link, or the lack of one, is believed without asking Harbor again."""
+NEW_SECONDS = 30.0
+"""So long the lack of one is not believed of a project that was not seen before."""
 MAKING = "ecns.making."
 """Begins the name of a robot that stands for a workspace in the making: a digest of its name follows."""
 FORGOTTEN_SECONDS = 900.0
@@ -66,6 +66,8 @@ class Workspaces:
         self.policy = policy
         self._links: dict[int, tuple[Robot, Owner]] = {}
         """By id of Harbor's project."""
+        self._nobodys: dict[int, float] = {}
+        """When a project was first seen without a link, by id."""
         self._asked = float("-inf")
         """When the answer that the links are from was asked for."""
         self._changed = float("-inf")
@@ -115,11 +117,7 @@ class Workspaces:
         if everything and not admin:
             raise ForbiddenError("all=true is for cloud administrators")
         projects, _ = await asyncio.gather(self.harbor.projects(), self._know())
-        found = [self._joined(project) for project in projects]
-        if any(one.owner is None and not one.public for one in found):
-            # One that was made just now elsewhere, or in Harbor itself.
-            await self._know(since=DOUBT_SECONDS)
-            found = [self._joined(project) for project in projects]
+        found = await self._joined(*projects)
         if not admin or everything is False:
             found = [one for one in found if one.public or self.is_own(caller, one)]
         found.sort(key=lambda one: (one.project.creation_time, one.name), reverse=True)
@@ -139,10 +137,7 @@ class Workspaces:
             project, _ = await asyncio.gather(self.harbor.project(name), self._know())
         except NotFoundError:
             raise missing from None
-        found = self._joined(project)
-        if not self.may_see(caller, found):
-            await self._know(since=DOUBT_SECONDS)
-            found = self._joined(project)
+        (found,) = await self._joined(project)
         if not self.may_see(caller, found):
             raise missing
         return found
@@ -157,16 +152,13 @@ class Workspaces:
         """
         found = await self.find(caller, name)
         if not self.may_change(caller, found):
-            await self._know(since=DOUBT_SECONDS)
-            found = self._joined(found.project)
-        if not self.may_change(caller, found):
             raise ForbiddenError(f"workspace {name!r} is another project's; you may read it")
         return found
 
     async def owned(self, caller: Caller) -> list[Workspace]:
         """The workspaces of the caller's project, by name."""
         projects, _ = await asyncio.gather(self.harbor.projects(), self._know(since=0.0))
-        found = [self._joined(project) for project in projects]
+        found = await self._joined(*projects)
         return sorted((one for one in found if self.is_own(caller, one)), key=lambda one: one.name)
 
     async def taken(self, caller: Caller, name: str) -> bool:
@@ -208,7 +200,8 @@ class Workspaces:
         except (BadRequestError, ConflictError):
             await self._release(claim)
             raise
-        await self._release(claim)
+        with contextlib.suppress(EcnsError):  # it is made, whatever becomes of the note
+            await self._release(claim)
         return await self.find(caller, name)
 
     async def _claim(self, caller: Caller, name: str) -> tuple[Robot, bool]:
@@ -303,9 +296,19 @@ class Workspaces:
 
     # Links
 
-    def _joined(self, project: Project) -> Workspace:
-        link = self._links.get(project.project_id)
-        return Workspace(project, link[1] if link else None)
+    async def _joined(self, *projects: Project) -> list[Workspace]:
+        """Projects with whose they are; Harbor is asked again for those that have no link and are new here.
+
+        They may be in the making, by another replica.
+        """
+        now = time.monotonic()
+        without = [one.project_id for one in projects if one.project_id not in self._links]
+        if any(now - self._nobodys.setdefault(one, now) < NEW_SECONDS for one in without):
+            await self._know(since=0.0)
+        links = self._links
+        return [
+            Workspace(one, links[one.project_id][1] if one.project_id in links else None) for one in projects
+        ]
 
     async def _know(self, since: float = LINKS_SECONDS) -> None:
         """Have links that are at most so many seconds old; who asks meanwhile waits for the same answer."""
