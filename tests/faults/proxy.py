@@ -25,7 +25,9 @@ REASONS = {
     "500": "InternalError",
     "503": "ServiceUnavailable",
 }
-_NAMED = re.compile(r"/namespaces/(?P<space>[^/]+)/(?P<plural>[a-z]+)(/(?P<name>[^/]+))?")
+_NAMED = re.compile(
+    r"/(namespaces/(?P<space>[^/]+)/|storage\.k8s\.io/v1/)(?P<plural>[a-z]+)(/(?P<name>[^/]+))?"
+)
 
 
 class Fault(RelayFault, kw_only=True):

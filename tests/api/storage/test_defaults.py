@@ -17,6 +17,7 @@ from ecns.api.storage import defaults, manifests
 from ecns.backends.kubernetes.client import Listing
 from ecns.backends.kubernetes.kinds.storage import StorageClass
 from ecns.errors import ConflictError, NotFoundError, UpstreamUnavailableError
+from ecns.identity.place import Place
 from tests.api.workloads.test_total import applied
 
 NAMES = ("a", "b", "c")
@@ -186,3 +187,31 @@ async def test_other_annotations_stay() -> None:
     annotations = classes.whole["a"]["metadata"]["annotations"]
     assert annotations == {manifests.DEFAULT: "false", manifests.OLD_DEFAULT: "false", "mine": "kept"}
     assert classes.whole["b"]["metadata"]["annotations"] == {manifests.DEFAULT: "true"}
+
+
+async def test_what_was_cut_off_long_ago_is_completed_by_who_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    classes = Classes(0, {"a": manifests.DEFAULT})
+    classes.cut_off_after = 1
+    objects: Any = FakeObjects(classes)
+    with pytest.raises(UpstreamUnavailableError):
+        await defaults.set_default(objects, "b")
+    assert classes.marked == ["a", "b"]
+    classes.cut_off_after = None
+    monkeypatch.setattr(defaults, "Objects", lambda _place, _places: objects)
+    place = Place(
+        caller=None,  # type: ignore[arg-type]  # nobody asks
+        cluster=msgspec.defstruct("Cluster", [("name", str)])("eks"),  # type: ignore[arg-type]  # its name is enough
+        namespace="n",
+        actor=None,
+        places=None,  # type: ignore[arg-type]  # likewise
+        written={},
+    )
+    defaults.complete_what_was_cut_off(place, classes.typed())
+    assert not defaults._completing, "it may be under way still"
+    monkeypatch.setattr(defaults, "CUT_OFF_SECONDS", -1.0)
+    defaults.complete_what_was_cut_off(place, classes.typed())
+    defaults.complete_what_was_cut_off(place, classes.typed())
+    (task,) = defaults._completing.values()
+    await task
+    assert classes.marked == ["b"]
+    assert not any(manifests.becoming(one) for one in classes.typed())
