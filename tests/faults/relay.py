@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 import aiohttp
 import msgspec
@@ -88,6 +88,14 @@ class Relay(Generic[F]):
         self.silent = True
         self._loop.call_soon_threadsafe(self._cut_all)
 
+    def cut(self) -> None:
+        """Cut every connection that is open; new ones are served."""
+        self._loop.call_soon_threadsafe(self._cut_all)
+
+    def paths(self, end: str) -> list[str]:
+        """The paths of open requests that end so."""
+        return [one.path for one in list(self._open) if one.path.endswith(end)]
+
     def heal(self) -> None:
         """Be a good proxy again."""
         self.faults.clear()
@@ -139,7 +147,8 @@ class Relay(Generic[F]):
                 await asyncio.sleep(3600)
             fault = self._fault(request, body)
             if fault is None:
-                return await self._passed(request, body)
+                upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+                return await (self._bridged(request) if upgrade else self._passed(request, body))
             if fault.failure in {"lost", "hold"}:
                 await self._done(request, body)
             fault.reached.set()
@@ -169,12 +178,34 @@ class Relay(Generic[F]):
             for key in ("Content-Type", "Retry-After", "x-openstack-request-id"):
                 if key in upstream.headers:
                     answer.headers[key] = upstream.headers[key]
-            if "watch" not in request.query:
+            if "watch" not in request.query and not request.path.endswith("/log"):
                 whole = await upstream.read()
                 return web.Response(body=whole, status=upstream.status, headers=answer.headers)
             await answer.prepare(request)
             async for piece in upstream.content.iter_any():
                 await answer.write(piece)
+            return answer
+
+    async def _bridged(self, request: web.Request) -> web.StreamResponse:
+        own = ("host", "connection", "upgrade", "sec-websocket")
+        headers = [(key, value) for key, value in request.headers.items() if not key.lower().startswith(own)]
+        offered = [each.strip() for each in request.headers["Sec-WebSocket-Protocol"].split(",")]
+        url = URL(self.server + request.raw_path, encoded=True)
+        async with self._session.ws_connect(url, headers=headers, protocols=offered) as upstream:
+            answer = web.WebSocketResponse(protocols=[upstream.protocol or ""])
+            await answer.prepare(request)
+
+            async def carry(source: Any, target: Any) -> None:
+                async for message in source:
+                    await target.send_bytes(message.data)
+                await target.close()
+
+            ways = ((upstream, answer), (answer, upstream))
+            both = [asyncio.create_task(carry(*each)) for each in ways]
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
             return answer
 
 

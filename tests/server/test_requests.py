@@ -20,6 +20,15 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/stream":
         scope["state"]["ecns"].deadline.reschedule(None)
         await asyncio.sleep(0.3)
+    if scope["path"] in {"/endless", "/cut"}:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        scope["state"]["ecns"].cut()
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        if scope["path"] == "/cut":
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        return
     body = b""
     more = scope["method"] != "GET"
     while more:
@@ -50,6 +59,25 @@ async def test_head_is_get_without_the_body(client: httpx.AsyncClient) -> None:
     assert answer.status_code == 200
     assert answer.headers["content-length"] == "5"
     assert answer.content == b""
+
+
+async def test_head_of_an_answer_without_end_is_over_at_once(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(0.15):  # sooner than its deadline
+        answer = await client.head("/endless")
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_an_answer_that_is_cut_has_no_end() -> None:
+    wrapped = Requests(application, body_limit=LIMIT, timeout=60, render=render)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/cut", "headers": [], "query_string": b""}
+    async with asyncio.timeout(5):  # though the client has not left
+        await wrapped(scope, asyncio.Event().wait, send)  # type: ignore[arg-type]  # never answered
+    assert [message.get("body") for message in sent] == [None, b"half"]
 
 
 async def test_a_request_that_takes_too_long_is_504(client: httpx.AsyncClient) -> None:

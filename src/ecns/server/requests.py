@@ -96,6 +96,11 @@ class Context(msgspec.Struct):
         """Leave the answer incomplete: the connection closes before its end, as when an upstream breaks."""
         self.incomplete = True
 
+    def over_now(self) -> None:
+        """Wait no longer for the application, which may wait for the client to leave."""
+        if self.deadline is not None:
+            self.deadline.reschedule(asyncio.get_running_loop().time())
+
     def over(self) -> None:
         """Let go of what was held for the answer."""
         while self.at_end:
@@ -168,6 +173,7 @@ class Requests:
                         # Before it is sent: who has the answer may repeat the request at once.
                         await self.keep(seen, status, b"".join(pieces))
                 if seen.incomplete and not message.get("more_body", False):
+                    seen.over_now()
                     return
             await send(message)
 

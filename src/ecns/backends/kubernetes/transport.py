@@ -37,6 +37,8 @@ LONGEST_WAIT = 5.0
 """Seconds of a `Retry-After` that are waited for; more is the caller's business."""
 WAITS = 2
 """How often a refused GET waits for `Retry-After`."""
+PIECE = 64 * 1024
+"""Bytes of a stream that are read at once, at most."""
 MESSAGE_BYTES = 16 * 1024 * 1024
 """Longest WebSocket message: a terminal's output comes in pieces of 32 KiB, files pasted in larger ones."""
 CLOSE_SECONDS = 2.0
@@ -104,7 +106,7 @@ class Stream:
     async def read(self) -> bytes:
         """The next piece; empty at the end. Raises as iterating does."""
         try:
-            return await self._response.content.readany()
+            return await self._response.content.read(PIECE)
         except _CAUGHT as error:
             raise transport_error(self._cluster, error) from error
 
@@ -261,6 +263,9 @@ class Transport:
                 )
         except _CAUGHT as error:
             raise self._failed(error) from error
+        transport = response.connection and response.connection.transport
+        if buffer and (limit := getattr(transport, "set_read_buffer_limits", None)) is not None:
+            limit(high=buffer)  # of TLS: it would hold half a MiB beside what we do
         return Stream(self.name, response)
 
     @contextlib.asynccontextmanager

@@ -16,7 +16,7 @@ from ecns.embedded.kubernetes.errors import Cause, bad_request, invalid
 from ecns.embedded.kubernetes.streams import pods
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ecns.embedded.kubernetes.cluster import Cluster
     from ecns.embedded.kubernetes.errors import Object
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.requests import Target
 
 _PULL = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
+_PIECE = 64 * 1024
 _TRUE = frozenset({"true", "1", "t", "T", "TRUE", "True"})
 
 
@@ -99,13 +100,27 @@ def _time(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def select(log: Log, asked: Options) -> bytes:
-    """What of a log a request gets at once."""
+def select(log: Log, asked: Options) -> Iterator[bytes]:
+    """What of a log a request gets at once, in pieces."""
     lines = [line for line in log.lines if asked.since is None or line.at >= asked.since]
     if asked.tail is not None:
         lines = lines[-asked.tail :] if asked.tail else []
-    data = b"".join(_shown(line, asked) for line in lines)
-    return data if asked.limit is None else data[: asked.limit]
+    return _pieces(lines, asked, asked.limit)
+
+
+def _pieces(lines: Iterable[Line], asked: Options, left: int | None) -> Iterator[bytes]:
+    gathered = bytearray()
+    for line in lines:
+        gathered += _shown(line, asked)
+        if left is not None and len(gathered) >= left:
+            yield bytes(gathered[:left])
+            return
+        if len(gathered) >= _PIECE:
+            yield bytes(gathered)
+            left = None if left is None else left - len(gathered)
+            gathered.clear()
+    if gathered:
+        yield bytes(gathered)
 
 
 def _shown(line: Line, asked: Options) -> bytes:
@@ -126,11 +141,7 @@ async def log(cluster: Cluster, request: web.BaseRequest, target: Target) -> web
     name = pods.choose(pod, asked.container)
     if not pod["spec"].get("nodeName"):
         return web.Response(status=204)
-    found = _log_of(cluster, pod, name, asked)
-    data = select(found, asked)
-    if not asked.follow or found.closed:
-        return web.Response(body=data, content_type="text/plain")
-    return await _follow(request, found, asked, data)
+    return await _told(request, _log_of(cluster, pod, name, asked), asked)
 
 
 def _log_of(cluster: Cluster, pod: Object, name: str, asked: Options) -> Log:
@@ -152,31 +163,27 @@ def _log_of(cluster: Cluster, pod: Object, name: str, asked: Options) -> Log:
     return container.log
 
 
-async def _follow(request: web.BaseRequest, found: Log, asked: Options, data: bytes) -> web.StreamResponse:
+async def _told(request: web.BaseRequest, found: Log, asked: Options) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     response.enable_chunked_encoding()
     changed = asyncio.Event()
     found.listeners.append(changed.set)
-    seen, left = found.count, asked.limit
+    left = asked.limit
+    pieces = select(found, asked)
+    seen = found.count
     try:
         await response.prepare(request)
         while True:
-            if data:
-                await response.write(data)
-            if left is not None:
-                left -= len(data)
-            if found.closed and seen == found.count:
+            for piece in pieces:
+                await response.write(piece)
+                left = None if left is None else left - len(piece)
+            if not asked.follow or left == 0 or (found.closed and seen == found.count):
                 break
             changed.clear()
             if seen == found.count:
                 await changed.wait()
-            fresh = found.since(seen)
-            seen = found.count
-            data = b"".join(_shown(line, asked) for line in fresh)
-            if left is not None:
-                data = data[:left]
-                if left <= 0:
-                    break
+            fresh, seen = found.since(seen), found.count
+            pieces = _pieces(fresh, asked, left)
     except ConnectionError:
         return response
     finally:
