@@ -28,7 +28,7 @@ from typing import Any
 import aiohttp
 import yaml
 
-from benchmarks import images, live
+from benchmarks import followers, images, live
 
 CALLERS = 16
 Call = Callable[[], Awaitable[None]]
@@ -144,6 +144,9 @@ class Bench:
             self.results["a change until 100 listeners have it"] = await live.lag(
                 quiet, direct, api=self.api, server=self.server, namespace="demo"
             )
+            logs = followers.Followers(quiet, direct, self.api, self.server, "demo", self.process.pid)
+            self.results |= await logs.measure()
+            self.results["memory of the gateway, at the end"] = {"MiB": rss(self.process.pid)}
 
     async def token(self, user: str) -> str:
         known = next(one for one in self.facts["users"] if one["username"] == user)
