@@ -98,6 +98,8 @@ REACHED: dict[str, dict[str, int]] = {
     **{f"workload.{name}": {"": 404} for name in ("scale_strategy", "scheduler_strategy")},
     **{f"workload.{name}": {"": 404} for name in ("revisions", "revision_yaml")},
     **{f"app.{name}": {"": 404} for name in ("describe", "show", "start", "recreate", "delete")},
+    "raw.create": {"": 200, SYSTEM: 403},
+    **{f"raw.{name}": {"": 404} for name in ("show", "update")},
     **{f"{kind}.list": {"": 200} for kind in ("configmap", "secret")},
     **{f"{kind}.create": {"": 200, SYSTEM: 403} for kind in ("configmap", "secret")},
     **{
@@ -231,6 +233,7 @@ class World:
             "cluster_name": "eks",
             "cluster_type": "EKS",
             "namespace": place,
+            "kind": "ConfigMap",
             "namespace_name": target if call.operation == "namespace.delete" else place,
             "project_id": project,
             "resource_type": "Deployment",
@@ -283,6 +286,7 @@ class World:
             "user_ids": self.visible() if place == OWN else [],
             "workloads": [WORKLOAD],
             "workloads_base": [BASE],
+            "yaml": f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {NOTHING}\n",
         }
         params = {"workload_type": "Deployment", "dry_run": "true"}
         if call.action:

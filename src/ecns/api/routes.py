@@ -21,6 +21,7 @@ from ecns.api.nodes import routes as nodes
 from ecns.api.organization import routes as organization
 from ecns.api.overview import routes as overview
 from ecns.api.pods import routes as pods
+from ecns.api.raw import routes as raw
 from ecns.api.secrets import routes as secrets
 from ecns.api.services import routes as services
 from ecns.api.storage import routes as storage
@@ -44,6 +45,7 @@ ROUTES = [
     *organization.ROUTES,
     *overview.ROUTES,
     *pods.ROUTES,
+    *raw.ROUTES,
     *secrets.ROUTES,
     *services.ROUTES,
     *storage.ROUTES,
@@ -69,6 +71,7 @@ DEPENDENCIES = {
     "organizations": Provide(organization.provide_organizations, sync_to_thread=False),
     "overview": Provide(overview.provide_overview),
     "pods": Provide(pods.provide_pods, sync_to_thread=False),
+    "reach": Provide(raw.provide_reach),
     "secrets": Provide(secrets.provide_secrets, sync_to_thread=False),
     "services": Provide(services.provide_services, sync_to_thread=False),
     "storage": Provide(storage.provide_storage, sync_to_thread=False),

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ecns.backends.kubernetes.access import CLOUD_ADMIN_GROUP, bind, project_group, user_group
+from ecns.backends.kubernetes.access import (
+    CLOUD_ADMIN_GROUP,
+    bind,
+    bind_cloud_admins,
+    project_group,
+    user_group,
+)
 from ecns.backends.kubernetes.client import Actor, Bearer, Impersonation
 from ecns.backends.kubernetes.clusters import Cluster, Clusters
 from ecns.backends.kubernetes.kinds.core import NAMESPACE, Namespace, PersistentVolume
@@ -183,6 +189,8 @@ class Places:
         self._names[caller.project_id] = (caller.project_domain_name, caller.project_name)
         if not cluster and namespace in {"", session.namespace}:
             cluster, namespace = session.cluster, session.namespace
+        elif not namespace and session.cluster and self.cluster(caller, cluster).name == session.cluster:
+            namespace = session.namespace
         if not cluster or not namespace:
             cluster, namespace = await self._only(caller, cluster, namespace)
         found = self.cluster(caller, cluster)
@@ -219,18 +227,35 @@ class Places:
         usable = self.usable(caller)
         return usable[0] if len(usable) == 1 else (await self.resolve(caller)).cluster
 
-    async def whole(self, caller: Caller, cluster: Cluster) -> Place:
-        """A whole cluster, for what belongs to no namespace; changes there are made in ECNS's own name."""
+    async def whole(self, caller: Caller, cluster: Cluster, *, as_caller: bool = False) -> Place:
+        """A whole cluster, for what belongs to no namespace.
+
+        Args:
+            caller: who.
+            cluster: which.
+            as_caller: changes are made as the caller, otherwise in ECNS's own name.
+        """
         session = await self._session(caller)
         self._names[caller.project_id] = (caller.project_domain_name, caller.project_name)
         return Place(
             caller=caller,
             cluster=cluster,
             namespace="",
-            actor=None,
+            actor=self.actor(caller, cluster) if as_caller else None,
             places=self,
             written=session.written.get(cluster.name, {}),
         )
+
+    async def beside(self, place: Place, namespace: str) -> Place:
+        """Another namespace of the same cluster.
+
+        Raises:
+            NotFoundError: it is not there for this caller.
+        """
+        if namespace == place.namespace:
+            return place
+        await self.namespace(place.caller, place.cluster, namespace)
+        return msgspec.structs.replace(place, namespace=namespace)
 
     async def switch(self, caller: Caller, project_id: str, cluster: str, namespace: str) -> Place:
         """Make a namespace the current one of this token.
@@ -256,6 +281,16 @@ class Places:
         """
         if place.namespace in SYSTEM_NAMESPACES:
             raise ForbiddenError(f"namespace {place.namespace!r} is the system's")
+        await self.reading(place)
+
+    async def reading(self, place: Place) -> None:
+        """Make ready for reading as the caller.
+
+        Raises:
+            UpstreamError: the cluster refuses or does not answer.
+        """
+        if place.namespace in SYSTEM_NAMESPACES:
+            return
         if (namespace := place.cluster.cache(NAMESPACE).get(place.namespace)) is not None:
             await bind_project(place.cluster, namespace)
 
@@ -382,7 +417,7 @@ async def bind_project(cluster: Cluster, namespace: Namespace) -> None:
 
 
 async def seed(cluster: Cluster, namespaces: Mapping[str, tuple[str, str]]) -> None:
-    """Make namespaces of projects, where there are none of their names yet.
+    """Make namespaces of projects, where there are none of their names yet; cloud administrators may do all.
 
     Args:
         cluster: where.
@@ -403,3 +438,4 @@ async def seed(cluster: Cluster, namespaces: Mapping[str, tuple[str, str]]) -> N
         }
         with contextlib.suppress(ConflictError):
             await cluster.client.create(NAMESPACE, namespace)
+    await bind_cloud_admins(cluster)

@@ -125,6 +125,8 @@ pod.list reader GET /pods/ list pods
 raw.show reader GET /_raw/{kind}/name/{name}/ view a resource as YAML
 raw.update member PUT /_raw/{kind}/name/{name}/ edit a resource or an application as YAML
 raw.create member POST /_raw/{kind}/name/{name}/ create resources from uploaded YAML
+raw.show_cluster cloud_admin GET /_raw/{kind}/name/{name}/ view what belongs to no namespace as YAML
+raw.change_cluster cloud_admin PUT /_raw/{kind}/name/{name}/ make or edit what belongs to no namespace as YAML
 pod.logs reader GET /pods/pod/{name}/logs/ view logs
 pod.terminal member GET /pod_exec/{namespace}/{pod}/{container}/ log in to a terminal
 org.domains reader GET /organization/ domains and their projects

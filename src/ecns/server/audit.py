@@ -32,7 +32,7 @@ BODY_BYTES = 256 * 1024
 BODIES = 64
 NAMES = 500
 CLOSE_SECONDS = 5.0
-SHOWING = frozenset({"secret.show"})
+SHOWING = frozenset({"secret.show", "raw.show"})
 """Reads that are recorded always: they show what is secret."""
 CONTENTS = frozenset({"opaque", "binary", "tls", "dockerconfigjson", "registries", "config"})
 """What stands under these keys of a body is stored for somebody, and names nothing."""
@@ -88,6 +88,8 @@ class Event(msgspec.Struct, kw_only=True):
     namespace: str
     name: str
     """What the path names."""
+    names: list[str] = []
+    """What the route told that it was about."""
     body: bytes
     status: int
     finished: float
@@ -193,9 +195,9 @@ class Audit:
 def line(event: Event) -> Line:
     """What is written of a request."""
     caller = event.caller
-    names = [event.name] if event.name else []
+    names = event.names[:NAMES] or ([event.name] if event.name else [])
     cluster, namespace = event.cluster, event.namespace
-    if event.body:
+    if event.body and not event.operation.startswith("raw."):
         try:
             body = msgspec.json.decode(event.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

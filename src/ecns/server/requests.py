@@ -18,7 +18,8 @@ from urllib.parse import unquote
 import msgspec
 import structlog
 
-from ecns.api.common.operations import JSON, MULTIPART
+from ecns.api.common.operations import JSON, MULTIPART, YAML, YAML_TYPES
+from ecns.api.common.told import TOLD
 from ecns.errors import DeadlineError, EcnsError, PayloadTooLargeError, UnsupportedMediaTypeError
 from ecns.identity.caller import Caller
 from ecns.server import metrics
@@ -35,7 +36,7 @@ log = structlog.get_logger("ecns.access")
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 PEEK_SECONDS = 0.1
 """How long a refusal may wait for the rest of a small body."""
-BODY_TYPES = frozenset({JSON, MULTIPART})
+BODY_TYPES = frozenset({JSON, MULTIPART, *YAML_TYPES})
 
 
 class Context(msgspec.Struct):
@@ -77,7 +78,9 @@ class Context(msgspec.Struct):
         Raises:
             UnsupportedMediaTypeError: it is of another one.
         """
-        if self.body_type != kind and (self.has_body or kind != JSON):
+        if kind == YAML and self.body_type in {JSON, *YAML_TYPES}:
+            return
+        if self.body_type != kind and (self.has_body or kind == MULTIPART):
             raise UnsupportedMediaTypeError(f"content type {self.body_type!r} is not taken; send {kind}")
         if kind == MULTIPART:
             self.body_limit = None
@@ -317,6 +320,7 @@ class Requests:
         """Have a line of the audit log written, where one is wanted; of a session also when it has begun."""
         if self.audit is None or not self.audit.wants(seen.operation, method):
             return
+        told = scope["state"].get(TOLD, {})
         self.audit.record(
             Event(
                 request_id=seen.request_id,
@@ -326,9 +330,10 @@ class Requests:
                 path=scope["path"],
                 caller=seen.caller,
                 address=_address(scope),
-                cluster=seen.cluster,
-                namespace=seen.namespace,
+                cluster=told.get("cluster", seen.cluster),
+                namespace=told.get("namespace", seen.namespace),
                 name=seen.name,
+                names=told.get("names", []),
                 body=b"".join(seen.body) if seen.body_bytes <= BODY_BYTES else b"",
                 status=int(status),
                 finished=time.time(),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Results = TypeVar("Results", bound=msgspec.Struct)
 
 PARALLEL = 8
 """Items of one batch under way at once: a batch may not take all of a cluster's connections."""
@@ -89,10 +90,24 @@ def answer(names: Sequence[str], results: Sequence[Result | EcnsError]) -> Respo
             )
         else:
             batch.succeed.append(Succeeded(name=name, result=result))
-    if errors and not batch.succeed and len({error.status for error in errors}) == 1:
+    return concluded(batch, errors, nothing=not batch.succeed)
+
+
+def concluded(results: Results, errors: Sequence[EcnsError], *, nothing: bool) -> Response[Results]:
+    """The answer to a batch, by what failed of it.
+
+    Args:
+        results: what the answer tells.
+        errors: of the items that failed.
+        nothing: no item was done.
+
+    Raises:
+        EcnsError: every item failed with one status; it is that of the first, with all in its details.
+    """
+    if errors and nothing and len({error.status for error in errors}) == 1:
         first = errors[0]
         if len(errors) > 1:
             first.message = f"none of {len(errors)} was done; the first: {first.message}"
-            first.details = {**first.details, **msgspec.to_builtins(batch)}
+            first.details = {**first.details, **msgspec.to_builtins(results)}
         raise first
-    return Response(batch, status_code=MULTI_STATUS if errors else 200)
+    return Response(results, status_code=MULTI_STATUS if errors else 200)

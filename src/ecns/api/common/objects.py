@@ -11,12 +11,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
-import yaml
 
+from ecns.api.common.documents import written
 from ecns.api.common.names import LAST_APPLIED
 from ecns.backends.kubernetes.cache import Cache
 from ecns.backends.kubernetes.client import Patch, Propagation
 from ecns.backends.kubernetes.indexes import INDEXES
+from ecns.backends.kubernetes.kinds import BY_NAME
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
 from ecns.errors import BadRequestError, ConflictError, NotFoundError
 from ecns.identity.place import Place, Places
@@ -55,7 +56,7 @@ class Objects:
         self.namespace = place.namespace
         self._read: list[Cache[Any]] = []
         self._made: list[JsonObject] = []
-        self._changed: list[tuple[JsonObject, JsonObject]] = []
+        self._changed: list[tuple[JsonObject | None, JsonObject]] = []
         self._deleted: list[str] = []
 
     def trying(self) -> Objects:
@@ -187,11 +188,52 @@ class Objects:
             if error.details.get("reason") == "Invalid" and "causes" not in error.details:
                 raise ConflictError(f"{kind.kind} {name!r} was changed by somebody else; try again") from None
             raise
-        if self.dry_run:
-            self._changed.append((_concealed(whole, changed), _concealed(changed, whole, when="after")))
-        else:
-            await self._wrote(kind, msgspec.convert(changed, kind.type))
+        await self.changed(kind, whole, changed)
         return changed
+
+    async def apply(
+        self, kind: Kind[Any], obj: JsonObject, now: JsonObject | None, *, force: bool = False
+    ) -> JsonObject:
+        """Make of an object what is said of it, or make it; what others have said stays (server-side apply).
+
+        Args:
+            kind: of which kind; any that the cluster serves.
+            obj: what is said; without a name it is made under one that Kubernetes finds.
+            now: what is there, or None.
+            force: take over what others have said otherwise.
+
+        Returns:
+            The object with all of its fields.
+
+        Raises:
+            BadRequestError: Kubernetes finds it wrong, or does not know a field.
+            ConflictError: others have said otherwise; the causes in `details` name them and the fields.
+        """
+        await self.places.writing(self.place)
+        name = obj["metadata"].get("name")
+        if name:
+            patch = Patch.apply(obj, force=force)
+            made = await self.client.patch(
+                kind.whole, name, self.namespace, patch, dry_run=self.dry_run, actor=self.place.actor
+            )
+        else:
+            made = await self.client.create(
+                kind.whole, obj, self.namespace, dry_run=self.dry_run, actor=self.place.actor
+            )
+        await self.changed(kind, now, made)
+        return made
+
+    async def changed(self, kind: Kind[Any], now: JsonObject | None, made: JsonObject) -> None:
+        """Report a change of an object of any kind, or let the caller see it from now on."""
+        if self.dry_run:
+            before = _concealed(now, made) if now is not None else None
+            self._changed.append((before, _concealed(made, now, when="after" if now else "new")))
+            return
+        known = BY_NAME.get(kind.kind) if kind.type is dict else kind
+        if known is not None and known.resource == kind.resource and known.version == kind.version:
+            await self._wrote(known, msgspec.convert(made, known.type))
+        else:
+            await self.places.wrote(self.place, kind.resource, made["metadata"].get("resourceVersion", ""))
 
     async def delete(
         self,
@@ -262,14 +304,21 @@ def _concealed(whole: JsonObject, other: JsonObject | None = None, *, when: str 
     return {**whole, "metadata": metadata, **({"data": hidden} if data else {})}
 
 
-def _diff(old: JsonObject, new: JsonObject) -> str:
-    """A unified diff of two states as YAML, without what the server keeps for itself."""
+def _diff(old: JsonObject | None, new: JsonObject) -> str:
+    """A unified diff of two states as YAML, without what the server keeps for itself.
 
-    def lines(obj: JsonObject) -> list[str]:
+    Args:
+        old: None when nothing is there.
+        new: the other.
+    """
+
+    def lines(obj: JsonObject | None) -> list[str]:
+        if obj is None:
+            return []
         shown = {key: value for key, value in obj.items() if key != "status"}
         hidden = ("managedFields", "resourceVersion", "generation")
         shown["metadata"] = {key: value for key, value in obj["metadata"].items() if key not in hidden}
-        return yaml.dump(shown, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=True).splitlines(True)
+        return written(shown, sort_keys=True).splitlines(keepends=True)
 
     name = f"{new['kind']}/{new['metadata']['name']}"
     return "".join(difflib.unified_diff(lines(old), lines(new), f"{name} now", f"{name} then"))

@@ -23,6 +23,10 @@ IMAGES = frozenset({"image"})
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
+YAML = "application/yaml"
+"""Stands for JSON as well: an operation that takes YAML takes both."""
+YAML_TYPES = frozenset({YAML, "application/x-yaml", "text/yaml", "text/x-yaml"})
+"""What YAML is called; the first is the name of RFC 9512."""
 
 
 class Operations(msgspec.Struct, frozen=True):

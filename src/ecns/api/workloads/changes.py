@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import yaml
-
+from ecns.api.common.documents import written
 from ecns.api.common.objects import Objects, Operations
 from ecns.api.common.taken import refuse_taken
 from ecns.api.common.waiting import all_of
@@ -181,7 +180,7 @@ class Changes:
         _, _, keeper, one = await self._revision(version)
         whole = await self.objects.whole(keeper, one.metadata.name)
         whole["metadata"].pop("managedFields", None)
-        return yaml.dump(whole, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False)
+        return written(whole)
 
     async def rollback(self, version: str) -> Workload:
         """Make the template what it was in a revision."""

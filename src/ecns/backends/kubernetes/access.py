@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from ecns.backends.kubernetes.client import Patch
 from ecns.backends.kubernetes.kinds.core import Namespace
-from ecns.backends.kubernetes.kinds.meta import JsonObject
+from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind
 from ecns.backends.kubernetes.kinds.rbac import ROLE_BINDING
 
 if TYPE_CHECKING:
@@ -65,6 +65,25 @@ def role_bindings(namespace: str, project_id: str, users: Sequence[str]) -> list
             }
         )
     return bindings
+
+
+async def bind_cloud_admins(cluster: Cluster) -> None:
+    """Let cloud administrators do everything in a cluster that is ECNS's own; elsewhere its operator decides.
+
+    Raises:
+        UpstreamError: the cluster refuses or does not answer.
+    """
+    binding = {
+        "apiVersion": ROLE_BINDING.api_version,
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "ecns-cloud-admins", "labels": MANAGED},
+        "roleRef": {"apiGroup": ROLE_BINDING.group, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": ROLE_BINDING.group, "kind": "Group", "name": CLOUD_ADMIN_GROUP}],
+    }
+    kind = Kind[JsonObject](
+        ROLE_BINDING.group, "v1", "clusterrolebindings", "ClusterRoleBinding", dict, namespaced=False
+    )
+    await cluster.client.patch(kind, "ecns-cloud-admins", "", Patch.apply(binding, force=True))
 
 
 async def bind(cluster: Cluster, namespace: Namespace, project_id: str, users: Sequence[str]) -> None:

@@ -41,6 +41,12 @@ _QUOTED_BODY = re.compile(r", error found in #\d+ byte of .*", re.DOTALL)
 _SECRET_VALUE = re.compile(r'Invalid value: (?:"(?:[^"\\]|\\.)*"|\S+)')
 _TAKEN = re.compile(r"provided (?:port|IP) is already allocated")
 """A node port or cluster IP that another Service has: wrong today, not as such."""
+_TYPED = re.compile(
+    r"failed to (?:create typed patch object|convert new typed object) \([^)]*\)(?: to object)?: "
+    r"(?:errors:\s*)?(?:(\.\S*?): )?"
+)
+"""Server-side apply of what is no object of its kind: a 500 of the server, and the sender's mistake."""
+_GOT = re.compile(r", got .*", re.DOTALL)
 
 
 class ExpiredError(UpstreamError):
@@ -163,6 +169,10 @@ def status_error(  # noqa: C901, PLR0911, PLR0912  one row for each status
             return UpstreamUnavailableError(said, upstream=where, details=details, headers=again)
         case 504:
             return UpstreamTimeoutError(said, upstream=where, details=details)
+        case 500 if typed := _TYPED.search(message):
+            if ", Kind=Secret)" in message:
+                said = _GOT.sub("", said)
+            return BadRequestError(said, field=(typed[1] or "").removeprefix("."), details=details)
         case _ if code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return UpstreamError(said, upstream=where, details=details)
         case _:

@@ -483,7 +483,10 @@ class Cluster:
         meta.check_applied(shown, version, config, name, namespace)
         ownership.check(shown, version, config)
         if not kind.definition:
-            schemas.decode(shown.name, clone(config))
+            try:
+                schemas.decode(shown.name, clone(config))
+            except schemas.DecodeError as error:
+                raise ownership.not_an_object(shown, config, str(error)) from None
         record = self.store.get(kind.name, namespace, name)
         if record is None:
             if subresource:

@@ -222,9 +222,7 @@ def check(kind: Resource, version: str, config: Object) -> None:
     try:
         fieldsets.check(config, mergekeys.schema_of(kind, version))
     except fieldsets.SchemaError as error:
-        name = (metadata or {}).get("name", "")
-        version = config["apiVersion"] if kind.group else f"/{config['apiVersion']}"
-        where = f"(/{name}; {version}, Kind={config['kind']})"
+        where = _where(kind, config)
         raise ApiError(500, "", f"failed to create typed patch object {where}: {error}") from None
 
 
@@ -233,6 +231,17 @@ def _reset(kind: Resource, subresource: str) -> tuple[Path, ...]:
     if subresource == "status":
         return (("f:spec",), ("f:metadata", "f:labels"))
     return (("f:status",),) if kind.subresource("status") else ()
+
+
+def not_an_object(kind: Resource, config: Object, why: str) -> ApiError:
+    """The error of what the schema allows and the kind's own type does not, such as base64 that is none."""
+    return ApiError(500, "", f"failed to convert new typed object {_where(kind, config)} to object: {why}")
+
+
+def _where(kind: Resource, config: Object) -> str:
+    name = (config.get("metadata") or {}).get("name", "")
+    version = config["apiVersion"] if kind.group else f"/{config['apiVersion']}"
+    return f"(/{name}; {version}, Kind={config['kind']})"
 
 
 def apply(  # noqa: PLR0917  each is a fact of the write

@@ -1,0 +1,1 @@
+"""Chapter 1.16: Kubernetes objects as YAML."""
