@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar import Request, Response
 
-from ecns.api.common.operations import JSON
+from ecns.api.common.operations import MULTIPART
 from ecns.errors import BadRequestError, ConflictError
 from ecns.server.requests import Context, context
 
@@ -59,7 +59,7 @@ class Idempotency:
         seen = context(request.scope)
         if not key or request.scope["method"] != "POST" or seen.caller is None:
             return None
-        if seen.body_type != JSON:
+        if seen.body_type == MULTIPART:
             return None  # a repeated upload finds what is there, and is too long to be kept and compared
         if len(key) > LONGEST_KEY:
             raise BadRequestError(f"Idempotency-Key is longer than {LONGEST_KEY}", field="Idempotency-Key")
