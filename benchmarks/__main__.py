@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,37 +27,10 @@ from typing import Any
 import aiohttp
 import yaml
 
-from benchmarks import followers, images, live
+from benchmarks import cloud, followers, images, live
+from benchmarks.measuring import get, measure, percentile
 
 CALLERS = 16
-Call = Callable[[], Awaitable[None]]
-
-
-def percentile(samples: list[float], share: float) -> float:
-    return sorted(samples)[min(len(samples) - 1, int(len(samples) * share))]
-
-
-async def measure(call: Call, *, calls: int, callers: int = 1) -> dict[str, float]:
-    """Milliseconds of one call, with so many callers at once."""
-    samples: list[float] = []
-    left = calls
-
-    async def caller() -> None:
-        nonlocal left
-        while left > 0:
-            left -= 1
-            before = time.perf_counter()
-            await call()
-            samples.append((time.perf_counter() - before) * 1000)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    seconds = time.perf_counter() - began
-    return {
-        "p50_ms": round(statistics.median(samples), 2),
-        "p99_ms": round(percentile(samples, 0.99), 2),
-        "per_second": round(len(samples) / seconds),
-    }
 
 
 def rss(pid: int) -> int:
@@ -345,12 +317,6 @@ async def filled(session: aiohttp.ClientSession, url: str) -> bool:
         return answer.status == 200
 
 
-async def get(session: aiohttp.ClientSession, url: str) -> None:
-    async with session.get(url) as answer:
-        await answer.read()
-        assert answer.status == 200, await answer.text()
-
-
 def workload(name: str, services: int) -> dict[str, Any]:
     return {
         "workload_base": {"name": name, "type": "Deployment", "replicas": 0},
@@ -400,14 +366,10 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--deployments", type=int, default=10_000)
-    parser.add_argument("--replicas", type=int, default=5)
-    parser.add_argument("--images", type=int, nargs="*", default=[400, 4096], help="MiB of images")
-    options = parser.parse_args()
+def embedded(deployments: int, replicas: int, sizes: list[int]) -> dict[str, Any]:
+    """Figures of the embedded default with a loaded cluster, and of images of so many MiB."""
     folder = Path(tempfile.mkdtemp(prefix="ecns-bench-"))
-    bench = Bench(folder / "loaded", options.deployments, options.replicas)
+    bench = Bench(folder / "loaded", deployments, replicas)
     empty = Bench(folder / "empty", 0, 0)
     try:
         empty.data_dir.mkdir()
@@ -421,17 +383,32 @@ def main() -> None:
         bench.start()
         asyncio.run(bench.run(yaml.safe_load(Path(bench.facts["kubeconfig"]).read_text())))
         bench.stop()
-        bench.results |= images.run(options.images, folder)
+        bench.results |= images.run(sizes, folder)
     finally:
         for one in (bench, empty):
             if hasattr(one, "process") and one.process.poll() is None:
                 one.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    print(table(bench.results))
+    return bench.results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--deployments", type=int, default=10_000)
+    parser.add_argument("--replicas", type=int, default=5)
+    parser.add_argument("--images", type=int, nargs="*", default=[400, 4096], help="MiB of images")
+    parser.add_argument("--only", choices=["embedded", "openstack"], help="a part of it")
+    options = parser.parse_args()
+    results: dict[str, Any] = {}
+    if options.only != "openstack":
+        results |= embedded(options.deployments, options.replicas, options.images)
+    if options.only != "embedded":
+        results |= cloud.results()
+    print(table(results))
     target = Path("bench-results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     target.parent.mkdir(exist_ok=True)
     about = {"python": platform.python_version(), "cores": os.cpu_count(), "deployments": options.deployments}
-    target.write_text(json.dumps({"about": about, "results": bench.results}, indent=1))
+    target.write_text(json.dumps({"about": about, "results": results}, indent=1))
     print(f"\n{target}")
 
 

@@ -24,6 +24,8 @@ SETTINGS = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "min_wal_size": "8MB",  # what is kept of it is copied at every start
+    "max_wal_size": "32MB",
     "jit": "off",
 }
 
@@ -97,6 +99,7 @@ class Database:
             [
                 *(self._programs / "initdb", "--pgdata", self.data, "--username", OWNER, "--auth", "trust"),
                 *("--encoding", "UTF8", "--no-locale", "--no-sync", "--no-instructions"),
+                *("--wal-segsize", "4"),
             ],
             check=True,
             capture_output=True,

@@ -67,12 +67,13 @@ def application(_: Facts) -> Any:
     from cinder.wsgi import wsgi
 
     api = wsgi.initialize_application()
-    from cinder import service
+    from cinder import policy, service
     from cinder.tests import fake_driver
     from oslo_config import cfg
 
     # An image would be copied to the volume by programs that need root.
     fake_driver.FakeLoggingVolumeDriver.clone_image = lambda *_: ({"provider_location": None}, True)
+    policy.init()  # else the first of several requests at a time does it, and the others are refused
     service.Service.create(binary="cinder-scheduler").start()
     service.Service.create(
         host=f"{cfg.CONF.host}@{BACKEND}", service_name=BACKEND, binary="cinder-volume", coordination=True

@@ -56,12 +56,14 @@ def prepare(facts: Facts) -> None:
 
 def application(_: Facts) -> Any:
     """The Networking API."""
-    from neutron import server
+    from neutron import policy, server
     from neutron.server import api
     from neutron.tests.unit.plugins.ml2.drivers import mechanism_logger
 
     mechanism_logger.LoggerMechanismDriver.bind_port = _bind
-    return server.boot_server(api.api_server, prog="neutron-api")
+    neutron = server.boot_server(api.api_server, prog="neutron-api")
+    policy.init()  # else the first of several requests at a time does it, and the others see nothing
+    return neutron
 
 
 def _bind(_: Any, context: Any) -> None:
