@@ -17,9 +17,12 @@ import click
 import msgspec
 
 from ecns import __version__, config
-from ecns.embedded.launcher import LaunchError, StandIns
+from ecns.embedded.launcher import LaunchError, StandIn, StandIns, listening
+from ecns.embedded.openstack import catalog
 
 if TYPE_CHECKING:
+    import socket
+
     from ecns.server.run import Server
 
 _CONFIG = click.option(
@@ -95,9 +98,10 @@ def _is_loopback(host: str) -> bool:
 
 def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None:
     gc.disable()  # what is imported now stays for good
-    keystone = None
+    keystone = listens = None
     if settings.identity is None:
-        keystone = stand_ins.start("embedded Keystone", "ecns.embedded.keystone", data_dir / "keystone")
+        listens = listening(data_dir / "openstack")
+        keystone = _start_keystone(stand_ins, data_dir, listens)
     kubernetes = {}
     for name in () if settings.clusters else EMBEDDED_CLUSTERS:
         folder = data_dir / "kubernetes" / name
@@ -114,20 +118,20 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
         said = keystone.ready()
         users = said["users"]
         settings = msgspec.structs.replace(settings, identity=config.Identity(auth_url=said["url"]))
-    kubeconfig = ""
-    if kubernetes:
-        files = {name: started.ready()["kubeconfig"] for name, started in kubernetes.items()}
-        kubeconfig = files["eks"]
+    cloud = None
+    if listens is not None and settings.identity is not None:
+        cloud = _start_openstack(stand_ins, data_dir, listens, settings.identity.auth_url, users)
+    files = {name: started.ready()["kubeconfig"] for name, started in kubernetes.items()}
+    if files:
         settings = msgspec.structs.replace(settings, clusters=_embedded_clusters(files, users))
         asyncio.run(_seed(settings.clusters, users))
-    harbor: dict[str, str] = {}
-    if registry is not None:
-        harbor = registry.ready()
+    harbor: dict[str, str] = {} if registry is None else registry.ready()
+    if harbor:
         settings = msgspec.structs.replace(settings, harbor=_embedded_harbor(harbor))
+    if cloud is not None:
+        cloud.ready()
     sock = run.listen(settings.server.host, settings.server.port)
-    scheme = "https" if settings.server.tls_certificate else "http"
-    bound_host, bound_port = sock.getsockname()[:2]
-    url = f"{scheme}://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
+    url = _url(settings, sock)
     told = data_dir / "embedded.json"
 
     def started(server: Server) -> None:
@@ -141,7 +145,7 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
             facts = {
                 "url": url,
                 "identity_url": settings.identity.auth_url,
-                "kubeconfig": kubeconfig,
+                "kubeconfig": files.get("eks", ""),
                 "harbor": harbor,
                 "users": users,
             }
@@ -201,6 +205,36 @@ def _embedded_harbor(said: dict[str, str]) -> config.Harbor:
         password_file=Path(said["password_file"]),
         domain=said["domain"],
     )
+
+
+def _start_keystone(stand_ins: StandIns, data_dir: Path, openstack: socket.socket) -> StandIn:
+    """Keystone, whose catalog names the other services before they run: they ask it who calls."""
+    host, port = openstack.getsockname()
+    services = catalog.offered(f"http://{host}:{port}")
+    return stand_ins.start("embedded Keystone", "ecns.embedded.keystone", data_dir / "keystone", *services)
+
+
+def _start_openstack(
+    stand_ins: StandIns, data_dir: Path, sock: socket.socket, auth_url: str, users: list[dict[str, Any]]
+) -> StandIn:
+    """The administrators' project has what is everybody's; the others have networks of their own."""
+    arguments = ["--identity-url", auth_url]
+    for project, user in {user["project_id"]: user for user in users}.items():
+        arguments += ["--operator" if "admin" in user["roles"] else "--project", project]
+    with sock:
+        return stand_ins.start(
+            "embedded OpenStack",
+            "ecns.embedded.openstack",
+            data_dir / "openstack",
+            *arguments,
+            sock=sock,
+        )
+
+
+def _url(settings: config.Config, sock: socket.socket) -> str:
+    scheme = "https" if settings.server.tls_certificate else "http"
+    host, port = sock.getsockname()[:2]
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 async def _seed(entries: tuple[config.Cluster, ...], users: list[dict[str, Any]]) -> None:

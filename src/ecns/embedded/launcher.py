@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import threading
@@ -24,8 +25,26 @@ START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
 
+HOST = "127.0.0.1"
+
+
 class LaunchError(Exception):
     """A stand-in did not start; the message is one line for the operator."""
+
+
+def listening(data_dir: Path) -> socket.socket:
+    """A socket for a stand-in that others must know before it runs; on the port it had before, if free."""
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kept = data_dir / "port"
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((HOST, int(kept.read_text())))
+    except (OSError, ValueError, OverflowError):
+        sock.bind((HOST, 0))
+    sock.listen()  # who comes early waits
+    kept.write_text(str(sock.getsockname()[1]))
+    return sock
 
 
 class StandIn:
@@ -36,10 +55,14 @@ class StandIn:
         module: run with `python -m`.
         data_dir: where it keeps its state.
         arguments: more of its command line.
+        sock: a bound socket that it is to serve on (`--socket-fd`), when others must know its address first.
     """
 
-    def __init__(self, name: str, module: str, data_dir: Path, *arguments: str) -> None:
+    def __init__(
+        self, name: str, module: str, data_dir: Path, *arguments: str, sock: socket.socket | None = None
+    ) -> None:
         self.name = name
+        passed = () if sock is None else (sock.fileno(),)
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._ready_fd, child_fd = os.pipe()
         try:
@@ -52,10 +75,11 @@ class StandIn:
                     str(data_dir),
                     "--ready-fd",
                     str(child_fd),
+                    *(["--socket-fd", str(passed[0])] if passed else []),
                     *arguments,
                 ],
                 stdin=subprocess.PIPE,
-                pass_fds=(child_fd,),
+                pass_fds=(child_fd, *passed),
                 process_group=0,  # Ctrl-C is the parent's to act on
             )
         finally:
@@ -107,9 +131,11 @@ class StandIns:
         for stand_in in reversed(self.running):
             stand_in.stop()
 
-    def start(self, name: str, module: str, data_dir: Path, *arguments: str) -> StandIn:
+    def start(
+        self, name: str, module: str, data_dir: Path, *arguments: str, sock: socket.socket | None = None
+    ) -> StandIn:
         """Start one; it is ready when its `ready()` returns."""
-        stand_in = StandIn(name, module, data_dir, *arguments)
+        stand_in = StandIn(name, module, data_dir, *arguments, sock=sock)
         self.running.append(stand_in)
         return stand_in
 

@@ -1,0 +1,5 @@
+"""Cinder: types of volumes, volumes, snapshots, quotas."""
+
+from ecns.embedded.openstack.cinder.service import Cinder
+
+__all__ = ["Cinder"]

@@ -1,0 +1,5 @@
+"""Heat: stacks."""
+
+from ecns.embedded.openstack.heat.service import Heat
+
+__all__ = ["Heat"]
