@@ -49,7 +49,7 @@ async def delete_claim(
     pvc_name: str,
     data: DeleteClaim | None = None,
     force: Force = False,  # noqa: FBT002  a parameter of the query string
-) -> Response[Any]:
+) -> Response[batches.Batch[None] | DryRun]:
     """Delete a claim, and with most classes the data on its volume; one that is needed is a 409."""
     project_id = (data.project_id if data else None) or ""
     results = await batches.run(

@@ -16,6 +16,7 @@ from ecns.api.common.streams import WatchFlag
 from ecns.api.storage import types
 from ecns.api.storage.live import watch_storage
 from ecns.api.storage.service import KEYS, Manage, Storage, Wanted, types_of
+from ecns.backends.openstack.cloud import OpenStack
 from ecns.errors import BadRequestError
 from ecns.identity.caller import Caller
 from ecns.identity.place import Places
@@ -30,9 +31,11 @@ Addr = Annotated[
 ]
 
 
-def provide_storage(request: Request[Any, Any, Any], places: Places, caller: Caller) -> Storage:
+def provide_storage(
+    request: Request[Any, Any, Any], places: Places, caller: Caller, openstack: OpenStack
+) -> Storage:
     """Litestar's dependency `storage`."""
-    return Storage(places, caller, request.scope["state"]["ecns"])
+    return Storage(places, caller, openstack, request.scope["state"]["ecns"])
 
 
 @get("/kubernetes/storage", opt=operation("storage.list", CONTAINERS), tags=TAGS)
@@ -178,7 +181,7 @@ async def delete_volume(  # noqa: PLR0917  parameters, which Litestar passes by 
     ] = False,
     dry_run: DryRunFlag = False,  # noqa: FBT002  a parameter of the query string
     cluster: Cluster = "",
-) -> Response[Any]:
+) -> Response[batches.Batch[None] | DryRun]:
     """Delete a volume; one that is bound to a claim is a 409."""
     if types_of(type) != ["PV"]:
         raise BadRequestError(
@@ -216,7 +219,7 @@ async def delete_class(  # noqa: PLR0917  parameters, which Litestar passes by n
     ] = False,
     dry_run: DryRunFlag = False,  # noqa: FBT002  a parameter of the query string
     cluster: Cluster = "",
-) -> Response[Any]:
+) -> Response[batches.Batch[None] | DryRun]:
     """Delete a storage class; the default, and one that claims are of, is a 409."""
     sent = data or types.WhichCluster()
     manage = await storage.manage(

@@ -25,9 +25,10 @@ from ecns.backends.kubernetes.kinds import quantities
 from ecns.backends.kubernetes.kinds import storage as k
 from ecns.backends.kubernetes.kinds.core import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
 from ecns.backends.kubernetes.kinds.storage import STORAGE_CLASS
-from ecns.errors import BadRequestError, ConflictError, EcnsError
+from ecns.errors import BadRequestError, ConflictError, EcnsError, NotSupportedError, UpstreamError
 
 if TYPE_CHECKING:
+    from ecns.backends.openstack.cloud import OpenStack
     from ecns.identity.caller import Caller
     from ecns.identity.place import Places
 
@@ -109,9 +110,10 @@ class Wanted(msgspec.Struct, frozen=True):
 class Storage:
     """The storage that one caller may see and manage, for one request."""
 
-    def __init__(self, places: Places, caller: Caller, seen: Any) -> None:
+    def __init__(self, places: Places, caller: Caller, openstack: OpenStack, seen: Any) -> None:
         self.places = places
         self.caller = caller
+        self.openstack = openstack
         self.seen = seen
         """What the request's log tells: the cluster."""
 
@@ -202,14 +204,15 @@ class Storage:
         cluster = found[0] if found else await self.places.current_cluster(self.caller, header)
         self.seen.cluster = cluster.name
         place = await self.places.whole(self.caller, cluster)
-        return Manage(Objects(place, self.places, dry_run=dry_run))
+        return Manage(Objects(place, self.places, dry_run=dry_run), self.openstack)
 
 
 class Manage:
     """The classes and volumes of one cluster, for one request that changes them."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, openstack: OpenStack) -> None:
         self.objects = objects
+        self.openstack = openstack
 
     async def create_class(
         self, name: str, *, volume_type: str, domain: str, project: str, keyed: bool = False
@@ -224,7 +227,7 @@ class Manage:
             keyed: the request came with an `Idempotency-Key`: a class just like it is answered, not refused.
 
         Raises:
-            BadRequestError: a name cannot be.
+            BadRequestError: a name cannot be, or Cinder has no such type.
             ConflictError: there is one of this name.
         """
         dns_subdomain(name, "storage_name")
@@ -232,6 +235,8 @@ class Manage:
             raise BadRequestError(
                 f"volume_type: no name of a volume type is longer than {LONGEST_TYPE}", field="volume_type"
             )
+        if volume_type:
+            await self._type_is_there(volume_type)
         caller = self.objects.place.caller
         planned = manifests.class_object(
             name,
@@ -309,6 +314,21 @@ class Manage:
                 details={"pvc_namespace": claim.namespace, "pvc_name": claim.name},
             )
         await self.objects.delete(PERSISTENT_VOLUME, name, uid=found.metadata.uid)
+
+    async def _type_is_there(self, name: str) -> None:
+        """Cinder has a volume type, by name or id, as far as it is the cluster's and can be asked."""
+        place = self.objects.place
+        if place.cluster.type == "EHOS":  # somebody else's, and perhaps on another cloud
+            return
+        try:
+            found = await self.openstack.cinder.types_of_volumes(place.caller.token, of_all=True)
+        except (NotSupportedError, UpstreamError):
+            return
+        if not any(name in {one.name, one.id} for one in found):
+            known = some(sorted(one.name for one in found)) or "none"
+            raise BadRequestError(
+                f"volume_type: Cinder has no volume type {name!r}; it has {known}", field="volume_type"
+            )
 
     async def _shown(self, found: k.StorageClass) -> StorageClass:
         cluster = self.objects.place.cluster
