@@ -51,6 +51,8 @@ class Run:
         ("exec echo done; echo never", "done\n", 0),
         ("echo $(echo inner; exit 4); echo $?", "inner\n0\n", 0),
         ("kill -9 $$", "", 137),
+        ("command -v bash >/dev/null 2>&1 && exec bash -c 'echo yes'; exec sh -c 'echo no'", "yes\n", 0),
+        ("command -v nosuch || echo $?; command -v cd; command echo hi", "127\ncd\nhi\n", 0),
         ("echo 'unfinished", "", 2),
     ],
 )

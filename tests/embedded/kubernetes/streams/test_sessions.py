@@ -94,6 +94,38 @@ async def test_a_terminal_echoes_prompts_and_resizes(served: Served) -> None:
     assert b"exit code 5" in _joined(frames, 3)
 
 
+@pytest.mark.parametrize(
+    ("image", "shell", "prompt"),
+    [
+        ("nginx:1.27", "bash", b"root@box:/# "),
+        ("busybox:1.35", "sh", b"/ # \x1b[6n"),
+        ("alpine:3", "bash", None),
+    ],
+)
+async def test_an_image_has_the_shells_that_it_has(
+    served: Served, image: str, shell: str, prompt: bytes | None
+) -> None:
+    await served.pod("box", STAY, image=image)
+    query = _query(shell, stdin="true", stdout="true", tty="true")
+    async with served.connect("box/exec", query, V5) as socket:
+        await socket.send_bytes(b'\x04{"Width": 100, "Height": 40}')
+        await socket.send_bytes(b"\x00exit\r")
+        frames = await _frames(socket)
+    if prompt is None:
+        assert b"executable file not found" in _joined(frames, 3)
+    else:
+        assert prompt in _joined(frames, 1)
+        assert (b"BusyBox" in _joined(frames, 1)) == (shell == "sh")
+
+
+async def test_a_session_ends_with_its_container(served: Served) -> None:
+    await served.pod("box", STAY)
+    async with served.connect("box/exec", _query("sleep", "1000"), V5) as socket:
+        await socket.receive_bytes()
+        served.cluster.delete("pods", "box", "default", grace_seconds=0)
+        assert b"exit code 137" in _joined(await _frames(socket), 3)
+
+
 async def test_control_c_interrupts(served: Served) -> None:
     await served.pod("box", STAY)
     async with served.connect(
