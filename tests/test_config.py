@@ -52,6 +52,8 @@ def test_a_directory_of_kubeconfigs_has_no_name_of_its_own(tmp_path: Path) -> No
         ('[harbor]\nurl = "https://h"\nca_file = "gone"\n', "harbor.ca_file"),
         ('[harbor]\nurl = "https://h"\nlogin_days = -2\n', "$.harbor.login_days"),
         ("[uploads]\nlimit = 0\n", "$.uploads.limit"),
+        ("[terminals]\nidle = 0\n", "$.terminals.idle"),
+        ('[terminals]\norigins = "https://x"\n', "$.terminals.origins"),
         ("[uploads]\nat_once = 0\n", "$.uploads.at_once"),
         ("server]", "not TOML"),
     ],

@@ -49,3 +49,26 @@ def test_the_administrator_works_on_both(gateway: Gateway) -> None:
     switched = again.client("admin").get(f"/namespace/{project}/cluster/eos/ns/platform/").json()
     assert switched["ecns_cluster_type"] == "EOS"
     again.close()
+
+
+def test_a_namespace_that_both_have_is_the_one_that_was_switched_to(gateway: Gateway) -> None:
+    project = gateway.users["admin"]["project_id"]
+    admin = Gateway(gateway.facts)  # a token of its own, as above
+    client = admin.client("admin")
+    twins = [("eks", "twin"), ("eos", "twin")]
+    for cluster, name in twins:
+        base = {"name": name, "cluster_name": cluster, "project_id": project}
+        made = client.post("/namespace/", json={"namespace": {"namespace_base": base}})
+        assert made.status_code == 200, made.text
+    named = {"X-Ecns-Namespace": "twin"}
+    assert client.get("/pods/", headers=named).status_code == 400
+    for cluster, name in twins:
+        assert client.get(f"/namespace/{project}/cluster/{cluster}/ns/{name}/").status_code == 200
+        nodes = client.get("/cluster/nodes/", headers={"X-Ecns-Cluster": cluster}).json()
+        assert client.get("/cluster/nodes/").json() == nodes
+        assert client.get("/pods/", headers=named).status_code == 200
+        answer = client.get("/pod_exec/twin/nothing/c/")
+        assert answer.status_code == 426
+    for cluster, name in twins:
+        client.delete(f"/namespace/cluster/{cluster}/ns/{name}/")
+    admin.close()

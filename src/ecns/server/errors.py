@@ -141,7 +141,10 @@ def handle(request: Request[Any, Any, Any], exception: Exception) -> Response[En
 async def remember(exception: Exception, scope: Any) -> None:
     """Litestar's hook `after_exception`: note why a WebSocket is refused; what is around answers it."""
     if scope["type"] == "websocket":
-        context(scope).failure = _told(exception, scope)
+        routed = scope.get("route_handler") is not None
+        context(scope).failure = (
+            _told(exception, scope) if routed else NotFoundError("there is no WebSocket at this path")
+        )
 
 
 def _told(exception: Exception, scope: Any) -> EcnsError:

@@ -224,6 +224,20 @@ def test_bytes_are_kept_as_they_are(gateway: Gateway, project: Project) -> None:
         assert [data.get("base64") for _, data in events[:-1]] == ["/wABIGNhZsOp", None]
 
 
+def test_a_line_of_ten_megabytes(gateway: Gateway, project: Project) -> None:
+    script = "head -c 10000000 /dev/zero; echo; echo after"
+    with pod(gateway, container("c", script), wait="Succeeded", restartPolicy="Never") as name:
+        for query in ({}, {"follow": "true"}, {"all_containers": "true"}):
+            raw = project.reader.get(logs(name), params=query).content
+            assert raw.replace(b"[c] ", b"") == bytes(10_000_000) + b"\nafter\n"
+        with project.reader.stream("GET", logs(name), headers=EVENTS) as answer:
+            *lines, after, _ = Events(answer).until("done")
+        assert after[1]["line"] == "after"
+        assert [data.get("partial", False) for _, data in lines] == [True] * (len(lines) - 1) + [False]
+        assert "".join(data["line"] for _, data in lines) == "\0" * 10_000_000
+        assert max(len(data["line"]) for _, data in lines) <= 64 * 1024
+
+
 def test_a_deleted_pod_ends_what_follows_it(gateway: Gateway, project: Project) -> None:
     with pod(gateway, container("c", "echo here; " + STAY)) as name:
         asked: dict[str, Any] = {"params": {"follow": "true"}, "headers": EVENTS}

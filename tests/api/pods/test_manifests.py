@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from ecns.api.pods import manifests
 from ecns.backends.kubernetes.kinds import POD, POD_ROW
 
-WHOLE = {
+WHOLE: dict[str, Any] = {
     "metadata": {
         "name": "web-1",
         "labels": {"app": "web"},
@@ -81,3 +83,47 @@ def test_a_pod() -> None:
 def test_a_pod_that_is_being_removed() -> None:
     whole = {**WHOLE, "metadata": {"name": "web-1", "deletionTimestamp": "2026-11-23T10:00:00Z"}}
     assert manifests.row(msgspec.convert(whole, POD_ROW.type)).status == "Removing"
+
+
+def test_containers_say_why_they_ended_and_when_they_began() -> None:
+    killed = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-23T10:01:00Z"}}
+    status = {
+        "name": "web",
+        "restartCount": 2,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+        "lastState": killed,
+    }
+    debug = {"name": "debug", "image": "busybox:1.35"}
+    running = {"name": "debug", "state": {"running": {"startedAt": "2026-11-23T10:02:00Z"}}}
+    whole = {
+        **WHOLE,
+        "spec": {**WHOLE["spec"], "ephemeralContainers": [debug]},
+        "status": {
+            **WHOLE["status"],
+            "containerStatuses": [status],
+            "ephemeralContainerStatuses": [running],
+        },
+    }
+    shown = manifests.pod(msgspec.convert(whole, POD.type)).pod_status
+    web, setup, ephemeral = sorted(
+        shown.containers, key=lambda one: ["worker", "init", "ephemeral"].index(one.type)
+    )
+    assert (web.status, web.reason, web.exit_code, web.last_reason) == (
+        "Error",
+        "CrashLoopBackOff",
+        137,
+        "OOMKilled",
+    )
+    assert (setup.name, setup.last_reason) == ("setup", None)
+    assert (ephemeral.name, ephemeral.status, ephemeral.started_at) == (
+        "debug",
+        "Running",
+        "2026-11-23T10:02:00Z",
+    )
+    assert manifests.row(msgspec.convert(whole, POD_ROW.type)).status == "Failed"
+
+
+def test_a_debugging_container_that_fails_fails_no_pod() -> None:
+    lost = {"name": "debug", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    whole = {**WHOLE, "status": {**WHOLE["status"], "ephemeralContainerStatuses": [lost]}}
+    assert manifests.row(msgspec.convert(whole, POD_ROW.type)).status == "Running"

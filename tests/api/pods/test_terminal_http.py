@@ -260,6 +260,16 @@ def test_a_page_brings_its_token_in_a_subprotocol(gateway: Gateway, box: str) ->
     assert caught.value.response.status_code == 401
 
 
+def test_other_paths_are_no_websockets(gateway: Gateway) -> None:
+    headers = {"X-Auth-Token": gateway.token("chapters-member")}
+    for path in ("/healthz", "/api/ecns/eks/pods/", "/nothing", "/"):
+        url = gateway.url.replace("http", "ws", 1) + path
+        with pytest.raises(InvalidStatus) as caught, connect(url, additional_headers=headers):
+            pass
+        assert caught.value.response.status_code == 404
+        assert b"no WebSocket" in bytes(caught.value.response.body or b"")
+
+
 def test_over_http_it_says_what_it_is(gateway: Gateway, project: Project, box: str) -> None:
     answer = project.member.get(f"/pod_exec/chapters/{box}/ash/")
     assert "WebSocket" in refused(answer, 426)
