@@ -126,6 +126,8 @@ class Fake:
         self.sent: list[str] = []
         self.fail: list[Any] = []
         """What to do with the next PUTs of a blob: a status to answer early, `abort`, or `stall`."""
+        self.closes = True
+        """The connection, after such a status."""
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         self.sent.append(request.method)
@@ -153,7 +155,8 @@ class Fake:
             # Without reading what comes, as Harbor does when the storage limit is reached.
             body = b'{"errors":[{"code":"DENIED","message":"will exceed the configured upper limit"}]}'
             answer = web.Response(status=how, body=body)
-            answer.force_close()
+            if self.closes:
+                answer.force_close()
             return answer
         content = await request.content.read()
         if digest_of(content) != request.query["digest"]:
@@ -185,13 +188,25 @@ async def test_a_push_whose_answer_was_lost_is_found_done(tmp_path: Path) -> Non
     assert fake.sent == ["POST", "PUT", "HEAD"]
 
 
-async def test_a_refusal_in_the_middle_of_a_layer_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("closes", [True, False])
+async def test_a_refusal_in_the_middle_of_a_layer_is_told(tmp_path: Path, closes: bool) -> None:  # noqa: FBT001
     fake = Fake()
-    fake.fail = [403]
+    fake.fail, fake.closes = [403], closes
+    given = 0
+
+    async def slowly() -> AsyncIterator[bytes]:
+        nonlocal given
+        for at in range(0, len(LARGE), 65536):
+            given += 1
+            yield LARGE[at : at + 65536]
+            await asyncio.sleep(0.01)
+
     async with serving(fake) as url, registry(url, tmp_path) as found:
         with pytest.raises(ForbiddenError, match="upper limit"):
-            await found.push_blob("a/b", digest_of(LARGE), len(LARGE), pieces(LARGE))
-    assert fake.sent == ["POST", "PUT"]
+            await found.push_blob("a/b", digest_of(LARGE), len(LARGE), slowly)
+        assert await found.has_blob("a/b", "sha256:1") is False
+    assert fake.sent == ["POST", "PUT", "HEAD"]
+    assert given < len(LARGE) // 65536, "the rest of it was not sent"
 
 
 async def test_a_registry_that_takes_nothing_any_more(

@@ -119,12 +119,6 @@ class Registry:
         answer = await self._call("HEAD", self._path(repository, "blobs", digest), repository, "pull,push")
         return _found(answer)
 
-    async def has_manifest(self, repository: str, digest: str) -> bool:
-        """Whether a repository has a manifest."""
-        path = self._path(repository, "manifests", digest)
-        headers = {"Accept": ", ".join(MANIFESTS), "User-Agent": AGENT}
-        return _found(await self._call("HEAD", path, repository, "pull,push", headers=headers))
-
     async def manifest(self, repository: str, reference: str) -> tuple[str, bytes]:
         """The media type and the bytes of a manifest or an index.
 

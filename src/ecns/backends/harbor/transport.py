@@ -173,6 +173,9 @@ class Transport:
                     timeout=limits,
                 ) as response:
                     answer = Answer(response.status, response.headers, await response.read(), repeated)
+                    if callable(body) and not answer.ok:
+                        # It may have been refused before all of it was sent, which nobody reads then.
+                        response.close()
             except aiohttp.ClientConnectorError as error:
                 if repeated or not repeat or isinstance(error, aiohttp.ClientSSLError):
                     raise transport_error(error) from error

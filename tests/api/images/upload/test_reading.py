@@ -390,6 +390,24 @@ def test_indexes_that_name_the_same_a_million_times_cost_nothing(read: Read) -> 
     assert len(list(manifests_of(image.node))) == 3
 
 
+def test_manifests_that_would_fill_the_memory(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = dumped([{"Config": "c", "Layers": ["l"] * 500}] * 500)
+    files = {"l": LAYERS[0], "c": making.config([LAYERS[0]] * 500), "manifest.json": listing}
+    with pytest.raises(BadRequestError, match="too long together"):
+        read(files)
+    entry = json.loads(making.saved()["manifest.json"])[0]
+    twice = dumped([{**entry, "RepoTags": ["a:1"] * 600}] * 2)
+    with pytest.raises(BadRequestError, match="more than 1000 images"):
+        read({**making.saved(), "manifest.json": twice})
+    monkeypatch.setattr("ecns.api.images.upload.archives.TOGETHER", 1000)
+    layout = Layout()
+    entries = [
+        layout.image([making.layer(a=bytes([at]))], pack="gzip", **named(f"a:{at}")) for at in range(9)
+    ]
+    with pytest.raises(BadRequestError, match="too long together"):
+        read(layout.done(*entries))
+
+
 def test_a_layer_that_unpacks_to_too_much(read: Read) -> None:
     big = making.layer(zeros=bytes(3_000_000))
     layout = Layout()

@@ -23,6 +23,10 @@ LARGEST = 4 * 1024 * 1024
 """Bytes of a manifest or a configuration; registries take no larger manifest."""
 LAYERS = 1000
 """Of one image: more than twice as many as any runtime takes."""
+IMAGES = 1000
+"""Names that images have in one archive."""
+TOGETHER = 32 * 1024 * 1024
+"""Bytes of all manifests that are made of one archive: they are kept in memory."""
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -41,9 +45,6 @@ class Files(Protocol):
 
     def find(self, name: str) -> Stored | None:
         """The file of a name, links followed."""
-
-    def by_digest(self, digest: str) -> Stored | None:
-        """The file of a content's SHA-256 in hexadecimal."""
 
     def read(self, stored: Stored, limit: int) -> bytes:
         """A small file."""
@@ -88,6 +89,31 @@ class Contents(msgspec.Struct):
 
     images: list[Image] = msgspec.field(default_factory=list)
     checks: list[Check] = msgspec.field(default_factory=list)
+    together: int = 0
+    """Bytes of all manifests."""
+    names: int = 0
+
+    def keep(self, node: Node) -> Node:
+        """Count a manifest.
+
+        Raises:
+            BadRequestError: together they are too much.
+        """
+        self.together += len(node.body)
+        if self.together > TOGETHER:
+            raise refused("its manifests are too long together")
+        return node
+
+    def add(self, image: Image) -> None:
+        """Note an image.
+
+        Raises:
+            BadRequestError: there are too many.
+        """
+        self.images.append(image)
+        self.names += max(1, len(image.references))
+        if self.names > IMAGES:
+            raise refused(f"it names more than {IMAGES} images")
 
 
 def node(media_type: str, body: bytes, *, blobs: Sequence[Blob] = (), children: Sequence[Node] = ()) -> Node:

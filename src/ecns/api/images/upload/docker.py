@@ -51,7 +51,7 @@ def read(files: Files, listing: Stored) -> Contents:
     for entry in entries:
         if not isinstance(entry, dict):
             raise refused("'manifest.json' is not a list of objects")
-        contents.images.append(_image(files, entry, contents))
+        contents.add(_image(files, entry, contents))
     if not entries:
         raise refused("'manifest.json' lists no image")
     return contents
@@ -78,7 +78,8 @@ def _image(files: Files, entry: JsonObject, contents: Contents) -> Image:
     ]
     tags = listed(entry.get("RepoTags") or [], "'manifest.json': RepoTags")
     references = tuple(text(tag, "'manifest.json': RepoTags") for tag in tags)
-    return Image(manifest(DOCKER_MANIFEST, (DOCKER_CONFIG, as_pushed(stored)), layers), references)
+    node = manifest(DOCKER_MANIFEST, (DOCKER_CONFIG, as_pushed(stored)), layers)
+    return Image(contents.keep(node), references)
 
 
 def _layer(
@@ -124,7 +125,7 @@ def read_old(files: Files, repositories: Stored) -> Contents:
         for tag, top in tags.items():
             references.setdefault(text(top, "'repositories'"), []).append(f"{name}:{tag}")
     for top, names in references.items():
-        contents.images.append(Image(_old_image(files, top), tuple(names)))
+        contents.add(Image(contents.keep(_old_image(files, top)), tuple(names)))
     if not references:
         raise refused("'repositories' names no image")
     return contents

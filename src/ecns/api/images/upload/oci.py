@@ -71,7 +71,7 @@ def read(files: Files, index: Stored) -> Contents:
     if len(entries) > 1 and all(entry.get("platform") and not _reference(entry) for entry in entries):
         # One image for several platforms, whose index is the layout's own.
         body = encoded({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
-        layout.contents.images.append(Image(layout.index(OCI_INDEX, body, 0), ()))
+        layout.contents.add(Image(layout.index(OCI_INDEX, body, 0), ()))
         return layout.contents
     references: dict[str, list[str]] = {}
     nodes: dict[str, Node] = {}
@@ -81,7 +81,7 @@ def read(files: Files, index: Stored) -> Contents:
             nodes[digest] = layout.node(entry, 0)
         references.setdefault(digest, []).extend(filter(None, [_reference(entry)]))
     for digest, node in nodes.items():
-        layout.contents.images.append(Image(node, tuple(dict.fromkeys(references[digest]))))
+        layout.contents.add(Image(node, tuple(dict.fromkeys(references[digest]))))
     return layout.contents
 
 
@@ -166,7 +166,7 @@ class _Layout:
         manifests = [_descriptor(entry, node, became) for entry, node in kept]
         if manifests != entries:
             body = encoded({**found, "manifests": manifests})
-        return made_node(media_type, body, children=[node for _, node in kept])
+        return self.contents.keep(made_node(media_type, body, children=[node for _, node in kept]))
 
     def _manifest(self, media_type: str, body: bytes, found: JsonObject) -> Node:
         config_entry = _object(found["config"])
@@ -186,7 +186,7 @@ class _Layout:
         if said != entries:
             body = encoded({**found, "mediaType": media_type, "layers": said})
         blobs = [as_pushed(config), *(blob for _, blob in layers if blob is not None)]
-        return made_node(media_type, body, blobs=blobs)
+        return self.contents.keep(made_node(media_type, body, blobs=blobs))
 
     def _layer(self, entry: JsonObject, diff_id: str) -> tuple[JsonObject, Blob | None]:
         media_type = text(entry.get("mediaType"), "a layer: mediaType")

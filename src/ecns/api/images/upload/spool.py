@@ -189,7 +189,6 @@ class Spool:
         self.directory = directory
         self.files: dict[str, Stored] = {}
         self._links: dict[str, str] = {}
-        self._by_digest: dict[str, Stored] = {}
         self._pool = pool
         self._ahead = AHEAD * processors
         self._number = 0
@@ -240,10 +239,6 @@ class Spool:
             path = target
         raise refused(f"the links of {name!r} lead in a circle")
 
-    def by_digest(self, digest: str) -> Stored | None:
-        """A file with a content's SHA-256."""
-        return self._by_digest.get(digest)
-
     def read(self, stored: Stored, limit: int) -> bytes:
         """A small file.
 
@@ -263,7 +258,6 @@ class Spool:
         if self.files.get(stored.name, stored).digest != stored.digest:
             raise _twice(stored.name)
         self.files[stored.name] = stored
-        self._by_digest[stored.digest] = stored
 
     def wrote(self, count: int) -> None:
         """Count what was written, and look at the disk now and then.
