@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install install-dev real-tools run test check format lock bench oracle cloud docs clean
+.PHONY: help install install-dev real-tools run test check format lock bench oracle fuzz cloud docs clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ bench: install-dev ## measure ECNS against direct calls to the same backends
 oracle: install-dev ## compare the stand-ins with what was recorded of a real Kubernetes and a real Harbor
 	$(BIN)/python -m tests.embedded.kubernetes.oracle
 	$(BIN)/python -m tests.embedded.harbor.oracle
+
+fuzz: install-dev ## send what the OpenAPI document allows, and what it does not, for an hour (MINUTES=…)
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),60)
 
 cloud: install-dev ## run real OpenStack services until Ctrl-C, for ECNS and clients to try (docs/cloud.md)
 	$(BIN)/python -m tests.real.openstack

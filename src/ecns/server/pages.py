@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
 _DOCUMENT = "ecns.openapi"
+BATCH = re.compile(r"/schemas/(?:\w+\.)*(?:Batch|Results)\b|/schemas/Batch_")
+"""References to what answers for several things."""
 
 
 def document(app: Litestar) -> bytes:
@@ -36,6 +39,7 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
         for method, operation in path.items():
             operation["responses"].pop("400", None)
             operation["responses"]["default"] = {"description": "An error", "content": content}
+            _tell_of_batches(operation["responses"])
             operation["summary"] = operation.get("description", "").split("\n")[0].rstrip(".")
             parameters = operation.get("parameters", [])
             for one in parameters:
@@ -44,6 +48,17 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
             if method == "get":
                 operation["parameters"] = [one for one in parameters if one["name"] != "dry_run"]
     return schema
+
+
+def _tell_of_batches(responses: dict[str, Any]) -> None:
+    """Say that a batch of which a part has failed answers 207; and that YAML is no JSON text."""
+    for done in [one for one in (responses.get("200"),) if one]:
+        content = done.get("content", {})
+        for media, told in content.items():
+            if media.endswith("yaml"):
+                told["schema"] = {"description": "One document, or several."}
+            elif BATCH.search(str(told.get("schema"))):
+                responses["207"] = {"description": "A part has failed: see `failed`.", "content": content}
 
 
 @get("/openapi.json", include_in_schema=False, media_type="application/json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from litestar import Response, delete, get, post, put
 from litestar.params import Parameter
@@ -101,12 +101,12 @@ async def show_application(
 )
 async def act_on_applications(
     applications: Applications, data: types.SomeApplications, action: Action
-) -> Response[Any]:
+) -> Response[batches.Batched]:
     """Start, stop or redeploy all workloads of applications."""
     results = await batches.run(
         data.applications, lambda one: applications.act(one.name, action), name=lambda one: one.name
     )
-    return Response(applications.objects.report()) if applications.objects.dry_run else results
+    return batches.answered(applications.objects, results)
 
 
 @delete(ALL, opt=operation("app.delete", APPLICATIONS), tags=TAGS, status_code=200)
@@ -120,13 +120,13 @@ async def delete_applications(
             " Without it their members stay."
         ),
     ] = None,
-) -> Response[Any]:
+) -> Response[batches.Batched]:
     """Delete applications."""
     parts = checks.parts(resource or ())
     results = await batches.run(
         data.applications, lambda one: applications.delete(one.name, parts), name=lambda one: one.name
     )
-    return Response(applications.objects.report()) if applications.objects.dry_run else results
+    return batches.answered(applications.objects, results)
 
 
 ROUTES = [

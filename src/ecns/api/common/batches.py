@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 from litestar import Response
 
+from ecns.api.common.objects import DryRun, Objects
 from ecns.errors import EcnsError
 
 if TYPE_CHECKING:
@@ -48,6 +49,15 @@ class Batch(msgspec.Struct, Generic[Result]):
 
     succeed: list[Succeeded[Result]]
     failed: list[Failed]
+
+
+Batched = Batch[Any] | DryRun
+"""What a batch answers, or its trial (`dry_run=true`)."""
+
+
+def answered(objects: Objects, results: Response[Any]) -> Response[Any]:
+    """The answer to a batch that was done, or only tried."""
+    return Response(objects.report()) if objects.dry_run else results
 
 
 async def run(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, patch, post
 from litestar.params import Parameter
 
+from ecns.api.common.batches import Batched, answered
 from ecns.api.common.contents import Keys
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
@@ -87,11 +88,11 @@ async def delete_configmaps(
     configmaps: ConfigMaps,
     data: types.DeleteConfigMaps,
     force: Annotated[bool, Parameter(description="Also those that something uses.")] = False,  # noqa: FBT002  a parameter of the query string
-) -> Response[Any]:
+) -> Response[Batched]:
     """Delete ConfigMaps; one that a workload, a job or a pod uses only with `force=true`."""
     names = [one if isinstance(one, str) else one.name for one in data.configmaps]
     results = await configmaps.delete(names, force=force)
-    return Response(configmaps.objects.report()) if configmaps.objects.dry_run else results
+    return answered(configmaps.objects, results)
 
 
 def _answer(configmaps: ConfigMaps, shown: OneConfigMap) -> Response[OneConfigMap | DryRun]:

@@ -72,7 +72,9 @@ async def create_cronjob(
     ),
     tags=TAGS,
 )
-async def act_on_cronjobs(cronjobs: CronJobs, data: types.ActOnCronJobs, action: Action) -> Response[Any]:
+async def act_on_cronjobs(
+    cronjobs: CronJobs, data: types.ActOnCronJobs, action: Action
+) -> Response[batches.Batched]:
     """Start stopped or stop running CronJobs, or let them join or leave an application."""
     application = ""
     if action in {"attach", "detach"}:
@@ -84,16 +86,16 @@ async def act_on_cronjobs(cronjobs: CronJobs, data: types.ActOnCronJobs, action:
         "detach": lambda name: cronjobs.detach(name, application),
     }
     results = await batches.run([one.name for one in data.cronjob_list], do[action], name=str)
-    return Response(cronjobs.objects.report()) if cronjobs.objects.dry_run else results
+    return batches.answered(cronjobs.objects, results)
 
 
 @delete("/cronjobs", opt=operation("cronjob.delete", EKS), tags=TAGS, status_code=200)
-async def delete_cronjobs(cronjobs: CronJobs, data: types.DeleteCronJobs) -> Response[Any]:
+async def delete_cronjobs(cronjobs: CronJobs, data: types.DeleteCronJobs) -> Response[batches.Batched]:
     """Delete CronJobs with their Jobs."""
     results = await batches.run(
         data.cronjobs, lambda name: cronjobs.delete(name, data.delete_policy), name=str
     )
-    return Response(cronjobs.objects.report()) if cronjobs.objects.dry_run else results
+    return batches.answered(cronjobs.objects, results)
 
 
 @get(ONE, opt=operation("cronjob.show", EKS), tags=TAGS)

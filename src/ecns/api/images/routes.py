@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from litestar import Response, delete, get, post, put
@@ -42,7 +42,7 @@ async def list_images(
             "and everybody's for cloud administrators."
         ),
     ] = None,
-) -> Response[Any]:
+) -> Response[types.Images]:
     """Images of all workspaces that the caller may see, newest first."""
     selection, shown = await images.page(listing, public)
     return listed("images", [msgspec.json.encode(one) for one in shown], selection, listing)
@@ -51,7 +51,7 @@ async def list_images(
 @get(f"{ONE}/tags", opt=operation("image.tags", IMAGES), tags=TAGS)
 async def list_tags(
     images: Images, listing: ListQuery, harbor_project_name: str, image_name: str
-) -> Response[Any]:
+) -> Response[types.Tags]:
     """The versions of an image, the newest first; a name's slashes are sent as `%2F`."""
     selection, shown = await images.tags(harbor_project_name, from_path(image_name), listing)
     return listed("tags", [msgspec.json.encode(one) for one in shown], selection, listing)

@@ -135,3 +135,15 @@ class Uploaded(Struct, kw_only=True):
     """The answer of "upload an image"."""
 
     images: list[Pushed]
+
+
+class Images(Struct):
+    """The answer of "list the images"."""
+
+    images: list[ImageInfo]
+
+
+class Tags(Struct):
+    """The answer of "list an image's versions"."""
+
+    tags: list[TagInfo]

@@ -66,11 +66,11 @@ async def update_ingress(
 
 
 @delete("/ingress", opt=operation("ingress.delete", CONTAINERS), tags=TAGS, status_code=200)
-async def delete_ingresses(ingresses: Ingresses, data: types.DeleteIngresses) -> Response[Any]:
+async def delete_ingresses(ingresses: Ingresses, data: types.DeleteIngresses) -> Response[batches.Batched]:
     """Delete Ingresses by name."""
     names = list(dict.fromkeys(data.ingress))
     results = await batches.run(names, ingresses.delete, name=str)
-    return Response(ingresses.objects.report()) if ingresses.objects.dry_run else results
+    return batches.answered(ingresses.objects, results)
 
 
 @get("/access", opt=operation("ingress.access", CONTAINERS), tags=TAGS)

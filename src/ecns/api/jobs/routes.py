@@ -59,19 +59,19 @@ async def create_job(
 @put("/jobs", opt=actions({"attach": "job.attach", "detach": "job.detach"}, EKS), tags=TAGS)
 async def act_on_jobs(
     jobs: Jobs, data: types.ActOnJobs, action: Literal["attach", "detach"]
-) -> Response[Any]:
+) -> Response[batches.Batched]:
     """Let several Jobs join or leave an application."""
     application = await joined_application(jobs.objects, data.application_name, action)
     do = {"attach": jobs.attach, "detach": jobs.detach}[action]
     results = await batches.run(data.jobs, lambda name: do(name, application), name=str)
-    return Response(jobs.objects.report()) if jobs.objects.dry_run else results
+    return batches.answered(jobs.objects, results)
 
 
 @delete("/jobs", opt=operation("job.delete", EKS), tags=TAGS, status_code=200)
-async def delete_jobs(jobs: Jobs, data: types.DeleteJobs) -> Response[Any]:
+async def delete_jobs(jobs: Jobs, data: types.DeleteJobs) -> Response[batches.Batched]:
     """Delete Jobs with their pods."""
     results = await batches.run(data.jobs, lambda name: jobs.delete(name, data.delete_policy), name=str)
-    return Response(jobs.objects.report()) if jobs.objects.dry_run else results
+    return batches.answered(jobs.objects, results)
 
 
 @get("/jobs/job/{job_name:str}", opt=operation("job.show", EKS), tags=TAGS)

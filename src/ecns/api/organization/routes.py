@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from litestar import Response, get
 
 from ecns.api.common.lists import ListQuery, listed, select
 from ecns.api.common.operations import CONTAINERS, EKS, operation
 from ecns.api.organization.service import Organizations
-from ecns.api.organization.types import Organization
+from ecns.api.organization.types import Organization, Projects
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta
 from ecns.backends.openstack.keystone import Keystone
 from ecns.identity.caller import Caller
@@ -31,7 +29,7 @@ async def show_organization(organizations: Organizations) -> Organization:
 
 
 @get("/projects", opt=operation("org.projects", EKS), tags=TAGS)
-async def list_projects(organizations: Organizations, listing: ListQuery) -> Response[Any]:
+async def list_projects(organizations: Organizations, listing: ListQuery) -> Response[Projects]:
     """The projects that the caller administers, by name."""
     projects = await organizations.administered()
     selection = select(projects, listing, metadata=lambda project: ObjectMeta(name=project.project_name))

@@ -24,3 +24,9 @@ class Organization(Struct):
     """The answer of "domains and their projects"."""
 
     domains_selector: list[DomainSelector]
+
+
+class Projects(Struct):
+    """The answer of "list the projects"."""
+
+    projects: list[Project]

@@ -21,7 +21,7 @@ from ecns.api.pods.live import watch_pods
 from ecns.api.pods.logs import LogRequest, answer_logs
 from ecns.api.pods.service import Pods
 from ecns.api.pods.terminal import check_origin, open_terminal, subprotocol
-from ecns.api.pods.types import DeletePods, PodDetail
+from ecns.api.pods.types import DeletePods, PodDetail, PodRow
 from ecns.config import Terminals
 from ecns.errors import BadRequestError, UpgradeRequiredError
 from ecns.identity.place import Place, Places
@@ -44,7 +44,7 @@ async def list_pods(
         str | None, Parameter(description="Only pods in this state, such as `Running`.")
     ] = None,
     watch: WatchFlag = False,  # noqa: FBT002  a parameter of the query string
-) -> Response[Any]:
+) -> Response[list[PodRow]]:
     """The pods of the namespace, newest first, as a root array."""
     if watch:
         return await watch_pods(request, pods, listing, status=status)
@@ -65,7 +65,7 @@ async def delete_pods(
     force: Annotated[
         bool | None, Parameter(description="End them at once, without waiting for their node.")
     ] = None,
-) -> Response[Any]:
+) -> Response[batches.Batched]:
     """Delete a pod, or several; their controllers make new ones."""
     if (data.pod is None) == (data.pods is None):
         raise BadRequestError("name one pod in `pod`, or several in `pods`", field="pod")
@@ -76,7 +76,7 @@ async def delete_pods(
     results = await batches.run(
         named, lambda one: pods.delete(one.name, force=at_once), name=lambda one: one.name
     )
-    return Response(pods.objects.report()) if pods.objects.dry_run else results
+    return batches.answered(pods.objects, results)
 
 
 @get(

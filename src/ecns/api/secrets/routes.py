@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, patch, post
 from litestar.params import Parameter
 
+from ecns.api.common.batches import Batched, answered
 from ecns.api.common.contents import Keys
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
@@ -85,11 +86,11 @@ async def delete_secrets(
     secrets: Secrets,
     data: types.DeleteSecrets,
     force: Annotated[bool, Parameter(description="Also those that something uses.")] = False,  # noqa: FBT002  a parameter of the query string
-) -> Response[Any]:
+) -> Response[Batched]:
     """Delete Secrets; one that a workload, a job, a pod or an Ingress uses only with `force=true`."""
     wanted = [SecretName(name=one) if isinstance(one, str) else one for one in data.secrets]
     results = await secrets.delete(wanted, force=force)
-    return Response(secrets.objects.report()) if secrets.objects.dry_run else results
+    return answered(secrets.objects, results)
 
 
 def _answer(secrets: Secrets, shown: SecretInfo) -> Response[SecretInfo | DryRun]:

@@ -96,11 +96,11 @@ async def delete_services(
     services: Services,
     data: types.DeleteServices,
     force: ForceFlag = False,  # noqa: FBT002  a parameter of the query string
-) -> Response[Any]:
+) -> Response[batches.Batched]:
     """Delete Services by name."""
     names = list(dict.fromkeys(data.service))
     results = await batches.run(names, lambda name: services.delete(name, force=force), name=str)
-    return Response(services.objects.report()) if services.objects.dry_run else results
+    return batches.answered(services.objects, results)
 
 
 ROUTES = [list_services, list_node_ports, create_service, update_service, delete_services]

@@ -127,7 +127,7 @@ async def act_on_workloads(
     workloads: Workloads,
     data: types.WorkloadsBase,
     action: Literal["start", "stop", "recreate", "attach", "detach"],
-) -> Response[Any]:
+) -> Response[batches.Batched]:
     """Start, stop or redeploy several workloads, or let them join or leave an application."""
     application = ""
     if action in {"attach", "detach"}:
@@ -140,11 +140,11 @@ async def act_on_workloads(
         "detach": lambda base: workloads.detach(base, application),
     }
     results = await batches.run(data.workloads_base, lambda base: _done(do[action](base)), name=_name)
-    return Response(workloads.objects.report()) if workloads.objects.dry_run else results
+    return batches.answered(workloads.objects, results)
 
 
 @delete("/workloads", opt=operation("workload.delete", CONTAINERS), tags=TAGS, status_code=200)
-async def delete_workloads(workloads: Workloads, data: types.DeleteWorkloads) -> Response[Any]:
+async def delete_workloads(workloads: Workloads, data: types.DeleteWorkloads) -> Response[batches.Batched]:
     """Delete workloads with what belongs to them; their Services only with `delete_service`."""
     results = await batches.run(
         data.workloads_base,
@@ -156,7 +156,7 @@ async def delete_workloads(workloads: Workloads, data: types.DeleteWorkloads) ->
         ),
         name=_name,
     )
-    return Response(workloads.objects.report()) if workloads.objects.dry_run else results
+    return batches.answered(workloads.objects, results)
 
 
 @get(ONE, opt=operation("workload.show", CONTAINERS), tags=TAGS)
@@ -319,7 +319,7 @@ async def delete_revisions(
     history_version: Annotated[str, Parameter(description="One revision; otherwise those of the body.")] = "",
     data: types.DeleteRevisions | None = None,
     workload_type: WorkloadType = None,
-) -> Response[Any]:
+) -> Response[batches.Batched]:
     """Forget revisions; the one in use cannot be forgotten."""
     changes = Changes(workloads, workload_name, workload_type)
     if not history_version and data is None:
@@ -328,7 +328,7 @@ async def delete_revisions(
         )
     versions = [history_version] if history_version else [str(one.version) for one in data.revisions]  # type: ignore[union-attr]  # one of the two is there
     results = await batches.run(versions, changes.delete_revision, name=str)
-    return Response(workloads.objects.report()) if workloads.objects.dry_run else results
+    return batches.answered(workloads.objects, results)
 
 
 @put(

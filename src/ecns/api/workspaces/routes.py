@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from litestar import Response, delete, get, post, put
@@ -46,7 +46,7 @@ async def create_workspace(
 @get("/images/harbor_projects", opt=operation("workspace.list", IMAGES), tags=TAGS)
 async def list_workspaces(
     workspace_service: WorkspaceService, listing: ListQuery, everything: All = None
-) -> Response[Any]:
+) -> Response[types.Workspaces]:
     """The project's own workspaces and the public ones, newest first."""
     selection, shown = await workspace_service.page(listing, everything=everything)
     return listed("harbor_projects", [msgspec.json.encode(one) for one in shown], selection, listing)

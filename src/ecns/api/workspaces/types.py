@@ -61,3 +61,9 @@ class WorkspaceDetail(Struct, kw_only=True):
     page: int
     page_size: int
     """Of the images."""
+
+
+class Workspaces(Struct):
+    """The answer of "list the workspaces"."""
+
+    harbor_projects: list[Workspace]
