@@ -385,6 +385,8 @@ def test_a_class_of_a_volume_type(gateway: Gateway, project: Project, admin: htt
     sent = {"domain": "Default", "project": "demo", "volume_type": "ssd", "cluster_addr": address}
     # With the doubled ampersand that the reference has.
     answer = admin.post(f"/kubernetes/sc/{name}/?volume_type=ssd&&cluster_addr={address}", json=sent)
+    (warning,) = told(answer, OneClass).warnings
+    assert warning.startswith("Cinder has no volume type 'ssd'; it has ")
     made = told(answer, OneClass).storage_class
     assert (made.class_name, made.volume_type, made.capacity) == (name, "ssd", 0)
     assert (made.domain, made.project, made.is_default) == ("Default", "demo", False)

@@ -124,14 +124,14 @@ async def create_class(  # noqa: PLR0917  parameters, which Litestar passes by n
             field="volume_type",
         )
     manage = await storage.manage(cluster_addr, sent.cluster_addr or "", header=cluster, dry_run=dry_run)
-    made = await manage.create_class(
+    made, warnings = await manage.create_class(
         storage_name,
         volume_type=kind,
         domain=sent.domain or "",
         project=sent.project or "",
         keyed=bool(idempotency_key),
     )
-    return _answer(manage, types.OneClass(made))
+    return _answer(manage, types.OneClass(made, warnings))
 
 
 @put(

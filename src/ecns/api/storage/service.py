@@ -216,8 +216,8 @@ class Manage:
 
     async def create_class(
         self, name: str, *, volume_type: str, domain: str, project: str, keyed: bool = False
-    ) -> StorageClass:
-        """Make the class of a Cinder volume type.
+    ) -> tuple[StorageClass, list[str]]:
+        """Make the class of a Cinder volume type; the class, and what is to be said of it.
 
         Args:
             name: of the class.
@@ -227,7 +227,7 @@ class Manage:
             keyed: the request came with an `Idempotency-Key`: a class just like it is answered, not refused.
 
         Raises:
-            BadRequestError: a name cannot be, or Cinder has no such type.
+            BadRequestError: a name cannot be.
             ConflictError: there is one of this name.
         """
         dns_subdomain(name, "storage_name")
@@ -235,8 +235,7 @@ class Manage:
             raise BadRequestError(
                 f"volume_type: no name of a volume type is longer than {LONGEST_TYPE}", field="volume_type"
             )
-        if volume_type:
-            await self._type_is_there(volume_type)
+        warnings = await self._warnings(volume_type) if volume_type else []
         caller = self.objects.place.caller
         planned = manifests.class_object(
             name,
@@ -244,7 +243,8 @@ class Manage:
             domain=domain or caller.project_domain_name,
             project=project or caller.project_name,
         )
-        return await self._shown(await make_one(self.objects, STORAGE_CLASS, planned, keyed=keyed))
+        made = await make_one(self.objects, STORAGE_CLASS, planned, keyed=keyed)
+        return await self._shown(made), warnings
 
     async def set_default(self, name: str) -> StorageClass:
         """Make a class the only default.
@@ -315,20 +315,19 @@ class Manage:
             )
         await self.objects.delete(PERSISTENT_VOLUME, name, uid=found.metadata.uid)
 
-    async def _type_is_there(self, name: str) -> None:
-        """Cinder has a volume type, by name or id, as far as it is the cluster's and can be asked."""
+    async def _warnings(self, volume_type: str) -> list[str]:
+        """That Cinder has no such type, by name or id: no volume is made until it has one."""
         place = self.objects.place
         if place.cluster.type == "EHOS":  # somebody else's, and perhaps on another cloud
-            return
+            return []
         try:
             found = await self.openstack.cinder.types_of_volumes(place.caller.token, of_all=True)
         except (NotSupportedError, UpstreamError):
-            return
-        if not any(name in {one.name, one.id} for one in found):
-            known = some(sorted(one.name for one in found)) or "none"
-            raise BadRequestError(
-                f"volume_type: Cinder has no volume type {name!r}; it has {known}", field="volume_type"
-            )
+            return []
+        if any(volume_type in {one.name, one.id} for one in found):
+            return []
+        known = some(sorted(one.name for one in found)) or "none"
+        return [f"Cinder has no volume type {volume_type!r}; it has {known}"]
 
     async def _shown(self, found: k.StorageClass) -> StorageClass:
         cluster = self.objects.place.cluster

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ecns.api.claims.types import Claim
 
@@ -92,3 +92,5 @@ class OneClass(Struct):
     """The answer of "create", "set default" and "unset default"."""
 
     storage_class: StorageClass
+    warnings: list[str] = field(default_factory=list)
+    """Ours on top: what will keep volumes of the class from being made."""
