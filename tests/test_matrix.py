@@ -283,6 +283,7 @@ class World:
             "target_version": "1",
             "type": "None",
             "update_strategy": {"type": "recreate"},
+            "virtual_machines": [] if call.operation == "app.create" else [{"name": NOTHING}],
             "user_ids": self.visible() if place == OWN else [],
             "workloads": [WORKLOAD],
             "workloads_base": [BASE],

@@ -7,6 +7,7 @@ Whatever part is missing is embedded (see `docs/configuration.md`). A wrong key,
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -67,6 +68,8 @@ class OpenStack(_Group, frozen=True):
     application_credential_id: str = ""
     """ECNS's own account, for what no caller's token may read (back ends of volume types); empty: none."""
     application_credential_secret_file: Path | None = None
+    volume_types: Mapping[Literal["hdd", "high-performance"], str] = {}
+    """Cinder's types for the disks of virtual machines, by the reference's words hdd and high-performance."""
     replicas_limit: Annotated[int, msgspec.Meta(ge=1)] = 2
     """Replicas of one load balancer at most, which Octavia does not tell; its own ACTIVE_STANDBY has two."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from tests.real.openstack.seed import USERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.gateway import Gateway
     from tests.real.openstack.cloud import Cloud
@@ -33,19 +35,28 @@ def project(gateway: Gateway) -> Project:
 @pytest.fixture(scope="session")
 def cloud_gateway(real_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway in front of the real OpenStack, with an account of its own there."""
-    directory = tmp_path_factory.mktemp("cloud-gateway")
+    with in_front_of(real_cloud, tmp_path_factory.mktemp("cloud-gateway")) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def in_front_of(real_cloud: Cloud, directory: Path, *, seconds: float = CLOUD_SECONDS) -> Iterator[Gateway]:
+    """A gateway in front of the real OpenStack whose services have some time to answer."""
     admin = real_cloud.caller("admin")
     user = admin.call("keystone", "GET", "/users?name=admin")["users"][0]["id"]
     path = f"/users/{user}/application_credentials"
-    account = admin.make("keystone", path, "application_credential", name="ecns")
+    account = admin.make("keystone", path, "application_credential", name=f"ecns {directory.name}")
     (directory / "secret").write_text(f"{account['secret']}\n")
     (directory / "ecns.toml").write_text(
         f"""{real_cloud.ecns_toml()}
 [openstack]
 region = "RegionOne"
-timeout = {CLOUD_SECONDS}
+timeout = {seconds}
 application_credential_id = "{account["id"]}"
 application_credential_secret_file = "secret"
+[openstack.volume_types]
+hdd = "standard"
+high-performance = "ssd"
 [[kubernetes_versions]]
 version = "v1.36.1"
 container_runtimes = ["containerd", "docker"]

@@ -81,6 +81,7 @@ def test_the_line_is_drawn_where_it_should(name: str, right: str) -> None:
 
 OURS = {"cronjob.attach", "cronjob.detach", "cronjob.run", "job.attach", "job.detach", "pvc.expand"}
 OURS |= {"raw.change_cluster", "raw.show_cluster"}
+OURS |= {f"vm.{verb}" for verb in ("scale", "start", "stop", "recreate", "delete")}
 """Operations beyond the reference."""
 
 

@@ -25,6 +25,7 @@ from ecns.api.raw import routes as raw
 from ecns.api.secrets import routes as secrets
 from ecns.api.services import routes as services
 from ecns.api.storage import routes as storage
+from ecns.api.virtualmachines import routes as virtualmachines
 from ecns.api.workloads import routes as workloads
 from ecns.api.workspaces import routes as workspaces
 
@@ -49,6 +50,7 @@ ROUTES = [
     *secrets.ROUTES,
     *services.ROUTES,
     *storage.ROUTES,
+    *virtualmachines.ROUTES,
     *workloads.ROUTES,
     *workspaces.ROUTES,
 ]
@@ -75,6 +77,7 @@ DEPENDENCIES = {
     "secrets": Provide(secrets.provide_secrets, sync_to_thread=False),
     "services": Provide(services.provide_services, sync_to_thread=False),
     "storage": Provide(storage.provide_storage, sync_to_thread=False),
+    "virtual_machines": Provide(virtualmachines.provide_virtual_machines, sync_to_thread=False),
     "workloads": Provide(workloads.provide_workloads, sync_to_thread=False),
     "workspace_service": Provide(workspaces.provide_workspace_service, sync_to_thread=False),
 }

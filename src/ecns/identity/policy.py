@@ -78,6 +78,11 @@ workspace.update member PUT /images/harbor_project/{project} workspace access se
 workspace.delete member DELETE /images/harbor_project/ delete workspaces (batch)
 vm.list reader GET /virtualmachine/ list VM workloads
 vm.show reader GET /virtualmachine/{name}/ VM workload detail
+vm.scale member PATCH /virtualmachine/{name}/?action=scale scale a VM workload
+vm.start member PUT /virtualmachine/?action=start start VM workloads (batch)
+vm.stop member PUT /virtualmachine/?action=stop stop VM workloads (batch)
+vm.recreate member PUT /virtualmachine/?action=recreate make VM workloads anew (batch)
+vm.delete member DELETE /virtualmachine/ delete VM workloads (batch)
 hybrid.list reader GET /applications/?type=Hybrid list hybrid applications
 hybrid.create member POST /applications/ create hybrid application (VM groups beside containers)
 hybrid.show reader GET /applications/app/{name}/?type=Hybrid hybrid application detail

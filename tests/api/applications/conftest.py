@@ -12,7 +12,10 @@ from ecns import config
 from ecns.api.applications import installation
 from ecns.api.applications.service import Applications
 from ecns.api.common.objects import Objects
+from ecns.api.virtualmachines.service import VirtualMachines
 from ecns.backends.kubernetes.clusters import Cluster, Clusters
+from ecns.backends.openstack.cloud import OpenStack
+from ecns.backends.openstack.keystone import Keystone
 from ecns.identity.caller import Caller
 from ecns.identity.place import Place, Places
 from ecns.identity.policy import Policy
@@ -60,7 +63,9 @@ class Direct:
             places=self.places,
             written={},
         )
-        return Applications(Objects(place, self.places), "", self.policy)
+        objects = Objects(place, self.places)
+        openstack = OpenStack(Keystone("http://127.0.0.1"), config.OpenStack())  # asked for nothing
+        return Applications(objects, "", self.policy, VirtualMachines(objects, openstack))
 
     async def close(self) -> None:
         """Close all, and wait until the TLS connections have taken leave of their peer."""

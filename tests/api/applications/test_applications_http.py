@@ -325,10 +325,15 @@ def test_a_hybrid_application_is_stored(owners: Project, member: httpx.Client) -
     told(hybrid.request("DELETE", "/applications/app/?resource=all", json=named("hybrid")), Batch[None])
 
 
-def test_virtual_machines_are_refused_and_nothing_is_made(gateway: Gateway, member: httpx.Client) -> None:
+def test_machines_that_cannot_be_are_refused_and_nothing_is_made(
+    gateway: Gateway, member: httpx.Client
+) -> None:
+    """Before an OpenStack that has nothing of what is named, or before none."""
     body = application("vms", workload("front"), type="Hybrid", vm_network=VM_NETWORK)
     machines = body | {"virtual_machines": [virtual_machine()]}
-    refused(member.post("/applications/", json=machines), 501, field="virtual_machines")
+    answer = member.post("/applications/", json=machines)
+    assert answer.status_code in {400, 501}
+    refused(answer, answer.status_code)
     half = body | {"virtual_machines": [{**virtual_machine(), "flavor_name": None}]}
     refused(member.post("/applications/", json=half), 400, field="virtual_machines[0].flavor_name")
     assert there(gateway, f"{PART_OF}=vms") == set()

@@ -28,6 +28,8 @@ USERS = {
 }
 """User → project, role."""
 HEAT_ROLE = "heat_stack_user"
+BALANCING_ROLE = "load-balancer_member"
+"""Who may make load balancers; of all members `developer` alone may."""
 
 
 class Caller:
@@ -91,7 +93,8 @@ def identity(ports: dict[str, int]) -> None:
 
 def _people(admin: Caller) -> None:
     roles = {role["name"]: role["id"] for role in admin.call("keystone", "GET", "/roles")["roles"]}
-    roles[HEAT_ROLE] = admin.make("keystone", "/roles", "role", name=HEAT_ROLE)["id"]
+    for name in (HEAT_ROLE, BALANCING_ROLE):
+        roles[name] = admin.make("keystone", "/roles", "role", name=name)["id"]
     projects = {"admin": admin.project_id}
     for name in ("demo", "other", SERVICE_PROJECT):
         projects[name] = admin.make("keystone", "/projects", "project", name=name, domain_id="default")["id"]
@@ -104,7 +107,7 @@ def _people(admin: Caller) -> None:
 
     for name, (project, role) in USERS.items():
         if name != "admin":
-            person(name, project, role)
+            person(name, project, role, *([BALANCING_ROLE] if name == "developer" else []))
     person(SERVICE_USER, SERVICE_PROJECT, "admin", "service")
     heat = admin.make("keystone", "/domains", "domain", name=HEAT_DOMAIN)
     keeper = admin.make(

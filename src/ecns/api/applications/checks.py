@@ -15,17 +15,15 @@ from ecns.api.applications.types import (
     CreateApplication,
     DescribeApplication,
     Description,
-    VirtualMachine,
 )
 from ecns.api.common import contents
 from ecns.api.common.checks import dns_label, dns_subdomain
+from ecns.api.virtualmachines.checks import virtual_machines
 from ecns.api.workloads.types import ApplicationType
 from ecns.errors import BadRequestError
 
 PARTS = ("workload", "service", "all")
 """What `resource` may name when applications are deleted."""
-
-_LAST_PORT = 65535
 
 
 def application(sent: CreateApplication, product_type: str) -> Application:
@@ -49,7 +47,7 @@ def application(sent: CreateApplication, product_type: str) -> Application:
             "virtual_machines: only a Hybrid application has virtual machines", field="virtual_machines"
         )
     _config_maps(whole.configmaps or ())
-    _virtual_machines(whole.virtual_machines or ())
+    machines = virtual_machines(whole.virtual_machines or ())
     members = []
     called: set[str] = set()
     for place, workload in enumerate(whole.workloads or ()):
@@ -65,7 +63,7 @@ def application(sent: CreateApplication, product_type: str) -> Application:
             )
         called.add(workload.workload_base.name)
         members.append(replace(workload, application_name=whole.name, application_type=kind))
-    return replace(whole, type=kind, workloads=members)
+    return replace(whole, type=kind, workloads=members, virtual_machines=machines)
 
 
 def description(sent: DescribeApplication, name: str) -> Description:
@@ -109,36 +107,3 @@ def _config_maps(config_maps: Iterable[ConfigMap]) -> None:
         called.add(config_map.name)
         texts = contents.texts(config_map.config, f"{at}.config")
         contents.check_size((len(text.encode()) for text in texts.values()), f"{at}.config")
-
-
-def _virtual_machines(machines: Iterable[VirtualMachine]) -> None:
-    called: set[str] = set()
-    for place, machine in enumerate(machines):
-        at = f"virtual_machines[{place}]"
-        dns_label(machine.name, f"{at}.name")
-        if machine.name in called:
-            raise BadRequestError(f"{at}.name: {machine.name!r} is there twice", field=f"{at}.name")
-        called.add(machine.name)
-        if machine.replicas < 0:
-            raise BadRequestError(f"{at}.replicas: at least 0", field=f"{at}.replicas")
-        boot = machine.boot_manager
-        source = "bootable_volume" if boot.type == "volume" else boot.type
-        if not getattr(boot, source):
-            raise BadRequestError(
-                f"{at}.boot_manager.{source}: type {boot.type} needs it", field=f"{at}.boot_manager.{source}"
-            )
-        disks = [(f"{at}.system_disk", machine.system_disk)]
-        disks += [(f"{at}.data_disk[{index}]", disk) for index, disk in enumerate(machine.data_disk or ())]
-        for where, disk in disks:
-            if disk.size < 1:
-                raise BadRequestError(f"{where}.size: at least 1 GiB", field=f"{where}.size")
-            if disk.amount is not None and disk.amount < 1:
-                raise BadRequestError(f"{where}.amount: at least 1", field=f"{where}.amount")
-        for index, access in enumerate(machine.loadbalancer.access):
-            if access.port is None or not 1 <= access.port <= _LAST_PORT:
-                where = f"{at}.loadbalancer.access[{index}].port"
-                raise BadRequestError(f"{where}: a port from 1 to {_LAST_PORT} is needed", field=where)
-        if not (machine.authentication.keypair or machine.authentication.password):
-            raise BadRequestError(
-                f"{at}.authentication: a keypair or a password is needed", field=f"{at}.authentication"
-            )

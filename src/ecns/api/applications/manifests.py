@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ecns.api.applications import types
-from ecns.api.applications.types import ApplicationInfo, ApplicationStatus, ApplicationWord, VmNetwork
+from ecns.api.applications.types import ApplicationInfo, ApplicationStatus, ApplicationWord
 from ecns.api.common import marks
 from ecns.api.common.names import CREATING, MANAGED_BY, MANAGER, REQUEST
 from ecns.api.common.patching import MISSING, Operations, operations
+from ecns.api.virtualmachines import manifests as machines
+from ecns.api.virtualmachines.templates import Definition, public
+from ecns.api.virtualmachines.types import VmNetwork, VmStatus
 from ecns.api.workloads.manifests import PART_OF
 from ecns.api.workloads.types import ApplicationType, WorkloadStatus
 from ecns.backends.kubernetes.kinds.apps import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
@@ -45,20 +49,29 @@ COMPANIONS: tuple[Kind[Any], ...] = (
 """What else can belong to an application."""
 
 
-def application_object(application: types.Application, namespace: str, *, key: str = "") -> JsonObject:
+def request(application: types.Application) -> types.Application:
+    """What tells a request from others: all of it but what may be secret, which a digest would tell of."""
+    groups = [public(one) for one in application.virtual_machines or ()]
+    return replace(application, virtual_machines=groups or None)
+
+
+def application_object(
+    application: types.Application, namespace: str, groups: Sequence[Definition] = (), *, key: str = ""
+) -> JsonObject:
     """The Application to make; it carries the request that makes it as workloads do, see `marks`.
 
     Args:
         application: checked.
         namespace: where.
+        groups: what is to be remembered of its virtual machines.
         key: whose `Idempotency-Key` came with the request, and which.
     """
-    annotations = {REQUEST: marks.digest(application, key)}
+    annotations = {REQUEST: marks.digest(request(application), key), **machines.remembered(groups)}
     if application.vm_network is not None:
         annotations[VM_NETWORK] = msgspec.json.encode(application.vm_network).decode()
     labels = {MANAGED_BY: MANAGER, TYPE: application.type or "Normal"}
-    if application.workloads or application.configmaps:
-        labels[CREATING] = marks.digest(application)
+    if application.workloads or application.configmaps or application.virtual_machines:
+        labels[CREATING] = marks.digest(request(application))
     return {
         "apiVersion": APPLICATION.api_version,
         "kind": APPLICATION.kind,
@@ -102,8 +115,10 @@ def application_type(found: Application) -> ApplicationType:
     return "Hybrid" if (found.metadata.labels or {}).get(TYPE) == "Hybrid" else "Normal"
 
 
-def application(found: Application) -> types.Application:
-    """An application as its users see it, without members."""
+def application(found: Application, vms: Sequence[VmStatus] = ()) -> types.Application:
+    """An application as its users see it, without what of its members is in Kubernetes."""
+    states = {one.name: one for one in vms}
+    groups = machines.definitions(found)
     text = (found.metadata.annotations or {}).get(VM_NETWORK, "")
     try:
         network = msgspec.json.decode(text, type=VmNetwork) if text else None
@@ -114,14 +129,15 @@ def application(found: Application) -> types.Application:
         description=found.spec.descriptor.description or None,
         type=application_type(found),
         vm_network=network,
+        virtual_machines=[machines.machine(one, states.get(name)) for name, one in groups.items()] or None,
     )
 
 
 def application_word(found: Application, members: Sequence[str]) -> ApplicationWord:
-    """The state of an application from those of its workloads.
+    """The state of an application from those of its workloads and virtual machines.
 
-    Processing while something of it is being made, changed or removed; Unready when a workload has failed;
-    Running when every workload that is not stopped runs.
+    Processing while something of it is being made, changed or removed; Unready when one has failed; Running
+    when every one that is not stopped runs.
     """
     metadata = found.metadata
     if metadata.deletion_timestamp or marks.creating(found):
@@ -137,15 +153,20 @@ def application_word(found: Application, members: Sequence[str]) -> ApplicationW
 
 
 def info(
-    found: Application, members: Sequence[str], statuses: list[WorkloadStatus], shown: types.Application
+    found: Application,
+    members: Sequence[str],
+    statuses: list[WorkloadStatus],
+    shown: types.Application,
+    vms: list[VmStatus],
 ) -> ApplicationInfo:
     """What is answered about an application.
 
     Args:
         found: the object.
-        members: the states of its workloads.
+        members: the states of its workloads and virtual machines.
         statuses: the same in full.
         shown: the application with what of its members is to be shown.
+        vms: its virtual machines.
     """
     return ApplicationInfo(
         application=shown,
@@ -153,7 +174,7 @@ def info(
             creation_time=found.metadata.creation_timestamp or "", status=application_word(found, members)
         ),
         workloads_status=statuses,
-        vms_status=[],
+        vms_status=vms,
     )
 
 

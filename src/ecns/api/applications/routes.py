@@ -15,6 +15,8 @@ from ecns.api.common.lists import ListQuery, listed
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import APPLICATIONS, actions, operation
 from ecns.api.common.parameters import DryRunFlag, IdempotencyKey, request_key
+from ecns.api.virtualmachines.service import VirtualMachines
+from ecns.backends.openstack.cloud import OpenStack
 from ecns.identity.place import Place, Places
 from ecns.identity.policy import Policy
 
@@ -32,10 +34,17 @@ Status = Annotated[
 
 
 def provide_applications(
-    place: Place, places: Places, registry_domain: str, policy: Policy, *, dry_run: DryRunFlag = False
+    place: Place,
+    places: Places,
+    registry_domain: str,
+    policy: Policy,
+    openstack: OpenStack,
+    *,
+    dry_run: DryRunFlag = False,
 ) -> Applications:
     """Litestar's dependency `applications`."""
-    return Applications(Objects(place, places, dry_run=dry_run), registry_domain, policy)
+    objects = Objects(place, places, dry_run=dry_run)
+    return Applications(objects, registry_domain, policy, VirtualMachines(objects, openstack))
 
 
 @get("/applications", opt=operation("app.list", APPLICATIONS), tags=TAGS)
@@ -63,7 +72,11 @@ async def create_application(
     product_type: str,
     idempotency_key: IdempotencyKey = "",
 ) -> Response[OneApplication | DryRun]:
-    """Make an application with its ConfigMaps and workloads, or nothing of it."""
+    """Make an application with its ConfigMaps, workloads and virtual machines, or nothing of it.
+
+    The answer comes when Heat has taken the virtual machines on; `vms_status` says how far they are, and
+    why what failed did.
+    """
     key = request_key(applications.objects.place.caller, idempotency_key)
     shown = await applications.create(data, product_type, key=key)
     if shown is None:

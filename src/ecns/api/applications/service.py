@@ -1,4 +1,4 @@
-"""What the operations of chapter 1.2 do.
+"""What the operations of chapter 1.2 do, and those of 1.8 on applications.
 
 Creating is all or nothing: every object is tried by Kubernetes first, then the Application is made, marked as
 unfinished, and its members after it. If one fails, what was made is removed again; if ECNS itself is cut off,
@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import msgspec
-from msgspec.structs import replace
 
 from ecns.api.applications import checks, installation, manifests, types
 from ecns.api.applications.manifests import COMPANIONS, CONTROLLERS
+from ecns.api.applications.manifests import request as public
+from ecns.api.applications.members import Members, members_of
 from ecns.api.applications.types import ApplicationInfo, CreateApplication, Description
 from ecns.api.common import batches, marks
 from ecns.api.common.applications import find_application
@@ -27,14 +28,14 @@ from ecns.api.common.making import complete
 from ecns.api.common.names import MANAGED_BY, MANAGER
 from ecns.api.common.objects import Objects
 from ecns.api.common.waiting import all_of
-from ecns.api.workloads.cached import Surroundings
+from ecns.api.virtualmachines import manifests as machines
+from ecns.api.virtualmachines.service import Planned, VirtualMachines
 from ecns.api.workloads.manifests import PART_OF, WorkloadObjects
 from ecns.api.workloads.service import Workloads
-from ecns.api.workloads.types import ApplicationType, Workload, WorkloadBase, WorkloadStatus
-from ecns.backends.kubernetes.cache import Cache
+from ecns.api.workloads.types import ApplicationType, WorkloadBase
 from ecns.backends.kubernetes.clusters import Cluster
 from ecns.backends.kubernetes.errors import NotServedError
-from ecns.backends.kubernetes.kinds.apps import Controller, StatefulSet
+from ecns.backends.kubernetes.kinds.apps import StatefulSet
 from ecns.backends.kubernetes.kinds.configuration import CONFIG_MAP
 from ecns.backends.kubernetes.kinds.core import PERSISTENT_VOLUME_CLAIM, SERVICE
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION, Application
@@ -44,7 +45,6 @@ from ecns.errors import (
     ConflictError,
     EcnsError,
     NotFoundError,
-    NotSupportedError,
     TooManyRequestsError,
     UpstreamError,
 )
@@ -53,55 +53,8 @@ from ecns.identity.policy import Policy
 Action = Literal["start", "stop", "recreate"]
 Found = tuple[Kind[Any], Resource]
 
-_INDEX = "part_of"
 _making: WeakKeyDictionary[Cluster, set[str]] = WeakKeyDictionary()
 """Namespaces and names of the applications that this process makes just now."""
-
-
-def _part_of(controller: Controller) -> Iterator[tuple[str, str]]:
-    if application := (controller.metadata.labels or {}).get(PART_OF):
-        yield controller.metadata.namespace, application
-
-
-class _Row(msgspec.Struct):
-    """What of a workload's encoded row an application shows."""
-
-    workload_status: msgspec.Raw
-
-
-_row = msgspec.json.Decoder(_Row)
-
-
-class _Members(NamedTuple):
-    """The workloads of all applications of a place, from the watch cache."""
-
-    caches: list[Cache[Any]]
-    around: Surroundings
-    namespace: str
-
-    def of(self, application: str) -> list[Controller]:
-        """Those of one, by name."""
-        key = (self.namespace, application)
-        found = [one for cache in self.caches for one in cache.index(_INDEX, key)]
-        return sorted(found, key=lambda one: one.metadata.name)
-
-    def states(self, application: str) -> list[str]:
-        """Their states in a word."""
-        return [self.around.row(one).status for one in self.of(application)]
-
-    def info(self, found: Application, config_maps: Sequence[JsonObject] | None = None) -> ApplicationInfo:
-        """What is answered about an application; with ConfigMaps also its members in full."""
-        rows = [self.around.row(one) for one in self.of(found.metadata.name)]
-        # They are encoded already, and stand as they are in the answer.
-        statuses = cast("list[WorkloadStatus]", [_row.decode(row.encoded).workload_status for row in rows])
-        shown = manifests.application(found)
-        if config_maps is not None:
-            shown = replace(
-                shown,
-                configmaps=[manifests.config_map(one) for one in config_maps],
-                workloads=cast("list[Workload]", [msgspec.Raw(row.encoded) for row in rows]),
-            )
-        return manifests.info(found, [row.status for row in rows], statuses, shown)
 
 
 class _Plan(NamedTuple):
@@ -110,6 +63,7 @@ class _Plan(NamedTuple):
     application: JsonObject
     config_maps: list[JsonObject]
     workloads: list[WorkloadObjects]
+    machines: list[Planned]
 
     def members(self) -> list[tuple[Kind[Any], str]]:
         """Kind and name of everything but the application, those that come first first."""
@@ -127,11 +81,15 @@ class Applications:
         objects: the place.
         registry_domain: the registry's name in image references.
         policy: what is done to a Hybrid application has rules of its own.
+        machines: the virtual machines of the place.
     """
 
-    def __init__(self, objects: Objects, registry_domain: str, policy: Policy) -> None:
+    def __init__(
+        self, objects: Objects, registry_domain: str, policy: Policy, machines: VirtualMachines
+    ) -> None:
         self.objects = objects
         self.policy = policy
+        self.machines = machines
         self.workloads = Workloads(objects, registry_domain)
 
     # Reading
@@ -145,10 +103,10 @@ class Applications:
             cache = await self.objects.cache(APPLICATION, fresh=query.fresh)
         except NotServedError:
             return Selection([], 0), []
-        members = await self._members(fresh=query.fresh)
+        members = await self._members(fresh=query.fresh, hybrid=application_type == "Hybrid")
 
         def word(one: Application) -> str:
-            return manifests.application_word(one, members.states(one.metadata.name))
+            return manifests.application_word(one, members.states(one))
 
         filters: list[Callable[[Application], bool]] = [
             lambda one: manifests.application_type(one) == application_type
@@ -178,7 +136,7 @@ class Applications:
 
     async def shown(self, found: Application) -> ApplicationInfo:
         """An application as it is answered alone."""
-        members = await self._members()
+        members = await self._members(hybrid=bool(machines.definitions(found)))
         labels = f"{PART_OF}={found.metadata.name}"
         listing = await self.objects.client.list(CONFIG_MAP.whole, self.objects.namespace, labels=labels)
         return members.info(found, listing.items)
@@ -194,21 +152,19 @@ class Applications:
             raise NotFoundError(f"application {name!r} is not there")
         return found
 
-    async def _members(self, *, fresh: bool = False) -> _Members:
-        for kind in CONTROLLERS:
-            self.objects.place.cluster.cache(kind, **{_INDEX: _part_of})
-        caches, around = await asyncio.gather(
-            self.objects.caches(*CONTROLLERS, fresh=fresh),
-            Surroundings.of(self.objects, self.workloads.registry_domain, fresh=fresh),
+    async def _members(self, *, fresh: bool = False, hybrid: bool) -> Members:
+        return await members_of(
+            self.objects, self.workloads.registry_domain, self.machines, fresh=fresh, hybrid=hybrid
         )
-        return _Members(caches, around, self.objects.namespace)
 
     # Creating
 
     async def create(
         self, sent: CreateApplication, product_type: str, *, key: str = ""
     ) -> ApplicationInfo | None:
-        """Make an application with its ConfigMaps and workloads, or nothing.
+        """Make an application with its ConfigMaps, workloads and virtual machines, or nothing.
+
+        Virtual machines are made by Heat after this has answered; what fails then is told by their status.
 
         An application of which a request like this one has made a part is completed.
 
@@ -224,29 +180,25 @@ class Applications:
         Raises:
             BadRequestError: ECNS or Kubernetes finds something wrong.
             ConflictError: it is there already, or something of it is.
-            NotSupportedError: it has virtual machines, or the cluster cannot keep applications.
+            ForbiddenError: a quota is used up.
+            NotSupportedError: the cluster cannot keep applications, or the cloud makes no virtual machines.
         """
         application = checks.application(sent, product_type)
         self._may("create", application.type or "Normal")
-        plan = await self._plan(application, product_type, key)
-        if application.virtual_machines:
-            raise NotSupportedError(
-                "virtual_machines: this installation makes no virtual machines yet; nothing was made",
-                details={"field": "virtual_machines"},
-            )
+        begun = await self._begun(application, key)
+        plan = await self._plan(application, product_type, key, begun)
         place, places = self.objects.place, self.objects.places
         await places.writing(place)
         await installation.ensure(place)
         if self.objects.dry_run:
             await self._try(plan)
             return None
-        request = marks.digest(application, key)
+        request = marks.digest(public(application), key)
         under_way = _making.setdefault(place.cluster, set())
         if (name := f"{place.namespace}/{application.name}") in under_way:
             raise ConflictError(f"application {application.name!r} is just being made")
         under_way.add(name)
         try:
-            begun = await self._begun(application, key)
             if begun is None:
                 await self._try(plan)
             found = await self._make(plan, begun)
@@ -258,7 +210,9 @@ class Applications:
             under_way.discard(name)
         return await self.shown(found)
 
-    async def _plan(self, application: types.Application, product_type: str, key: str) -> _Plan:
+    async def _plan(
+        self, application: types.Application, product_type: str, key: str, begun: Application | None
+    ) -> _Plan:
         namespace = self.objects.namespace
         workloads = [
             await self.workloads.plan(workload, product_type, at=f"workloads[{place}]")
@@ -268,7 +222,19 @@ class Applications:
             manifests.config_map_object(one, application.name, namespace)
             for one in application.configmaps or ()
         ]
-        return _Plan(manifests.application_object(application, namespace, key=key), config_maps, workloads)
+        planned: list[Planned] = []
+        whole = begun is not None and not marks.creating(begun)
+        if application.virtual_machines and application.vm_network and not whole:
+            planned = await self.machines.plan(
+                application.virtual_machines,
+                application.vm_network,
+                application.name,
+                marks.digest(public(application)),
+                again=begun is not None,
+            )
+        kept = [one.kept for one in planned]
+        found = manifests.application_object(application, namespace, kept, key=key)
+        return _Plan(found, config_maps, workloads, planned)
 
     async def _begun(self, application: types.Application, key: str) -> Application | None:
         """What a request like this one, or this very one, has made before, perhaps in part.
@@ -279,9 +245,9 @@ class Applications:
         found = await find_application(self.objects, application.name)
         if found is None:
             return None
-        request = marks.digest(application, key)
+        request = marks.digest(public(application), key)
         if creating := marks.creating(found):
-            if creating == marks.digest(application):
+            if creating == marks.digest(public(application)):
                 return found
         elif marks.request(found) == request and (
             key or await self.objects.places.doubted(self.objects.place, request)
@@ -299,6 +265,8 @@ class Applications:
         for one in plan.workloads:
             objects += [(one.kind, one.controller), *one.dependants]
         await self._all(trial.create(kind, obj) for kind, obj in objects)
+        if self.objects.dry_run:  # otherwise Heat looks when it makes them
+            await self._all(self.machines.try_(one) for one in plan.machines)
 
     async def _make(self, plan: _Plan, begun: Application | None) -> Application:
         """Make what is not there yet; if something fails, remove all of it.
@@ -325,6 +293,8 @@ class Applications:
             await complete(one, controller, create)
 
         try:
+            # First: what Heat finds wrong is told before anything else is made.
+            await self._all(self.machines.make(one) for one in plan.machines)
             await self._all(create(CONFIG_MAP, one) for one in plan.config_maps)
             await self._all(workload(one) for one in plan.workloads)
             return await self.objects.change(APPLICATION, found.metadata.name, marks.finished)
@@ -367,6 +337,10 @@ class Applications:
                 await self._gone(kind, made)
 
         await self._all(remove(kind, name) for kind, name in plan.members())
+        if plan.machines:
+            ours = {one.tags.request for one in plan.machines}
+            groups = await self.machines.of_application(application.metadata.name)
+            await self.machines.delete([one for one in groups if one.tags.request in ours])
         await self._gone(APPLICATION, application)
 
     # Changing
@@ -384,13 +358,13 @@ class Applications:
         return await self.shown(found)
 
     async def act(self, name: str, action: Action) -> None:
-        """Start, stop or redeploy all workloads of an application; what is so already is left so.
+        """Start, stop or redeploy all workloads and virtual machines of an application; else as it is.
 
         Raises:
             NotFoundError: it is not there.
             EcnsError: it failed for some of them, which the details name; the others are done.
         """
-        await self.find(name)
+        application = await self.find(name)
         do = {"start": self.workloads.start, "stop": self.workloads.stop, "recreate": self.workloads.recreate}
         members = await self._labelled(name, CONTROLLERS)
 
@@ -404,7 +378,16 @@ class Applications:
             except EcnsError as error:
                 errors[member.metadata.name] = error
 
-        await self._all(one(kind, member) for kind, member in members)
+        async def group(called: str) -> None:
+            try:
+                await self.machines.act(called, action)
+            except EcnsError as error:
+                errors[called] = error
+
+        groups = machines.definitions(application)
+        await self._all(
+            [*(one(kind, member) for kind, member in members), *(group(called) for called in groups)]
+        )
         if errors:
             failed = [
                 batches.Failed(name=member, code=error.status, reason=error.message)
@@ -412,7 +395,7 @@ class Applications:
             ]
             first = errors[failed[0].name]
             first.message = (
-                f"{len(failed)} of {len(members)} workloads could not be done;"
+                f"{len(failed)} of {len(members) + len(groups)} workloads could not be done;"
                 f" {failed[0].name!r}: {first.message}"
             )
             first.details = {**first.details, "workloads": msgspec.to_builtins(failed)}
@@ -444,6 +427,12 @@ class Applications:
             for kind, one in found
             if kind not in going and (kind in {SERVICE, INGRESS} or not _owners(one) & gone)
         ]
+        groups = await self.machines.of_application(name) if _has_machines(application) else []
+        if parts:
+            # First: what is to use them goes with them, and if it takes too long the rest is still there.
+            await self.machines.delete(groups)
+        else:
+            await self._all(self.machines.leave(group) for group in groups)
         claims = await self._claims(controllers) if "all" in parts else []
         await self._all(self._leave(kind, one, name) for kind, one in staying)
         await self._all(self._delete(kind, one, with_services=bool(faces)) for kind, one in controllers)
@@ -515,6 +504,10 @@ class Applications:
         if application_type == "Hybrid":
             caller = self.objects.place.caller
             self.policy.check(f"hybrid.{verb}", caller, {"project_id": caller.project_id})
+
+
+def _has_machines(application: Application) -> bool:
+    return bool(machines.definitions(application))
 
 
 def _owners(one: Resource) -> set[str]:

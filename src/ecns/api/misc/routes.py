@@ -10,6 +10,7 @@ from litestar.params import HeaderParameter
 from ecns.api.common.operations import CONTAINERS, EKS, operation
 from ecns.api.misc.service import Uniqueness
 from ecns.api.misc.types import ALL_CAPABILITIES, DEFAULT_CAPABILITIES, Capabilities, Existence
+from ecns.backends.openstack.cloud import OpenStack
 from ecns.config import ClusterType
 from ecns.identity.caller import Caller
 from ecns.identity.place import Places
@@ -37,6 +38,7 @@ async def all_capabilities() -> Capabilities:
 async def exists(  # noqa: PLR0917  parameters, which Litestar passes by name
     places: Places,
     workspaces: Workspaces,
+    openstack: OpenStack,
     policy: Policy,
     caller: Caller,
     resource_type: str,
@@ -47,7 +49,7 @@ async def exists(  # noqa: PLR0917  parameters, which Litestar passes by name
     namespace: Annotated[str, HeaderParameter(name="X-Ecns-Namespace", required=False)] = "",
 ) -> Existence:
     """Whether a name is taken; the cluster is named where something is made that is no namespace's."""
-    found = await Uniqueness(places, workspaces, policy, caller).exists(
+    found = await Uniqueness(places, workspaces, openstack, policy, caller).exists(
         resource_type,
         resource_name,
         cluster=cluster_name or cluster,

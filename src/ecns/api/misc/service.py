@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from ecns.api.common.objects import Objects
+from ecns.api.virtualmachines.service import VirtualMachines
 from ecns.backends.kubernetes.errors import NotServedError
 from ecns.backends.kubernetes.kinds import apps, batch, configuration, core, extensions, networking, storage
 from ecns.backends.kubernetes.kinds.meta import Kind
-from ecns.errors import BadRequestError, NotFoundError, NotSupportedError
+from ecns.errors import BadRequestError, NotFoundError
 
 if TYPE_CHECKING:
     from ecns.backends.kubernetes.clusters import Cluster
+    from ecns.backends.openstack.cloud import OpenStack
     from ecns.config import ClusterType
     from ecns.identity.caller import Caller
     from ecns.identity.place import Places
@@ -31,24 +34,22 @@ _KINDS: dict[str, Kind[Any]] = {
     "Service": core.SERVICE,
     "Ingress": networking.INGRESS,
 }
-_ELSEWHERE = {
-    "VirtualMachine": "an orchestration service (Heat)",
-}
-"""What is not Kubernetes', and where it is."""
-
 _OF_CLUSTERS = ("Namespace", "StorageClass", "PV")
 """What is in no namespace; the last two are ours on top."""
 
-TYPES = [*_KINDS, *_ELSEWHERE, *_OF_CLUSTERS, "HarborProject"]
+TYPES = [*_KINDS, "VirtualMachine", *_OF_CLUSTERS, "HarborProject"]
 _BY_LOWER = {name.lower(): name for name in TYPES}
 
 
 class Uniqueness:
     """Asks for one caller whether names are taken."""
 
-    def __init__(self, places: Places, workspaces: Workspaces, policy: Policy, caller: Caller) -> None:
+    def __init__(
+        self, places: Places, workspaces: Workspaces, openstack: OpenStack, policy: Policy, caller: Caller
+    ) -> None:
         self.places = places
         self.workspaces = workspaces
+        self.openstack = openstack
         self.policy = policy
         self.caller = caller
 
@@ -68,14 +69,11 @@ class Uniqueness:
             BadRequestError: the type is unknown.
             NotFoundError: the cluster or namespace is not there for this caller.
             NotSupportedError: the type's own service is not part of this installation.
+            ForbiddenError: virtual machines of a namespace of another project than the token's.
         """
         known = _BY_LOWER.get(resource_type.lower())
         if known is None:
             raise BadRequestError(f"{resource_type!r} is none of the types {', '.join(TYPES)}", field="type")
-        if known in _ELSEWHERE:
-            raise NotSupportedError(
-                f"{known} needs {_ELSEWHERE[known]}, which this installation does not have"
-            )
         if known == "HarborProject":
             return await self.workspaces.taken(self.caller, name)
         if known in _OF_CLUSTERS:
@@ -89,6 +87,8 @@ class Uniqueness:
             )
             return any(found)
         place = await self.places.resolve(self.caller, cluster=cluster, namespace=namespace)
+        if known == "VirtualMachine":
+            return await VirtualMachines(Objects(place, self.places), self.openstack).exists(name)
         try:
             await place.cluster.client.get(_KINDS[known], name, place.namespace)
         except (NotFoundError, NotServedError):

@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from ecns.backends.openstack.service import Service
+from ecns.backends.openstack.service import Service, named
 
 
 class VolumeType(msgspec.Struct, frozen=True):
@@ -26,8 +26,36 @@ class VolumeType(msgspec.Struct, frozen=True):
         return self.extra_specs.get("volume_backend_name") or ""
 
 
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
+    """A volume; `size` in GiB."""
+
+    id: str
+    name: str | None = None
+    status: str
+    size: int
+    bootable: str = "false"
+    metadata: dict[str, str] = {}
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a project may have of volumes, and has; -1: any number."""
+
+    volumes: int = msgspec.field(name="maxTotalVolumes", default=-1)
+    volumes_used: int = msgspec.field(name="totalVolumesUsed", default=0)
+    gigabytes: int = msgspec.field(name="maxTotalVolumeGigabytes", default=-1)
+    gigabytes_used: int = msgspec.field(name="totalGigabytesUsed", default=0)
+
+
+class _Absolute(msgspec.Struct):
+    absolute: Limits
+
+
+class _Limits(msgspec.Struct):
+    limits: _Absolute
+
+
 class Cinder(Service):
-    """Kinds of volumes."""
+    """Volumes and their kinds."""
 
     where = "Cinder"
     types = ("block-storage", "volumev3", "block-store")
@@ -38,3 +66,20 @@ class Cinder(Service):
         """The volume types that the token's project may use; `of_all`, for administrators: all there are."""
         query = [("is_public", "None")] if of_all else []
         return await self._pages(token, "/types", "volume_types", list[VolumeType], query=query)
+
+    async def limits(self, token: str) -> Limits:
+        """What the token's project may have."""
+        return (await self._get(token, "/limits", _Limits)).limits.absolute
+
+    async def volumes(self, token: str, **filters: str) -> list[Volume]:
+        """The volumes of the token's project; `filters` are Cinder's, such as `name`."""
+        return await self._pages(token, "/volumes/detail", "volumes", list[Volume], query=filters.items())
+
+    async def delete_volume(self, token: str, volume_id: str) -> None:
+        """Let Cinder remove a volume.
+
+        Raises:
+            NotFoundError: there is none.
+            BadRequestError: it is in use.
+        """
+        await self._send("DELETE", token, f"/volumes/{named(volume_id)}")

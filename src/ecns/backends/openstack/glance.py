@@ -19,6 +19,10 @@ class Image(msgspec.Struct, frozen=True):
     name: str | None = None
     k8s_version: str | None = None
     container_runtime: str | None = None
+    min_disk: int | None = 0
+    """GiB."""
+    block_device_mapping: str | None = None
+    """Of a snapshot of a server that boots from a volume: JSON, with the snapshots of its volumes."""
 
 
 class Glance(Service):
@@ -29,6 +33,7 @@ class Glance(Service):
     version = re.compile(r"/v2(\.\d+)?$")
     default_version = "/v2"
 
-    async def images(self, token: str) -> list[Image]:
-        """The images that the token's project sees and that are complete."""
-        return await self._pages(token, "/images", "images", list[Image], query=[("status", "active")])
+    async def images(self, token: str, **filters: str) -> list[Image]:
+        """The images that the token's project sees and that are complete; `filters` are Glance's."""
+        query = [("status", "active"), *filters.items()]
+        return await self._pages(token, "/images", "images", list[Image], query=query)

@@ -96,6 +96,11 @@ class Heat(Service):
         answer = await self._send("POST", token, "/stacks", body=body)
         return self._wire.decoded(answer, _Made).stack.id
 
+    async def preview(self, token: str, name: str, template: Mapping[str, Any], **fields: Any) -> None:
+        """See whether Heat would make a stack; as `create`, of which nothing is made."""
+        body = {"stack_name": name, "template": template, **fields}
+        await self._send("POST", token, "/stacks/preview", body=body)
+
     async def update(self, token: str, name: str, stack_id: str, **fields: Any) -> None:
         """Let Heat change a stack; what is not sent stays.
 

@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from ecns.backends.openstack.service import Query, Service
+from ecns.backends.openstack.service import Query, Service, named
 
 ROUTER_OWNERS = (
     "network:router_interface",
@@ -44,6 +44,10 @@ class Subnet(msgspec.Struct, frozen=True, kw_only=True):
     allocation_pools: list[Pool] = []
 
 
+class _Subnet(msgspec.Struct):
+    subnet: Subnet
+
+
 class Network(msgspec.Struct, frozen=True):
     """A network; an external one leads out of the cloud, a shared one is every project's."""
 
@@ -64,8 +68,15 @@ class Port(msgspec.Struct, frozen=True):
     fixed_ips: list[Address] = []
 
 
+class SecurityGroup(msgspec.Struct, frozen=True):
+    """Rules of what may reach a port."""
+
+    id: str
+    name: str
+
+
 class Neutron(Service):
-    """Networks and subnets."""
+    """Networks, subnets and what protects them."""
 
     where = "Neutron"
     types = ("network",)
@@ -75,6 +86,21 @@ class Neutron(Service):
     async def subnets(self, token: str) -> list[Subnet]:
         """The subnets that the token may see: an administrator's, those of all projects."""
         return await self._pages(token, "/subnets", "subnets", list[Subnet])
+
+    async def subnet(self, token: str, subnet_id: str) -> Subnet:
+        """One subnet.
+
+        Raises:
+            NotFoundError: there is none that the token may see.
+        """
+        return (await self._get(token, f"/subnets/{named(subnet_id)}", _Subnet)).subnet
+
+    async def security_groups(self, token: str, project_id: str) -> list[SecurityGroup]:
+        """The security groups of a project."""
+        query = [("project_id", project_id), *_fields("id", "name")]
+        return await self._pages(
+            token, "/security-groups", "security_groups", list[SecurityGroup], query=query
+        )
 
     async def networks(self, token: str) -> list[Network]:
         """The networks that the token may see, as `subnets`."""

@@ -6,13 +6,15 @@ Source: https://docs.openstack.org/api-ref/compute/
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import msgspec
 
-from ecns.backends.openstack.service import Service
+from ecns.backends.openstack.service import Service, named
+from ecns.errors import NotFoundError
 
 FLAVORS_VERSION = {"OpenStack-API-Version": "compute 2.61"}
-"""The first with a flavor's description and extra specs in the list (2018)."""
+"""The first with a flavor's description and extra specs in the list, and in servers (2018)."""
 
 
 class Flavor(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,12 +44,57 @@ class Zone(msgspec.Struct, frozen=True):
     state: ZoneState = msgspec.field(name="zoneState")
 
 
-class Server(msgspec.Struct, frozen=True):
+class ServerFlavor(msgspec.Struct, frozen=True):
+    """What a server is made of, as it was when it was made."""
+
+    vcpus: int
+    ram: int
+    disk: int
+
+
+class Address(msgspec.Struct, frozen=True):
+    """An address of a server; `kind` is fixed or floating."""
+
+    addr: str
+    kind: str = msgspec.field(name="OS-EXT-IPS:type", default="fixed")
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a server is in ERROR."""
+
+    message: str = ""
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
     """A virtual machine; `status` is ACTIVE, SHUTOFF, ERROR, BUILD and others."""
 
     id: str
     name: str
     status: str
+    created: str = ""
+    metadata: dict[str, str] = {}
+    addresses: dict[str, list[Address]] = {}
+    flavor: ServerFlavor | None = None
+    fault: Fault | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a project may have of servers, and has; -1: any number."""
+
+    instances: int = msgspec.field(name="maxTotalInstances", default=-1)
+    instances_used: int = msgspec.field(name="totalInstancesUsed", default=0)
+    cores: int = msgspec.field(name="maxTotalCores", default=-1)
+    cores_used: int = msgspec.field(name="totalCoresUsed", default=0)
+    ram: int = msgspec.field(name="maxTotalRAMSize", default=-1)
+    ram_used: int = msgspec.field(name="totalRAMUsed", default=0)
+
+
+class _Absolute(msgspec.Struct):
+    absolute: Limits
+
+
+class _Limits(msgspec.Struct):
+    limits: _Absolute
 
 
 class _Zones(msgspec.Struct):
@@ -72,4 +119,25 @@ class Nova(Service):
 
     async def servers(self, token: str) -> list[Server]:
         """The servers of the token's project."""
-        return await self._pages(token, "/servers/detail", "servers", list[Server])
+        return await self._pages(token, "/servers/detail", "servers", list[Server], headers=FLAVORS_VERSION)
+
+    async def limits(self, token: str) -> Limits:
+        """What the token's project may have."""
+        return (await self._get(token, "/limits", _Limits)).limits.absolute
+
+    async def has_keypair(self, token: str, name: str) -> bool:
+        """Whether the token's user has a key of this name."""
+        try:
+            await self._send("GET", token, f"/os-keypairs/{named(name)}")
+        except NotFoundError:
+            return False
+        return True
+
+    async def act(self, token: str, server_id: str, action: Literal["os-start", "os-stop"]) -> None:
+        """Let Nova start or stop a server; it answers before that is done.
+
+        Raises:
+            NotFoundError: it is not there.
+            ConflictError: it is not in a state for it.
+        """
+        await self._send("POST", token, f"/servers/{named(server_id)}/action", body={action: None})

@@ -22,6 +22,8 @@ class LoadBalancer(msgspec.Struct, frozen=True, kw_only=True):
     provisioning_status: str
     operating_status: str
     admin_state_up: bool = True
+    description: str | None = None
+    vip_address: str | None = None
 
 
 class Quota(msgspec.Struct, frozen=True):

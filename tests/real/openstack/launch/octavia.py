@@ -116,6 +116,7 @@ def application(facts: Facts) -> Any:
 
     api = app.setup_app(argv=sys.argv)
     from octavia.controller.queue.v2 import consumer
+    from octavia.controller.worker.v2.tasks import network_tasks
     from octavia.network import data_models
     from octavia.network.drivers.neutron import allowed_address_pairs
     from oslo_config import cfg
@@ -126,6 +127,16 @@ def application(facts: Facts) -> Any:
         compute_id=amphora.compute_id, network_id=port.network_id, port_id=port.id, fixed_ips=port.fixed_ips
     )
     driver.unplug_network = lambda *_: None
+    network_tasks.CalculateAmphoraDelta.execute = lambda _, loadbalancer, amphora, availability_zone: (  # noqa: ARG005  named so by Octavia
+        data_models.Delta(
+            amphora_id=amphora["id"],
+            compute_id=amphora["compute_id"],
+            add_nics=[],
+            delete_nics=[],
+            add_subnets=[],
+            delete_subnets=[],
+        ).to_dict(recurse=True)
+    )
     facts.await_services()
     consumer.ConsumerService(0, cfg.CONF).run()
     return api

@@ -1,0 +1,128 @@
+"""What types cannot say of virtual machines; each refusal names its field. Source: reference chapter 1.8."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from ecns.api.common.checks import dns_label
+from ecns.api.virtualmachines.types import VirtualMachine, VmLoadBalancer
+from ecns.errors import BadRequestError
+
+MOST_REPLICAS = 100
+"""Machines of one group: Heat makes all of them in one operation, and each is several of its resources."""
+MOST_DISKS = 24
+"""Data disks of one machine: buses of virtual machines have some 26 places."""
+USER_DATA_BYTES = 47 * 1024
+"""Nova takes 64 KiB of base64."""
+MOST_PASSWORD = 255
+PROTOCOLS = ("TCP", "UDP")
+_LAST_PORT = 65535
+
+
+def virtual_machines(machines: Iterable[VirtualMachine]) -> list[VirtualMachine]:
+    """The groups of one application, checked, with the protocols of their load balancers in capitals.
+
+    Raises:
+        BadRequestError: something in one of them cannot be; `field` says where.
+    """
+    called: set[str] = set()
+    found: list[VirtualMachine] = []
+    for place, machine in enumerate(machines):
+        at = f"virtual_machines[{place}]"
+        dns_label(machine.name, f"{at}.name")
+        if machine.name in called:
+            raise BadRequestError(f"{at}.name: {machine.name!r} is there twice", field=f"{at}.name")
+        called.add(machine.name)
+        replicas(machine.replicas, f"{at}.replicas")
+        _boot(machine, at)
+        _disks(machine, at)
+        _login(machine, at)
+        found.append(
+            replace(machine, loadbalancer=_load_balancer(machine.loadbalancer, f"{at}.loadbalancer"))
+        )
+    return found
+
+
+def replicas(number: int, at: str = "replicas") -> None:
+    """Check how many machines a group is to have.
+
+    Raises:
+        BadRequestError: it cannot have so many.
+    """
+    if not 0 <= number <= MOST_REPLICAS:
+        raise BadRequestError(f"{at}: from 0 to {MOST_REPLICAS}", field=at)
+
+
+def _boot(machine: VirtualMachine, at: str) -> None:
+    boot = machine.boot_manager
+    source = "bootable_volume" if boot.type == "volume" else boot.type
+    if not getattr(boot, source):
+        raise BadRequestError(
+            f"{at}.boot_manager.{source}: type {boot.type} needs it", field=f"{at}.boot_manager.{source}"
+        )
+    for name in ("availability_zone", "flavor_name"):
+        if not getattr(machine, name):
+            raise BadRequestError(f"{at}.{name}: which?", field=f"{at}.{name}")
+
+
+def _disks(machine: VirtualMachine, at: str) -> None:
+    disks = [(f"{at}.system_disk", machine.system_disk)]
+    disks += [(f"{at}.data_disk[{index}]", disk) for index, disk in enumerate(machine.data_disk or ())]
+    for where, disk in disks:
+        if disk.size < 1:
+            raise BadRequestError(f"{where}.size: at least 1 GiB", field=f"{where}.size")
+        if disk.amount is not None and disk.amount < 1:
+            raise BadRequestError(f"{where}.amount: at least 1", field=f"{where}.amount")
+    if (machine.system_disk.amount or 1) > 1:
+        raise BadRequestError(f"{at}.system_disk.amount: a machine has one", field=f"{at}.system_disk.amount")
+    if sum(disk.amount or 1 for disk in machine.data_disk or ()) > MOST_DISKS:
+        raise BadRequestError(
+            f"{at}.data_disk: a machine has at most {MOST_DISKS} of them", field=f"{at}.data_disk"
+        )
+
+
+def _login(machine: VirtualMachine, at: str) -> None:
+    login = machine.authentication
+    if not (login.keypair or login.password):
+        raise BadRequestError(
+            f"{at}.authentication: a keypair or a password is needed", field=f"{at}.authentication"
+        )
+    if len(login.password or "") > MOST_PASSWORD or not (login.password or "x").isprintable():
+        raise BadRequestError(
+            f"{at}.authentication.password: at most {MOST_PASSWORD} characters, all of them printable",
+            field=f"{at}.authentication.password",
+        )
+    if len((machine.user_data or "").encode()) > USER_DATA_BYTES:
+        raise BadRequestError(f"{at}.user_data: at most {USER_DATA_BYTES} bytes", field=f"{at}.user_data")
+
+
+def _load_balancer(sent: VmLoadBalancer, at: str) -> VmLoadBalancer:
+    if sent.internal_ip:
+        try:
+            ipaddress.ip_address(sent.internal_ip)
+        except ValueError:
+            raise BadRequestError(
+                f"{at}.internal_ip: {sent.internal_ip[:80]!r} is no address", field=f"{at}.internal_ip"
+            ) from None
+    access, taken = [], set()
+    for index, entry in enumerate(sent.access):
+        where = f"{at}.access[{index}]"
+        if entry.port is None or not 1 <= entry.port <= _LAST_PORT:
+            raise BadRequestError(
+                f"{where}.port: a port from 1 to {_LAST_PORT} is needed", field=f"{where}.port"
+            )
+        protocol = (entry.protocol or PROTOCOLS[0]).upper()
+        if protocol not in PROTOCOLS:
+            raise BadRequestError(
+                f"{where}.protocol: one of {', '.join(PROTOCOLS)}", field=f"{where}.protocol"
+            )
+        if (entry.port, protocol) in taken:
+            raise BadRequestError(
+                f"{where}.port: {entry.port}/{protocol} is there twice", field=f"{where}.port"
+            )
+        taken.add((entry.port, protocol))
+        access.append(replace(entry, protocol=protocol))
+    return replace(sent, access=access)

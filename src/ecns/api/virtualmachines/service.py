@@ -1,0 +1,460 @@
+"""What the operations of chapter 1.8 do to groups of virtual machines.
+
+A group is a stack in the project of its namespace, made and asked for with the caller's own token; its tags
+say which place, application and group it is. Nothing of it is kept here: a list is one question to each of
+Heat, Nova and Octavia, whatever its length, and what is remembered stands with the application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from ecns.api.common import batches
+from ecns.api.common.objects import Objects
+from ecns.api.common.waiting import all_of
+from ecns.api.virtualmachines import manifests, templates
+from ecns.api.virtualmachines.references import References
+from ecns.api.virtualmachines.templates import Definition, Tags
+from ecns.api.virtualmachines.types import VirtualMachine, VmNetwork, VmStatus
+from ecns.backends.kubernetes.errors import NotServedError
+from ecns.backends.kubernetes.kinds.extensions import APPLICATION, Application
+from ecns.backends.openstack.cloud import OpenStack
+from ecns.backends.openstack.heat import Stack
+from ecns.backends.openstack.nova import Server
+from ecns.backends.openstack.octavia import LoadBalancer
+from ecns.errors import (
+    ConflictError,
+    EcnsError,
+    ForbiddenError,
+    NotFoundError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+
+Action = Literal["start", "stop", "recreate"]
+
+GONE_SECONDS = 40.0
+"""How long a deletion is waited for; a request has 60 s."""
+SEEN_SECONDS = 3.0
+"""How long until Heat shows that it has begun with a change."""
+INTERVAL = 0.5
+NOT_OWN = (
+    "virtual machines are in the project of the namespace, which is another one than this token's:"
+    " use a token of that project"
+)
+
+
+class Planned(NamedTuple):
+    """A group that is to be made."""
+
+    stack: str
+    """Its name."""
+    body: dict[str, Any]
+    """What Heat is told."""
+    kept: Definition
+    tags: Tags
+
+
+class Found(NamedTuple):
+    """A stack of this place."""
+
+    tags: Tags
+    stack: Stack
+
+
+class Seen(NamedTuple):
+    """What OpenStack says of the groups of a place."""
+
+    groups: list[Found]
+    servers: Mapping[str, list[Server]]
+    """By the id of their stack."""
+    balancers: Mapping[str, LoadBalancer]
+    """By the name of their stack."""
+
+
+class VirtualMachines:
+    """The groups of one place, for one request.
+
+    Args:
+        objects: the place.
+        openstack: where they are.
+
+    Every method raises, apart from what it names itself:
+        ForbiddenError: the namespace is of another project than the token.
+        NotSupportedError: the cloud has no Heat, Nova or what else is needed.
+        UpstreamError: one of them does not answer.
+    """
+
+    def __init__(self, objects: Objects, openstack: OpenStack) -> None:
+        self.objects = objects
+        self.openstack = openstack
+        self.token = objects.place.caller.token
+        self.place = templates.place(objects.place.cluster.name, objects.namespace)
+
+    # Reading
+
+    async def all(self, *, fresh: bool = False) -> list[VmStatus]:
+        """All groups, newest first; those of applications whose stack is not there, too."""
+        await self._own()
+        try:
+            cache = await self.objects.cache(APPLICATION, fresh=fresh)
+            applications: Sequence[Application] = list(cache.namespace(self.objects.namespace))
+        except NotServedError:
+            applications = []
+        seen = await self.seen()
+        found = [row for one in applications for row in self.of(one, seen)]
+        known = {(row.application_name, row.name) for row in found}
+        alone = [one for one in seen.groups if (one.tags.application, one.tags.name) not in known]
+        found += await self._bounded(self._alone(one, seen) for one in alone)
+        return sorted(
+            sorted(found, key=lambda one: one.name), key=lambda one: one.creation_time, reverse=True
+        )
+
+    async def show(self, name: str) -> VmStatus:
+        """One group.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        for one in await self.all():
+            if one.name == name:
+                return one
+        raise _not_there(name)
+
+    async def exists(self, name: str) -> bool:
+        """Whether Heat has a group of this name."""
+        await self._own()
+        return await self._named(name) is not None
+
+    async def seen(self) -> Seen:
+        """What OpenStack says of all groups."""
+        await self._own()
+        caller = self.objects.place.caller
+
+        async def balancers() -> Sequence[LoadBalancer]:
+            try:
+                return await self.openstack.octavia.load_balancers(caller.token, caller.project_id)
+            except EcnsError:
+                return ()  # what can be said without is said
+
+        groups, servers, found = await all_of(
+            self._stacks(), self.openstack.nova.servers(self.token), balancers()
+        )
+        by_stack: dict[str, list[Server]] = {}
+        for server in servers:
+            by_stack.setdefault(server.metadata.get(templates.STACK_METADATA, ""), []).append(server)
+        return Seen(groups, by_stack, manifests.balancers(found))
+
+    def of(self, application: Application, seen: Seen | EcnsError) -> list[VmStatus]:
+        """The groups of an application; what nobody could be asked about is Unknown, with the reason."""
+        kept = manifests.definitions(application)
+        metadata = application.metadata
+        name, created = metadata.name, metadata.creation_timestamp or ""
+        if isinstance(seen, EcnsError):
+            return [manifests.unseen(group, name, created, one, seen.message) for group, one in kept.items()]
+        groups = {one.tags.name: one for one in seen.groups if one.tags.application == name}
+        return [
+            self._status(groups[group], one, seen)
+            if group in groups
+            else manifests.missing(group, name, created, one)
+            for group, one in kept.items()
+        ]
+
+    def _status(self, found: Found, kept: Definition | None, seen: Seen) -> VmStatus:
+        tags, stack = found
+        servers = seen.servers.get(stack.id, [])
+        return manifests.group(tags, stack, kept, servers, seen.balancers.get(stack.stack_name))
+
+    async def _alone(self, found: Found, seen: Seen) -> VmStatus:
+        """A group whose application does not know it (any more): its stack remembers what it is."""
+        try:
+            stack = await self.openstack.heat.stack(self.token, found.stack.stack_name, found.stack.id)
+            kept = templates.recalled(stack.parameters)
+        except NotFoundError:
+            kept = None
+        return self._status(found, kept, seen)
+
+    # Making
+
+    async def plan(
+        self,
+        machines: Sequence[VirtualMachine],
+        network: VmNetwork,
+        application: str,
+        request: str,
+        *,
+        again: bool = False,
+    ) -> list[Planned]:
+        """What is to be made of the machines of an application.
+
+        Args:
+            machines: checked.
+            network: where they are to be.
+            application: its name.
+            request: the digest of the request.
+            again: a part of it was made before.
+
+        Raises:
+            BadRequestError: something that is named is not there; `field` says what.
+            ForbiddenError: a quota does not leave enough.
+            ConflictError: there is a group of one of these names.
+        """
+        await self._own()
+        place = self.objects.place
+        references = References(self.openstack, place.caller)
+        resolved, groups = await all_of(
+            references.resolve(machines, network, quota=not again), self._stacks()
+        )
+        taken = {one.tags.name: one.tags for one in groups}
+        planned: list[Planned] = []
+        for machine, one in zip(machines, resolved, strict=True):
+            if (tags := taken.get(machine.name)) is not None and not (again and tags.request == request):
+                raise ConflictError(
+                    f"virtual machines {machine.name!r} exist, of application {tags.application!r};"
+                    " names are unique in a namespace"
+                )
+            name = templates.stack_name(place.cluster.name, place.namespace, machine.name)
+            kept = templates.definition(machine, network, one)
+            tags = Tags(
+                project=place.caller.project_id,
+                place=self.place,
+                namespace=place.namespace,
+                application=application,
+                name=machine.name,
+                replicas=machine.replicas,
+                generation=0,
+                request=request,
+            )
+            body = templates.stack(name, machine, kept, one, user_data=machine.user_data or "")
+            planned.append(Planned(name, {**body, "tags": templates.tags(tags)}, kept, tags))
+        return planned
+
+    async def try_(self, planned: Planned) -> None:
+        """See whether Heat would make a group."""
+        await self.openstack.heat.preview(self.token, planned.stack, **planned.body)
+
+    async def make(self, planned: Planned) -> None:
+        """Let Heat make a group; one that this request has made before is left.
+
+        Raises:
+            ConflictError: there is another one of this name.
+        """
+        try:
+            await self.openstack.heat.create(self.token, planned.stack, **planned.body)
+        except ConflictError:
+            found = await self._named(planned.tags.name)
+            if found is None or found.tags.request != planned.tags.request:
+                raise
+
+    # Changing
+
+    async def act(self, name: str, action: Action) -> None:
+        """Start, stop or make anew all machines of a group; what is so already is left so.
+
+        Starting a group that failed lets Heat try again.
+
+        Raises:
+            NotFoundError: it is not there.
+            ConflictError: something is being done with it.
+        """
+        await self._own()
+        found = await self._settled(name)
+        failed = found.stack.stack_status.endswith("_FAILED")
+        if action == "recreate" or (action == "start" and failed):
+            anew = found.tags.generation + (action == "recreate")
+            await self._update(found, generation=anew)
+            return
+        stack_id = found.stack.id
+        servers = await self.openstack.nova.servers(self.token)
+        verb: Literal["os-start", "os-stop"] = "os-start" if action == "start" else "os-stop"
+        state = {"start": "SHUTOFF", "stop": "ACTIVE"}[action]
+        mine = [
+            server
+            for server in servers
+            if server.metadata.get(templates.STACK_METADATA) == stack_id and server.status == state
+        ]
+        if not self.objects.dry_run:
+            await self._bounded(self.openstack.nova.act(self.token, server.id, verb) for server in mine)
+
+    async def scale(self, name: str, replicas: int) -> None:
+        """Let a group have so many machines; those that it keeps are not touched, the last ones go first.
+
+        Raises:
+            NotFoundError: it is not there.
+            ConflictError: something is being done with it.
+        """
+        await self._own()
+        found = await self._settled(name)
+        if replicas != found.tags.replicas or found.stack.stack_status.endswith("_FAILED"):
+            await self._update(found, replicas=replicas)
+
+    async def _update(self, found: Found, **changed: int) -> None:
+        """Let Heat change a stack, and wait until it has begun: whoever asks next sees that."""
+        if self.objects.dry_run:
+            return
+        tags = found.tags
+        for key, value in changed.items():
+            setattr(tags, key, value)
+        name, stack_id = found.stack.stack_name, found.stack.id
+        parameters = {"replicas": tags.replicas, "generation": tags.generation}
+        await self.openstack.heat.update(
+            self.token, name, stack_id, existing=True, parameters=parameters, tags=templates.tags(tags)
+        )
+
+        async def begun() -> bool:
+            now = await self.openstack.heat.stack(self.token, name, stack_id)
+            return now.updated_time != found.stack.updated_time or "IN_PROGRESS" in now.stack_status
+
+        await _until(begun, SEEN_SECONDS)
+
+    async def _settled(self, name: str) -> Found:
+        found = await self._named(name)
+        if found is None:
+            raise _not_there(name)
+        if found.stack.stack_status.endswith("_IN_PROGRESS"):
+            action = found.stack.stack_status.partition("_")[0].lower()
+            raise ConflictError(f"virtual machines {name!r}: {action} is in progress; try again after it")
+        return found
+
+    # Deleting
+
+    async def of_application(self, application: str) -> list[Found]:
+        """The groups of an application, as Heat has them."""
+        await self._own()
+        return [one for one in await self._stacks() if one.tags.application == application]
+
+    async def leave(self, found: Found) -> None:
+        """Let a group be of no application any more."""
+        if self.objects.dry_run:
+            return
+        found.tags.application = ""
+        await self.openstack.heat.update(
+            self.token,
+            found.stack.stack_name,
+            found.stack.id,
+            existing=True,
+            parameters={},
+            tags=templates.tags(found.tags),
+        )
+
+    async def delete_named(self, name: str) -> None:
+        """Remove a group, as `delete`.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        await self._own()
+        found = await self._named(name)
+        if found is None:
+            raise _not_there(name)
+        await self.delete([found])
+
+    async def delete(self, groups: Sequence[Found]) -> None:
+        """Remove groups with all that Heat made, and wait for it; disks that are to be kept are.
+
+        Disks of a group that never was complete hold nothing, and are removed with it.
+
+        Raises:
+            UpstreamError: Heat could not remove something, or not yet; asked again it goes on.
+        """
+        if self.objects.dry_run or not groups:
+            return
+        heat, token = self.openstack.heat, self.token
+
+        async def begin(one: Found) -> None:
+            if one.stack.stack_status != "DELETE_IN_PROGRESS":
+                try:
+                    await heat.delete(token, one.stack.stack_name, one.stack.id)
+                except NotFoundError:
+                    return
+
+        await self._bounded(begin(one) for one in groups)
+        names = {one.stack.id: one.tags.name for one in groups}
+        before = {one.stack.id: one.stack.stack_status for one in groups}
+        failed: list[Stack] = []
+
+        async def gone() -> bool:
+            left = [one.stack for one in await self._stacks() if one.stack.id in names]
+            # One that failed before shows that until Heat has begun anew.
+            failed[:] = [
+                one
+                for one in left
+                if one.stack_status == "DELETE_FAILED"
+                and (before[one.id] != "DELETE_FAILED" or time.monotonic() > started + SEEN_SECONDS)
+            ]
+            return len(failed) == len(left)
+
+        started = time.monotonic()
+        done = await _until(gone, GONE_SECONDS)
+        if failed:
+            raise UpstreamError(
+                f"Heat could not remove virtual machines {names[failed[0].id]!r}:"
+                f" {failed[0].stack_status_reason}; delete them again to let it go on",
+                upstream="heat",
+            )
+        if not done:
+            raise UpstreamTimeoutError(
+                f"Heat is still removing virtual machines {', '.join(sorted(names.values()))};"
+                " the same deletion again waits for it",
+                upstream="heat",
+            )
+        unfinished = {
+            stack
+            for stack, state in before.items()
+            if state.startswith("CREATE_") and "COMPLETE" not in state
+        }
+        if unfinished:
+            await self._remove_disks(unfinished)
+
+    async def _remove_disks(self, stacks: set[str]) -> None:
+        volumes = await self.openstack.cinder.volumes(self.token)
+        left = [one for one in volumes if one.metadata.get(templates.STACK_METADATA) in stacks]
+
+        async def remove(volume_id: str) -> None:
+            try:
+                await self.openstack.cinder.delete_volume(self.token, volume_id)
+            except NotFoundError:
+                return
+
+        await self._bounded(remove(one.id) for one in left)
+
+    # Throughout
+
+    async def _own(self) -> None:
+        """Stacks are made and seen with the caller's token, so in its project alone."""
+        if not self.objects.places.own_project(self.objects.place):
+            raise ForbiddenError(NOT_OWN)
+
+    async def _stacks(self) -> list[Found]:
+        stacks = await self.openstack.heat.stacks(self.token, tags=f"{templates.PREFIX}place={self.place}")
+        read = ((templates.read_tags(stack.tags), stack) for stack in stacks)
+        return [Found(tags, stack) for tags, stack in read if tags is not None]
+
+    async def _named(self, name: str) -> Found | None:
+        return next((one for one in await self._stacks() if one.tags.name == name), None)
+
+    async def _bounded(self, calls: Iterable[Any]) -> list[Any]:
+        """As `all_of`, a few at a time."""
+        gate = asyncio.Semaphore(batches.PARALLEL)
+
+        async def one(call: Any) -> Any:
+            async with gate:
+                return await call
+
+        return await all_of(*(one(call) for call in calls))
+
+
+async def _until(check: Callable[[], Any], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not await check():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(INTERVAL)
+    return True
+
+
+def _not_there(name: str) -> NotFoundError:
+    return NotFoundError(f"virtual machines {name!r} are not there")
