@@ -77,6 +77,7 @@ version = "v1.99.0-es"
     yield made
     made.close()
     assert stop(process) == 0
+    admin.call("keystone", "DELETE", f"{path}/{account['id']}")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from ecns import config
 from ecns.api.applications import installation
 from ecns.api.applications.service import Applications
 from ecns.api.common.objects import Objects
-from ecns.api.virtualmachines.service import VirtualMachines
 from ecns.backends.kubernetes.clusters import Cluster, Clusters
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.backends.openstack.keystone import Keystone
@@ -63,9 +62,8 @@ class Direct:
             places=self.places,
             written={},
         )
-        objects = Objects(place, self.places)
         openstack = OpenStack(Keystone("http://127.0.0.1"), config.OpenStack())  # asked for nothing
-        return Applications(objects, "", self.policy, VirtualMachines(objects, openstack))
+        return Applications(Objects(place, self.places), "", self.policy, openstack)
 
     async def close(self) -> None:
         """Close all, and wait until the TLS connections have taken leave of their peer."""

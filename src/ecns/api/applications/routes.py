@@ -15,7 +15,6 @@ from ecns.api.common.lists import ListQuery, listed
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import APPLICATIONS, actions, operation
 from ecns.api.common.parameters import DryRunFlag, IdempotencyKey, request_key
-from ecns.api.virtualmachines.service import VirtualMachines
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.identity.place import Place, Places
 from ecns.identity.policy import Policy
@@ -43,8 +42,7 @@ def provide_applications(
     dry_run: DryRunFlag = False,
 ) -> Applications:
     """Litestar's dependency `applications`."""
-    objects = Objects(place, places, dry_run=dry_run)
-    return Applications(objects, registry_domain, policy, VirtualMachines(objects, openstack))
+    return Applications(Objects(place, places, dry_run=dry_run), registry_domain, policy, openstack)
 
 
 @get("/applications", opt=operation("app.list", APPLICATIONS), tags=TAGS)

@@ -41,6 +41,7 @@ from ecns.backends.kubernetes.kinds.core import PERSISTENT_VOLUME_CLAIM, SERVICE
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION, Application
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
 from ecns.backends.kubernetes.kinds.networking import INGRESS
+from ecns.backends.openstack.cloud import OpenStack
 from ecns.errors import (
     ConflictError,
     EcnsError,
@@ -81,15 +82,13 @@ class Applications:
         objects: the place.
         registry_domain: the registry's name in image references.
         policy: what is done to a Hybrid application has rules of its own.
-        machines: the virtual machines of the place.
+        openstack: where its virtual machines are.
     """
 
-    def __init__(
-        self, objects: Objects, registry_domain: str, policy: Policy, machines: VirtualMachines
-    ) -> None:
+    def __init__(self, objects: Objects, registry_domain: str, policy: Policy, openstack: OpenStack) -> None:
         self.objects = objects
         self.policy = policy
-        self.machines = machines
+        self.machines = VirtualMachines(objects, openstack)
         self.workloads = Workloads(objects, registry_domain)
 
     # Reading

@@ -23,6 +23,7 @@ from ecns.api.raw.changing import Changing
 from ecns.api.raw.cluster import Reach
 from ecns.api.raw.rights import Rights
 from ecns.api.raw.types import Results, Shown
+from ecns.backends.openstack.cloud import OpenStack
 from ecns.errors import BadRequestError
 from ecns.identity.caller import Caller
 from ecns.identity.place import Place, Places
@@ -141,6 +142,7 @@ async def create_raw(  # noqa: PLR0917  parameters, which Litestar passes by nam
     product_type: str,
     registry_domain: str,
     policy: Policy,
+    openstack: OpenStack,
     idempotency_key: IdempotencyKey = "",
     dry_run: DryRunFlag = False,  # noqa: FBT002  a parameter of the query string
     force: Annotated[  # noqa: FBT002  so is this
@@ -158,7 +160,7 @@ async def create_raw(  # noqa: PLR0917  parameters, which Litestar passes by nam
 
     async def make_application(place: Place) -> None:
         policy.check("app.create", reach.rights.caller, {"project_id": reach.rights.caller.project_id})
-        applications = Applications(Objects(place, reach.places), registry_domain, policy)
+        applications = Applications(Objects(place, reach.places), registry_domain, policy, openstack)
         key = request_key(reach.rights.caller, idempotency_key)
         await applications.create(CreateApplication(name=resource_name), product_type, key=key)
 
