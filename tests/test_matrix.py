@@ -283,12 +283,14 @@ class World:
             "target_version": "1",
             "type": "None",
             "update_strategy": {"type": "recreate"},
-            "virtual_machines": [] if call.operation == "app.create" else [{"name": NOTHING}],
             "user_ids": self.visible() if place == OWN else [],
+            "virtual_machines": [{"name": NOTHING}],
             "workloads": [WORKLOAD],
             "workloads_base": [BASE],
             "yaml": f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {NOTHING}\n",
         }
+        if call.operation == "app.create":  # whose fields other operations use for something else
+            body = {"application": {"name": NOTHING}}
         params = {"workload_type": "Deployment", "dry_run": "true"}
         if call.action:
             params["action"] = call.action
