@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -40,6 +41,20 @@ def test_openapi_describes_every_operation() -> None:
     paths = document["paths"]
     assert "post" in paths["/api/ecns/{product_type}/workloads"]
     assert paths["/api/ecns/{product_type}/workloads"]["get"]["security"] == [{"token": []}]
+
+
+def test_it_serves_with_as_many_files_as_it_may(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
+    try:
+        process, started = start(tmp_path / "data")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    started.close()
+    try:
+        assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[0] > 512
+    finally:
+        stop(process)
 
 
 def test_policy_prints_what_may_be_overridden() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import ipaddress
 import json
 import os
+import resource
 import sys
 import urllib.error
 import urllib.request
@@ -31,6 +33,7 @@ _CONFIG = click.option(
     type=click.Path(path_type=Path),
     help="TOML; what it does not name is embedded.",
 )
+MOST_FILES = 2**20
 EMBEDDED_CLUSTERS = ("eks", "eos")
 """A business cluster and the cloud's own, so that there are several to choose from."""
 
@@ -81,10 +84,20 @@ def serve(
                 f"server.host: {settings.server.host} is not loopback and its identity is a stand-in that is "
                 "not safe to show to others; configure [identity], or give --insecure-embedded"
             )
+        _allow_many_files()
         with StandIns() as stand_ins:
             _serve(settings, data_dir or config.default_data_dir(), stand_ins)
     except (config.ConfigError, LaunchError) as error:
         _fail(error)
+
+
+def _allow_many_files() -> None:
+    """Have as many files and connections as there may be: each stream takes two, and shells give 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _is_loopback(host: str) -> bool:
