@@ -451,7 +451,7 @@ class Socket:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what Litestar says of its next version
-async def test_it_ends_when_its_token_is_revoked(
+async def test_it_ends_when_its_token_is_revoked_or_ecns_stops(
     gateway: Gateway, box: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "CHECK", 0.1)
@@ -471,3 +471,11 @@ async def test_it_ends_when_its_token_is_revoked(
         assert (last["Operation"], last["Reason"], last["Code"]) == ("exit", "refused", 401)
         assert message["code"] == 1008
         await socket.running
+
+        another = Socket(app, f"/api/ecns/eks/pod_exec/chapters/{box}/ash", kept)
+        assert (await another.received.get())["type"] == "websocket.accept"
+        await streams.end_all()
+        while (message := await another.received.get())["type"] != "websocket.close":
+            last = json.loads(message["text"])
+        assert (last["Operation"], last["Reason"], message["code"]) == ("exit", "stopping", 1012)
+        await another.running
