@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
 _DOCUMENT = "ecns.openapi"
-BATCH = re.compile(r"/schemas/(?:\w+\.)*(?:Batch|Results)\b|/schemas/Batch_")
-"""References to what answers for several things."""
+REFERENCE = re.compile(r"#/components/schemas/([^'\"]+)")
 
 
 def document(app: Litestar) -> bytes:
@@ -39,7 +38,7 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
         for method, operation in path.items():
             operation["responses"].pop("400", None)
             operation["responses"]["default"] = {"description": "An error", "content": content}
-            _tell_of_batches(operation["responses"])
+            _tell_of_batches(operation["responses"], schema["components"]["schemas"])
             operation["summary"] = operation.get("description", "").split("\n")[0].rstrip(".")
             parameters = operation.get("parameters", [])
             for one in parameters:
@@ -50,15 +49,16 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _tell_of_batches(responses: dict[str, Any]) -> None:
+def _tell_of_batches(responses: dict[str, Any], schemas: dict[str, Any]) -> None:
     """Say that a batch of which a part has failed answers 207; and that YAML is no JSON text."""
-    for done in [one for one in (responses.get("200"),) if one]:
-        content = done.get("content", {})
-        for media, told in content.items():
-            if media.endswith("yaml"):
-                told["schema"] = {"description": "One document, or several."}
-            elif BATCH.search(str(told.get("schema"))):
-                responses["207"] = {"description": "A part has failed: see `failed`.", "content": content}
+    content = responses.get("200", {}).get("content", {})
+    for media, told in content.items():
+        if media.endswith("yaml"):
+            told["schema"] = {"description": "One document, or several."}
+            continue
+        named = REFERENCE.findall(str(told.get("schema")))
+        if any({"succeed", "failed"} <= set(schemas.get(name, {}).get("properties", {})) for name in named):
+            responses["207"] = {"description": "A part has failed: see `failed`.", "content": content}
 
 
 @get("/openapi.json", include_in_schema=False, media_type="application/json")

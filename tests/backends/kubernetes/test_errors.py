@@ -167,3 +167,36 @@ def test_kinds_and_objects_that_are_not_there() -> None:
     assert type(refusal(404, "the server could not find the requested resource")) is NotServedError
     assert type(refusal(409, "exists")) is ConflictError
     assert type(refusal(410, "old")) is ExpiredError
+
+
+UNKNOWN = "field not declared in schema"
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (f"failed to create typed patch object (/c; /v1, Kind=ConfigMap): .nosuch: {UNKNOWN}", "nosuch"),
+        (
+            f"failed to create typed patch object (/d; v1, Kind=D): errors:\n  .spec.a: {UNKNOWN}\n",
+            "spec.a",
+        ),
+        ("failed to convert new typed object (/s; /v1, Kind=Secret) to object: illegal base64 data", ""),
+    ],
+)
+def test_what_server_side_apply_cannot_take_is_the_senders_mistake(message: str, field: str) -> None:
+    body = json.dumps({"kind": "Status", "status": "Failure", "message": message, "code": 500}).encode()
+    error = status_error("east", 500, body)
+    assert isinstance(error, BadRequestError)
+    assert error.field == field
+    assert "not declared" in error.message or "base64" in error.message
+
+
+def test_what_is_secret_is_not_told_by_server_side_apply() -> None:
+    message = (
+        "failed to create typed patch object (/s; /v1, Kind=Secret): .data.a: expected string, got "
+        '&value.valueUnstructured{Value:"hunter2"}'
+    )
+    body = json.dumps({"kind": "Status", "status": "Failure", "message": message, "code": 500}).encode()
+    error = status_error("east", 500, body)
+    assert "hunter2" not in error.message
+    assert error.details["field"] == "data.a"

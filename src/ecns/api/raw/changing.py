@@ -92,7 +92,7 @@ class Changing:
                 self.reach.rights.check("update", kind, place)
             objects = Objects(place, self.reach.places, dry_run=self.dry_run)
             made = await objects.apply(kind, whole, now, force=force)
-            return self._item(one, made, now, objects)
+            return await asyncio.to_thread(self._item, one, made, now, objects)  # large ones take a second
 
         return await self._each(several, apply)
 
@@ -122,8 +122,9 @@ class Changing:
             whole = manifests.placed(one, place.namespace)
             check_version(now, one.whole["metadata"].get("resourceVersion"))
             objects = Objects(place, self.reach.places, dry_run=self.dry_run)
-            made = await objects.patch_whole(kind, now, lambda found: manifests.edited(found, whole))
-            return self._item(one, made, now, objects)
+            with hiding(manifests.secrets(now)):
+                made = await objects.patch_whole(kind, now, lambda found: manifests.edited(found, whole))
+            return await asyncio.to_thread(self._item, one, made, now, objects)  # large ones take a second
 
         return await self._each(several, change)
 

@@ -6,6 +6,8 @@ decisions, "Other chapters".
 
 from __future__ import annotations
 
+import base64
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -241,15 +243,19 @@ def _masked(value: Any) -> Any:
 
 
 def secrets(whole: JsonObject) -> list[str]:
-    """What is secret in an object."""
+    """What is secret in an object, as it was written and as it is meant."""
     if whole.get("kind") != "Secret":
         return []
-    return [
-        value
+    stored, texts = (
+        [one for one in several.values() if isinstance(one, str) and one]
+        if isinstance(several := whole.get(field), dict)
+        else []
         for field in ("data", "stringData")
-        for value in (whole[field].values() if isinstance(whole.get(field), dict) else ())
-        if isinstance(value, str) and value
-    ]
+    )
+    for value in stored:
+        with contextlib.suppress(ValueError):  # no base64, which is told without it
+            texts.append(base64.b64decode(value, validate=True).decode(errors="replace"))
+    return stored + texts
 
 
 def in_order(objects: Iterable[Sent]) -> list[list[Sent]]:
