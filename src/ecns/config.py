@@ -133,7 +133,7 @@ class Uploads(_Group, frozen=True):
     """Bytes of a file; more is 413."""
     unpacked_limit: Annotated[int, msgspec.Meta(gt=0)] = 80 * 1024**3
     """Bytes of what is in it once all compression is undone; more is 413, so no bomb fills a disk."""
-    at_once: Annotated[int, msgspec.Meta(ge=1)] = 4
+    at_once: Annotated[int, msgspec.Meta(ge=1)] = 8
     """Uploads that one process takes at a time; one more is 429."""
     of_one: Annotated[int, msgspec.Meta(ge=1)] = 2
     """Uploads of one user among them."""

@@ -90,10 +90,10 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
     registry = Registry(harbor.transport) if harbor else None
     builders = Builders(registry)
     uploads = Uploads(config.uploads, registry)
+    uploads.start()
 
     @contextlib.asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
-        await asyncio.to_thread(uploads.start)
         greeting = asyncio.create_task(_greet(harbor))
         try:
             yield

@@ -32,9 +32,10 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 OCI_FOREIGN = "application/vnd.oci.image.layer.nondistributable.v1.tar"
-SUFFIX = {DOCKER_LAYER: ".gzip", OCI_LAYER: "+gzip", OCI_FOREIGN: "+gzip"}
+SUFFIX = {DOCKER_LAYER: ".gzip", DOCKER_FOREIGN: ".gzip", OCI_LAYER: "+gzip", OCI_FOREIGN: "+gzip"}
 """What a layer's media type gets when it is packed."""
 
 JsonObject = dict[str, Any]

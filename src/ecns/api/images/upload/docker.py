@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ecns.api.images.upload.archives import (
     DOCKER_CONFIG,
+    DOCKER_FOREIGN,
     DOCKER_LAYER,
     DOCKER_MANIFEST,
     LARGEST,
@@ -37,7 +38,7 @@ from ecns.api.images.upload.spool import Stored
 from ecns.api.images.upload.tar import refused
 
 ZSTD_LAYER = f"{DOCKER_LAYER}.zstd"
-FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+FOREIGN_LAYER = f"{DOCKER_FOREIGN}.gzip"
 
 
 def read(files: Files, listing: Stored) -> Contents:

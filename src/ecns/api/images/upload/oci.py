@@ -7,11 +7,8 @@ Docker write: https://github.com/containerd/containerd/blob/main/core/images/ann
 from __future__ import annotations
 
 from ecns.api.images.upload.archives import (
-    DOCKER_LAYER,
     LARGEST,
-    OCI_FOREIGN,
     OCI_INDEX,
-    OCI_LAYER,
     SUFFIX,
     Blob,
     Contents,
@@ -45,8 +42,7 @@ CONFIGURATIONS = {
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
 }
-_PLAIN = {DOCKER_LAYER, OCI_LAYER, OCI_FOREIGN}
-_LAYERS = {f"{kind}{ending}" for kind in _PLAIN for ending in ("", ".gzip", "+gzip", ".zstd", "+zstd")}
+_LAYERS = {f"{kind}{ending}" for kind in SUFFIX for ending in ("", ".gzip", "+gzip", ".zstd", "+zstd")}
 
 
 class MissingError(Exception):
@@ -203,7 +199,7 @@ class _Layout:
             raise refused(f"{stored.name!r} is a tar archive, and of the media type {media_type!r}")
         blob = as_pushed(stored)
         if stored.packed:
-            plain = next(kind for kind in _PLAIN if media_type.startswith(kind))
+            plain = next(kind for kind in SUFFIX if media_type.startswith(kind))
             packed = f"{plain}{SUFFIX[plain]}"
             return {**entry, "mediaType": packed, "digest": blob.digest, "size": blob.size}, blob
         return entry, blob

@@ -72,6 +72,7 @@ async def upload_image(
     told = EVENTS in request.headers.get("accept", "")
     length = request.headers.get("content-length", "")
     upload = uploads.begin(workspaces, caller, dry_run=dry_run)
+    seen.at_end.append(lambda: setattr(seen, "name", upload.about))
     try:
         await upload.receive(
             request.headers.get("content-type", ""),
@@ -90,7 +91,6 @@ async def upload_image(
     except BaseException:
         await upload.close()
         raise
-    seen.name = upload.about
     await upload.close()
     return Response(answer)
 

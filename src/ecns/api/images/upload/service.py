@@ -212,6 +212,7 @@ class Upload:
                 future.cancel()
             await asyncio.to_thread(thread.shutdown)
         self._spool = spool
+        self.about = self._fields.harbor_project_name
 
     async def _pieces(self, receive: Receive) -> AsyncIterator[bytes]:
         """The pieces of the body as they come."""
