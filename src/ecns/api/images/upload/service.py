@@ -202,7 +202,7 @@ class Upload:
                 while len(under_way) > AHEAD or (under_way and under_way[0].done()):
                     await asyncio.wrap_future(under_way.popleft())
                 if len(named) > checked:
-                    checked = len(named)
+                    checked, self.about = len(named), named[-1]
                     await self._workspaces.own(self._caller, named[-1])
             while under_way:
                 await asyncio.wrap_future(under_way.popleft())
