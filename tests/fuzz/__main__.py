@@ -14,6 +14,7 @@ import click
 from tests.api.project import make
 from tests.conftest import start, stop
 from tests.fuzz.fuzzing import NAMESPACE, Finding, Fuzzer, furnish
+from tests.fuzz.mutating import mutate
 
 
 def main() -> int:
@@ -47,6 +48,15 @@ def main() -> int:
                     if process.poll() is not None:
                         click.echo("the gateway has ended")
                         return 1
+                here = {"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": NAMESPACE}
+                found, statuses = mutate(project.client("member", **here), many=1000, seed=seed)
+                for status, count in statuses.items():
+                    fuzzer.statuses[status] = fuzzer.statuses.get(status, 0) + count
+                    fuzzer.sent += count
+                for finding in found:
+                    if (key := (finding.operation, finding.what)) not in known:
+                        known[key] = finding
+                        click.echo(f"\n{finding}")
                 seed += 1
             by_status = dict(sorted(fuzzer.statuses.items()))
             click.echo(f"\n{fuzzer.sent} requests, {len(known)} findings, by status {by_status}")

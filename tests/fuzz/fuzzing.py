@@ -255,7 +255,13 @@ def furnish(project: Project) -> None:
         "/kubernetes/secret/": {"secret": {"name": THING, "type": "Opaque", "opaque": {"a": "b"}}},
         "/jobs/": {"job": job},
         "/cronjobs/": {"cronjob": {"cron_rule": {"minute": "5"}, "job": job}},
-        f"/service/{THING}/": {"access_mode": {"type": "ExternalName", "external_name": "db.example.com"}},
+        f"/service/{THING}/": {
+            "service": {
+                "access_mode": {"type": "ClusterIP", "access": [{"port": 80}]},
+                "target_workload": THING,
+            }
+        },
+        f"/kubernetes/pvc/{THING}/": {"pvc": {"capacity": 1, "access_mode": "ReadWriteOnce"}},
     }
     for path, body in bodies.items():
         client.post(path, json=body, headers={"Idempotency-Key": secrets.token_hex()})

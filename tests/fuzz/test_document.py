@@ -6,21 +6,35 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.project import make
+from tests.api.project import Project, make
 from tests.fuzz.fuzzing import NAMESPACE, Fuzzer, furnish
+from tests.fuzz.mutating import mutate
 
 if TYPE_CHECKING:
     from tests.gateway import Gateway
 
 EXAMPLES = 3
+MUTATED = 500
 
 
 @pytest.fixture(scope="module")
-def fuzzer(gateway: Gateway) -> Fuzzer:
-    project = make(gateway, "fuzz")
-    project.namespace(NAMESPACE)
-    furnish(project)
+def project(gateway: Gateway) -> Project:
+    made = make(gateway, "fuzz")
+    made.namespace(NAMESPACE)
+    furnish(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def fuzzer(gateway: Gateway, project: Project) -> Fuzzer:
     return Fuzzer(gateway, project)
+
+
+def test_no_fault_by_one_thing_that_is_wrong(project: Project) -> None:
+    here = {"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": NAMESPACE}
+    found, statuses = mutate(project.client("member", **here), many=MUTATED, seed=1)
+    assert not found, "\n\n".join(map(str, found))
+    assert statuses[200] > MUTATED / 20
 
 
 @pytest.mark.timeout(300)
