@@ -233,13 +233,13 @@ async def _events(
                 yield event(item.event, encode(item.facts))
                 continue
             pieces = []
-            at = item.before
+            ids = lines.Ids(positions, item.container, item.before)
             for line in item.lines:
                 if left is not None and (left := left - len(line.data)) < 0:
                     break
-                positions[item.container] = at = at.after(line)
                 shown = encode(lines.shown(item.container, line))
-                pieces.append(b"event: line\ndata: %s\nid: %s\n\n" % (shown, lines.written(positions)))
+                pieces.append(b"event: line\ndata: %s\nid: %s\n\n" % (shown, ids.after(line)))
+            positions[item.container] = ids.position
             if pieces:
                 yield b"".join(pieces)
             if left is not None and left < 0:
