@@ -130,7 +130,11 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
     if keystone is not None:
         said = keystone.ready()
         users = said["users"]
-        settings = msgspec.structs.replace(settings, identity=config.Identity(auth_url=said["url"]))
+        settings = msgspec.structs.replace(
+            settings,
+            identity=config.Identity(auth_url=said["url"]),
+            openstack=_embedded_openstack(settings.openstack, said["account"]),
+        )
     cloud = None
     if listens is not None and settings.identity is not None:
         cloud = _start_openstack(stand_ins, data_dir, listens, settings.identity.auth_url, users)
@@ -225,6 +229,18 @@ def _start_keystone(stand_ins: StandIns, data_dir: Path, openstack: socket.socke
     host, port = openstack.getsockname()
     services = catalog.offered(f"http://{host}:{port}")
     return stand_ins.start("embedded Keystone", "ecns.embedded.keystone", data_dir / "keystone", *services)
+
+
+def _embedded_openstack(given: config.OpenStack, account: dict[str, str]) -> config.OpenStack:
+    """What is not configured is as the stand-in has it."""
+    if account and not given.application_credential_id:
+        given = msgspec.structs.replace(
+            given,
+            application_credential_id=account["id"],
+            application_credential_secret_file=Path(account["secret_file"]),
+        )
+    types = given.volume_types or {"hdd": "hdd", "high-performance": "high-performance"}
+    return msgspec.structs.replace(given, volume_types=types)
 
 
 def _start_openstack(

@@ -68,6 +68,8 @@ class OpenStack(_Group, frozen=True):
     application_credential_id: str = ""
     """ECNS's own account, for what no caller's token may read (back ends of volume types); empty: none."""
     application_credential_secret_file: Path | None = None
+    load_balancer_provider: str = "amphora"
+    """Of the flavors and zones of load balancers that ECNS makes with its own account."""
     volume_types: Mapping[Literal["hdd", "high-performance"], str] = {}
     """Cinder's types for the disks of virtual machines, by the reference's words hdd and high-performance."""
     replicas_limit: Annotated[int, msgspec.Meta(ge=1)] = 2

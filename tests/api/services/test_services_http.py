@@ -547,9 +547,11 @@ def test_a_load_balancer_says_what_was_sent_and_what_it_got(
     external = {
         "loadbalancer": {"name": "front", "vip_subnet_id": "6ba6362e-ea92-4982-838f-17ecb46a84a0"},
         "flavor_profile": {
-            "flavor_data": {"compute_flavor": "c1", "loadbalancer_topology": "ACTIVE_STANDBY"}
+            "flavor_data": {"compute_flavor": "m1.small", "loadbalancer_topology": "ACTIVE_STANDBY"}
         },
-        "availability_zone_profile": {"availability_zone_data": {"compute_zone": "az", "cpu_arch": "x86_64"}},
+        "availability_zone_profile": {
+            "availability_zone_data": {"compute_zone": "zone-a", "cpu_arch": "x86_64"}
+        },
     }
     made = create(client, name, service(target, type="LoadBalancer", mode={"external": external}))
     assert made.access_mode.external is not None
@@ -566,7 +568,9 @@ def test_a_load_balancer_says_what_was_sent_and_what_it_got(
     assert mode.external.loadbalancer.name == "front"
     assert mode.external.flavor_profile.flavor_data.loadbalancer_topology == "ACTIVE_STANDBY"
     annotations = whole(gateway, name)["metadata"]["annotations"]
-    assert annotations["loadbalancer.openstack.org/flavor-id"] == "c1"
+    # Those of Octavia that fit.
+    assert annotations["loadbalancer.openstack.org/flavor-id"] == mode.external.flavor_id != "m1.small"
+    assert annotations["loadbalancer.openstack.org/availability-zone"] == "zone-a"
     before = whole(gateway, name)
     sent = client.get(LIST, params={"name": name}).json()["services"][0]
     told(client.put(one(name), json={"service": sent}), types.OneService)

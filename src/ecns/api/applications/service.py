@@ -89,7 +89,7 @@ class Applications:
         self.objects = objects
         self.policy = policy
         self.machines = VirtualMachines(objects, openstack)
-        self.workloads = Workloads(objects, registry_domain)
+        self.workloads = Workloads(objects, registry_domain, openstack)
 
     # Reading
 

@@ -17,6 +17,7 @@ from ecns.api.common.streams import WatchFlag
 from ecns.api.services import types
 from ecns.api.services.cached import ROWS
 from ecns.api.services.service import Services
+from ecns.backends.openstack.cloud import OpenStack
 from ecns.identity.place import Place
 
 TAGS = ["1.19 Services"]
@@ -33,9 +34,9 @@ ServiceType = Annotated[
 ]
 
 
-def provide_services(place: Place, *, dry_run: DryRunFlag = False) -> Services:
+def provide_services(place: Place, openstack: OpenStack, *, dry_run: DryRunFlag = False) -> Services:
     """Litestar's dependency `services`."""
-    return Services(Objects(place, place.places, dry_run=dry_run))
+    return Services(Objects(place, place.places, dry_run=dry_run), openstack)
 
 
 @get("/service", opt=operation("service.list", CONTAINERS), tags=TAGS)

@@ -16,6 +16,7 @@ from ecns.api.common.patching import operations
 from ecns.api.common.references import User, in_use
 from ecns.api.common.taken import refuse_taken
 from ecns.api.common.waiting import all_of
+from ecns.api.loadbalancing.profiles import Balancing
 from ecns.api.services import manifests, types
 from ecns.api.services.cached import KINDS, ROWS, Surroundings
 from ecns.api.services.leading import selects
@@ -30,6 +31,7 @@ from ecns.backends.kubernetes.kinds.apps import Controller
 from ecns.backends.kubernetes.kinds.core import SERVICE, Service
 from ecns.backends.kubernetes.kinds.meta import JsonObject
 from ecns.backends.kubernetes.kinds.networking import INGRESS
+from ecns.backends.openstack.cloud import OpenStack
 from ecns.errors import BadRequestError, NotFoundError
 
 AT = "service"
@@ -42,10 +44,12 @@ class Services:
 
     Args:
         objects: the place.
+        openstack: where load balancers are.
     """
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, openstack: OpenStack) -> None:
         self.objects = objects
+        self.balancing = Balancing(openstack, objects.place.caller)
 
     async def page(self, query: ListQuery, *, kind: str | None, application: str) -> Page:
         """A page of Services."""
@@ -87,6 +91,8 @@ class Services:
         if workload and sent.selector and not selects(sent.selector, workload):
             raise _elsewhere(workload)
         await refuse_taken(self.objects, access.claims(mode, at), services=[name], ingresses=[name])
+        (mode,) = await self.balancing.chosen([mode], at)
+        sent = msgspec.structs.replace(sent, access_mode=mode)
         planned = manifests.made(sent, name, workload, namespace=self.objects.namespace)
         return await Making(self.objects, "service").make(planned, sent, self.shown, key=key)
 
@@ -130,6 +136,9 @@ class Services:
             sent = msgspec.structs.replace(sent, external_traffic_policy=None)
         mode = manifests.completed(sent.access_mode, shown.access_mode)
         self._check_change(name, sent, mode, shown.access_mode)
+        named_so = msgspec.structs.replace(mode, name=shown.access_mode.name)
+        (named_so,) = await self.balancing.chosen([named_so], f"{AT}.access_mode", [shown.access_mode])
+        mode = msgspec.structs.replace(mode, external=named_so.external)
         behind = manifests.target(found, about.controllers)
         selector, workload = await self._led(around, found, sent, mode, shown)
         named = [one.metadata.name for one in about.ingresses]

@@ -8,6 +8,7 @@ Heat, Nova and Octavia, whatever its length, and what is remembered stands with 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -40,6 +41,8 @@ GONE_SECONDS = 40.0
 """How long a deletion is waited for; a request has 60 s."""
 SEEN_SECONDS = 3.0
 """How long until Heat shows that it has begun with a change."""
+CLEARED_SECONDS = 15.0
+"""How long until Nova has removed servers in ERROR."""
 INTERVAL = 0.5
 NOT_OWN = (
     "virtual machines are in the project of the namespace, which is another one than this token's:"
@@ -267,15 +270,9 @@ class VirtualMachines:
             anew = found.tags.generation + (action == "recreate")
             await self._update(found, generation=anew)
             return
-        stack_id = found.stack.id
-        servers = await self.openstack.nova.servers(self.token)
         verb: Literal["os-start", "os-stop"] = "os-start" if action == "start" else "os-stop"
         state = {"start": "SHUTOFF", "stop": "ACTIVE"}[action]
-        mine = [
-            server
-            for server in servers
-            if server.metadata.get(templates.STACK_METADATA) == stack_id and server.status == state
-        ]
+        mine = [one for one in await self._servers(found.stack.id) if one.status == state]
         if not self.objects.dry_run:
             await self._bounded(self.openstack.nova.act(self.token, server.id, verb) for server in mine)
 
@@ -299,6 +296,8 @@ class VirtualMachines:
         for key, value in changed.items():
             setattr(tags, key, value)
         name, stack_id = found.stack.stack_name, found.stack.id
+        if found.stack.stack_status.endswith("_FAILED"):
+            await self._clear(stack_id)
         parameters = {"replicas": tags.replicas, "generation": tags.generation}
         await self.openstack.heat.update(
             self.token, name, stack_id, existing=True, parameters=parameters, tags=templates.tags(tags)
@@ -309,6 +308,27 @@ class VirtualMachines:
             return now.updated_time != found.stack.updated_time or "IN_PROGRESS" in now.stack_status
 
         await _until(begun, SEEN_SECONDS)
+
+    async def _clear(self, stack_id: str) -> None:
+        """Remove servers in ERROR: they hold the disks that those which Heat makes in their place need."""
+
+        async def broken() -> list[Server]:
+            return [one for one in await self._servers(stack_id) if one.status == "ERROR"]
+
+        async def remove(server: Server) -> None:
+            with contextlib.suppress(NotFoundError):
+                await self.openstack.nova.delete(self.token, server.id)
+
+        async def gone() -> bool:
+            return not await broken()
+
+        if found := await broken():
+            await self._bounded(remove(one) for one in found)
+            await _until(gone, CLEARED_SECONDS)
+
+    async def _servers(self, stack_id: str) -> list[Server]:
+        servers = await self.openstack.nova.servers(self.token)
+        return [one for one in servers if one.metadata.get(templates.STACK_METADATA) == stack_id]
 
     async def _settled(self, name: str) -> Found:
         found = await self._named(name)

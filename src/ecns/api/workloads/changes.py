@@ -130,6 +130,8 @@ class Changes:
         controller = await self.objects.client.get(kind, self.name, self.objects.namespace)
         around = await Surroundings.of(self.objects, self.workloads.registry_domain)
         companions = around.companions(controller)
+        shown = (await self.workloads.shown(controller)).access_mode or ()
+        modes = await self.workloads.balancing.chosen(modes, "access_modes[#]", shown)
         await refuse_taken(
             self.objects,
             [one for at, mode in enumerate(modes) for one in access.claims(mode, f"access_modes[{at}]")],

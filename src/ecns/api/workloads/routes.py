@@ -23,6 +23,7 @@ from ecns.api.workloads.live import watch_workloads
 from ecns.api.workloads.rollout import watch_rollout
 from ecns.api.workloads.service import Workloads
 from ecns.api.workloads.types import OneWorkload, Workload, WorkloadBase
+from ecns.backends.openstack.cloud import OpenStack
 from ecns.errors import BadRequestError
 from ecns.identity.place import Place
 
@@ -58,9 +59,11 @@ class Created(msgspec.Struct):
     failed: list[batches.Failed]
 
 
-def provide_workloads(place: Place, registry_domain: str, *, dry_run: DryRunFlag = False) -> Workloads:
+def provide_workloads(
+    place: Place, registry_domain: str, openstack: OpenStack, *, dry_run: DryRunFlag = False
+) -> Workloads:
     """Litestar's dependency `workloads`."""
-    return Workloads(Objects(place, place.places, dry_run=dry_run), registry_domain)
+    return Workloads(Objects(place, place.places, dry_run=dry_run), registry_domain, openstack)
 
 
 @get("/workloads", opt=operation("workload.list", CONTAINERS), tags=TAGS)
@@ -187,9 +190,9 @@ async def follow_rollout(
 async def show_access(
     workloads: Workloads, workload_name: str, workload_type: WorkloadType = None
 ) -> types.AccessAnswer:
-    """How a workload is reached."""
+    """How a workload is reached, with the state of its load balancers in OpenStack."""
     shown = await workloads.workload(workload_name, workload_type)
-    return types.AccessAnswer(access_mod=shown.access_mode or [])
+    return types.AccessAnswer(access_mod=await workloads.balancing.shown(shown.access_mode or []))
 
 
 @get(f"{ONE}/containers", opt=operation("workload.containers", CONTAINERS), tags=TAGS)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from ecns.api.common import marks
 from ecns.api.common.applications import need_application
 from ecns.api.common.lists import ListQuery, Page, Selection, kept_page, merged, select
@@ -15,6 +17,7 @@ from ecns.api.common.making import Making
 from ecns.api.common.objects import Objects, Operations
 from ecns.api.common.taken import refuse_taken
 from ecns.api.common.waiting import all_of
+from ecns.api.loadbalancing.profiles import Balancing
 from ecns.api.workloads import aspects, checks, manifests
 from ecns.api.workloads.cached import AROUND, Surroundings
 from ecns.api.workloads.manifests import access
@@ -37,6 +40,7 @@ from ecns.backends.kubernetes.kinds.core import EVENT, SERVICE
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
 from ecns.backends.kubernetes.kinds.networking import INGRESS
 from ecns.backends.kubernetes.kinds.pods import POD_ROW
+from ecns.backends.openstack.cloud import OpenStack
 from ecns.errors import (
     ConflictError,
     NotFoundError,
@@ -51,11 +55,13 @@ class Workloads:
     Args:
         objects: the place.
         registry_domain: the registry's name in image references.
+        openstack: where load balancers are.
     """
 
-    def __init__(self, objects: Objects, registry_domain: str) -> None:
+    def __init__(self, objects: Objects, registry_domain: str, openstack: OpenStack) -> None:
         self.objects = objects
         self.registry_domain = registry_domain
+        self.balancing = Balancing(openstack, objects.place.caller)
 
     # Reading
 
@@ -115,11 +121,13 @@ class Workloads:
             about |= {one.metadata.uid for one in history}
         mine = [event for event in events.items if event.involved_object.uid in about]
         companions.reasons = manifests.why_not_ready(controller, companions.pods, mine)
+        workload = manifests.workload(controller, companions, registry_domain=self.registry_domain)
+        workload.access_mode = await self.balancing.shown(workload.access_mode or ())
         return WorkloadDetail(
             conditions=manifests.conditions(controller.status.conditions),
             events=manifests.events(mine),
             revisions=manifests.revisions(controller, history),
-            workload=manifests.workload(controller, companions, registry_domain=self.registry_domain),
+            workload=workload,
         )
 
     async def workload(self, name: str, workload_type: str | None) -> Workload:
@@ -196,6 +204,8 @@ class Workloads:
         """
         workload = checks.check_workload(workload, product_type, at=at)
         await self._unique(workload.workload_base)
+        modes = await self.balancing.chosen(workload.access_mode or (), f"{at}.access_mode[#]")
+        workload = msgspec.structs.replace(workload, access_mode=modes or workload.access_mode)
         return manifests.objects(
             workload, namespace=self.objects.namespace, registry_domain=self.registry_domain
         )

@@ -35,6 +35,8 @@ class OpenStack:
     def __init__(self, keystone: Keystone, settings: Settings, *, ca_file: Path | None = None) -> None:
         self.replicas_limit = settings.replicas_limit
         """How many replicas a load balancer of this cloud has at most."""
+        self.load_balancer_provider = settings.load_balancer_provider
+        """Of the flavors and zones that ECNS makes."""
         self.volume_types = settings.volume_types
         """Names of Cinder's types, by the reference's words for disks."""
         self.account: Account | None = None

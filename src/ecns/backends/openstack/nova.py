@@ -133,6 +133,14 @@ class Nova(Service):
             return False
         return True
 
+    async def delete(self, token: str, server_id: str) -> None:
+        """Let Nova remove a server; it answers before that is done.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        await self._send("DELETE", token, f"/servers/{named(server_id)}")
+
     async def act(self, token: str, server_id: str, action: Literal["os-start", "os-stop"]) -> None:
         """Let Nova start or stop a server; it answers before that is done.
 

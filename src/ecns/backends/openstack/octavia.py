@@ -10,8 +10,68 @@ import re
 import msgspec
 
 from ecns.backends.openstack.service import Service, named
+from ecns.errors import ConflictError
 
 UNLIMITED = -1
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """An id of something else."""
+
+    id: str
+
+
+class Flavor(msgspec.Struct, frozen=True):
+    """What load balancers are made of; the profile says what that is."""
+
+    id: str
+    name: str
+    flavor_profile_id: str
+    enabled: bool = True
+
+
+class FlavorProfile(msgspec.Struct, frozen=True):
+    """What a flavor means to a provider; `flavor_data` is JSON."""
+
+    id: str
+    provider_name: str
+    flavor_data: str
+
+
+class Zone(msgspec.Struct, frozen=True):
+    """Where load balancers are made; the profile says what that is. Zones have no ids."""
+
+    name: str
+    availability_zone_profile_id: str
+    enabled: bool = True
+
+
+class ZoneProfile(msgspec.Struct, frozen=True):
+    """What a zone means to a provider; `availability_zone_data` is JSON."""
+
+    id: str
+    provider_name: str
+    availability_zone_data: str
+
+
+class _LoadBalancer(msgspec.Struct):
+    loadbalancer: LoadBalancer
+
+
+class _Flavor(msgspec.Struct):
+    flavor: Flavor
+
+
+class _FlavorProfile(msgspec.Struct):
+    flavorprofile: FlavorProfile
+
+
+class _Zone(msgspec.Struct):
+    availability_zone: Zone
+
+
+class _ZoneProfile(msgspec.Struct):
+    availability_zone_profile: ZoneProfile
 
 
 class LoadBalancer(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +84,19 @@ class LoadBalancer(msgspec.Struct, frozen=True, kw_only=True):
     admin_state_up: bool = True
     description: str | None = None
     vip_address: str | None = None
+    availability_zone: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    flavor_id: str | None = None
+    listeners: list[Reference] = []
+    pools: list[Reference] = []
+    project_id: str | None = None
+    provider: str | None = None
+    tags: list[str] = []
+    vip_network_id: str | None = None
+    vip_port_id: str | None = None
+    vip_qos_policy_id: str | None = None
+    vip_subnet_id: str | None = None
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -53,6 +126,66 @@ class Octavia(Service):
             list[LoadBalancer],
             query=[("project_id", project_id)],
         )
+
+    async def load_balancer(self, token: str, balancer_id: str) -> LoadBalancer:
+        """One load balancer.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        path = f"/lbaas/loadbalancers/{named(balancer_id)}"
+        return (await self._get(token, path, _LoadBalancer)).loadbalancer
+
+    async def flavors(self, token: str) -> list[Flavor]:
+        """The flavors of load balancers."""
+        return await self._pages(token, "/lbaas/flavors", "flavors", list[Flavor])
+
+    async def flavor_profiles(self, token: str) -> list[FlavorProfile]:
+        """What flavors mean; for administrators."""
+        return await self._pages(token, "/lbaas/flavorprofiles", "flavorprofiles", list[FlavorProfile])
+
+    async def create_flavor(self, token: str, name: str, provider: str, data: str) -> Flavor:
+        """Make a flavor with a profile of its own; for administrators.
+
+        Raises:
+            BadRequestError: the provider does not take the data.
+            ConflictError: there is one of this name.
+        """
+        body: dict[str, object] = {"name": name, "provider_name": provider, "flavor_data": data}
+        answer = await self._send("POST", token, "/lbaas/flavorprofiles", body={"flavorprofile": body})
+        profile = self._wire.decoded(answer, _FlavorProfile).flavorprofile.id
+        body = {"name": name, "flavor_profile_id": profile, "enabled": True}
+        try:
+            answer = await self._send("POST", token, "/lbaas/flavors", body={"flavor": body})
+        except ConflictError:
+            await self._send("DELETE", token, f"/lbaas/flavorprofiles/{named(profile)}")
+            raise
+        return self._wire.decoded(answer, _Flavor).flavor
+
+    async def zones(self, token: str) -> list[Zone]:
+        """The availability zones of load balancers."""
+        return await self._pages(token, "/lbaas/availabilityzones", "availability_zones", list[Zone])
+
+    async def zone_profiles(self, token: str) -> list[ZoneProfile]:
+        """What zones mean; for administrators."""
+        key = "availability_zone_profiles"
+        return await self._pages(token, "/lbaas/availabilityzoneprofiles", key, list[ZoneProfile])
+
+    async def create_zone(self, token: str, name: str, provider: str, data: str) -> Zone:
+        """Make a zone with a profile of its own; as `create_flavor`."""
+        path = "/lbaas/availabilityzoneprofiles"
+        body: dict[str, object] = {"name": name, "provider_name": provider, "availability_zone_data": data}
+        answer = await self._send("POST", token, path, body={"availability_zone_profile": body})
+        profile = self._wire.decoded(answer, _ZoneProfile).availability_zone_profile.id
+        body = {"name": name, "availability_zone_profile_id": profile, "enabled": True}
+        try:
+            answer = await self._send(
+                "POST", token, "/lbaas/availabilityzones", body={"availability_zone": body}
+            )
+        except ConflictError:
+            await self._send("DELETE", token, f"{path}/{named(profile)}")
+            raise
+        return self._wire.decoded(answer, _Zone).availability_zone
 
     async def quota(self, token: str, project_id: str) -> Quota:
         """What a project may have."""

@@ -72,6 +72,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     _stop_with_parent(stop)
     with _opened(arguments.data_dir) as store:
         users = seed.people(store, arguments.data_dir)
+        account = seed.account(store, arguments.data_dir)
         sock = _listen(store, arguments.port)
         url = f"http://{HOST}:{sock.getsockname()[1]}{PREFIX}/v3"
         seed.services(store, {"identity": ("keystone", url), **arguments.service})
@@ -81,7 +82,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         await runner.setup()
         await web.SockSite(runner, sock).start()
         if arguments.ready_fd is not None:
-            os.write(arguments.ready_fd, announce(url, users))
+            os.write(arguments.ready_fd, announce(url, users, account))
         else:
             print(url, flush=True)  # noqa: T201  run by hand
         await stop.wait()

@@ -21,6 +21,8 @@ USERS = {
     "other": ("other", "member"),
 }
 """User → project, role."""
+ACCOUNT = "ecns"
+"""Name of the application credential, and of the file of its secret."""
 INTERFACES = ("public", "internal", "admin")
 
 _DEFAULTS = {kind.plural: kind.defaults for kind in COLLECTIONS}
@@ -58,10 +60,41 @@ def people(store: Store, data_dir: Path) -> list[Body]:
     return told
 
 
+def account(store: Store, data_dir: Path) -> Body:
+    """An application credential of the administrator for ECNS itself: its id, and the file of its secret."""
+    user, project = (
+        store.named("users", "admin", DOMAIN["id"]),
+        store.named("projects", "admin", DOMAIN["id"]),
+    )
+    if user is None or project is None:
+        return {}
+    roles = [role for name in ROLES[:4] if (role := store.named("roles", name))]  # what `admin` implies
+    found = store.named("application_credentials", ACCOUNT, user["id"])
+    if found is None:
+        found = {
+            "id": uuid.uuid4().hex,
+            "name": ACCOUNT,
+            "description": "ECNS's own",
+            "user_id": user["id"],
+            "project_id": project["id"],
+            "roles": [{"id": role["id"], "name": role["name"]} for role in roles],
+            "expires_at": None,
+            "unrestricted": False,
+            "system": None,
+        }
+        store.put("application_credentials", found)
+    secret = _secret(data_dir / ACCOUNT)
+    if not store.matches_secret(found["id"], secret):
+        store.set_secret(found["id"], secret)
+    return {"id": found["id"], "secret_file": str(data_dir / ACCOUNT)}
+
+
 def _password(data_dir: Path) -> str:
-    if given := os.environ.get(PASSWORD_VARIABLE):
-        return given
-    kept = data_dir / "password"
+    return os.environ.get(PASSWORD_VARIABLE) or _secret(data_dir / "password")
+
+
+def _secret(kept: Path) -> str:
+    """What a file keeps, made on the first start."""
     if not kept.exists():
         with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(18))

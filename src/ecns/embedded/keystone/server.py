@@ -220,6 +220,6 @@ def _filled(url: str, project_id: str) -> str:
     return url
 
 
-def announce(url: str, users: list[Body]) -> bytes:
+def announce(url: str, users: list[Body], account: Body) -> bytes:
     """The line for whoever started it."""
-    return json.dumps({"url": url, "users": users}).encode() + b"\n"
+    return json.dumps({"url": url, "users": users, "account": account}).encode() + b"\n"

@@ -212,8 +212,10 @@ def _load_balancer(sent: AccessMode) -> dict[str, str]:
     zone = (external.availability_zone_profile or AvailabilityZoneProfile()).availability_zone_data
     flavor = (external.flavor_profile or FlavorProfile()).flavor_data
     rest = {
+        "compute_zone": zone.compute_zone if zone else None,
         "cpu_arch": zone.cpu_arch if zone else None,
         "amp_volume_type": flavor.amp_volume_type if flavor else None,
+        "compute_flavor": flavor.compute_flavor if flavor else None,
         "loadbalancer_topology": flavor.loadbalancer_topology if flavor else None,
         "name": balancer.name,
         "subnet": sent.subnet if sent.subnet != balancer.vip_subnet_id and balancer.vip_subnet_id else None,
@@ -221,11 +223,11 @@ def _load_balancer(sent: AccessMode) -> dict[str, str]:
     said = {key: value for key, value in rest.items() if value}
     found = {
         names.LB_SUBNET: balancer.vip_subnet_id or sent.subnet,
-        names.LB_ZONE: zone.compute_zone if zone else None,
-        names.LB_FLAVOR: flavor.compute_flavor if flavor else None,
+        names.LB_ZONE: external.availability_zone,
+        names.LB_FLAVOR: external.flavor_id,
         names.SENT_EXTERNAL: json.dumps(said, ensure_ascii=False, separators=(",", ":")) if said else None,
     }
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in found.items() if isinstance(value, str) and value}
 
 
 def _shown(found: Service, ports: Mapping[str, int], nodes: Sequence[Node]) -> AccessMode:
@@ -291,10 +293,10 @@ def _external(found: Service) -> tuple[External, str | None]:
     flavor = annotations.get(names.LB_FLAVOR)
     addresses = found.status.load_balancer.ingress or []
     rest = _rest(annotations.get(names.SENT_EXTERNAL))
-    zone_data = AvailabilityZoneData(compute_zone=zone, cpu_arch=rest.get("cpu_arch"))
+    zone_data = AvailabilityZoneData(compute_zone=rest.get("compute_zone"), cpu_arch=rest.get("cpu_arch"))
     flavor_data = FlavorData(
         amp_volume_type=rest.get("amp_volume_type"),
-        compute_flavor=flavor,
+        compute_flavor=rest.get("compute_flavor"),
         loadbalancer_topology=rest.get("loadbalancer_topology"),
     )
     balancer = LoadBalancer(name=rest.get("name"), vip_subnet_id=subnet)
