@@ -52,7 +52,10 @@ def start(
     deadline = time.monotonic() + START_SECONDS
     while not told.exists():
         assert process.poll() is None, log.read_text()[-4000:]
-        assert time.monotonic() < deadline, "ecns serve did not become ready"
+        if time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            pytest.fail("ecns serve did not become ready")
         time.sleep(0.02)
     return process, Gateway(json.loads(told.read_text()))
 
