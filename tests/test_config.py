@@ -55,6 +55,10 @@ def test_a_directory_of_kubeconfigs_has_no_name_of_its_own(tmp_path: Path) -> No
         ("[terminals]\nidle = 0\n", "$.terminals.idle"),
         ('[terminals]\norigins = "https://x"\n', "$.terminals.origins"),
         ("[uploads]\nat_once = 0\n", "$.uploads.at_once"),
+        ('[openstack]\napplication_credential_id = "a"\n', "application_credential_secret_file"),
+        ('[openstack]\ninterface = "secret"\n', "$.openstack.interface"),
+        ("[openstack]\ntimeout = 0\n", "$.openstack.timeout"),
+        ('[[kubernetes_versions]]\nversion = "1"\ncontainer_runtimes = []\n', "container_runtimes"),
         ("server]", "not TOML"),
     ],
 )

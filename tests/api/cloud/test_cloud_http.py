@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,3 +135,21 @@ def test_who_is_answered(cloud_gateway: Gateway, path: str) -> None:
     foreign = {"X-Project-Id": cloud_gateway.users["other"]["project_id"]}
     refused(cloud_gateway.client("developer", **foreign).get(f"{path}/"), 403)
     assert cloud_gateway.client("visitor").get(path).status_code == 200
+
+
+def test_check_says_which_services_there_are(
+    cloud_gateway: Gateway, real_cloud: Cloud, tmp_path: Path
+) -> None:
+    """`ecns check` with an account of ECNS's own, and with one that Keystone does not know."""
+    own = cloud_gateway.facts["config"]
+    (tmp_path / "secret").write_text("wrong")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(Path(own).read_text())
+    for config, said in (
+        (own, "openstack: ok, Nova, Neutron, Cinder, Glance, Octavia, Heat"),
+        (wrong, "openstack: failed: Keystone does not accept"),
+    ):
+        command = [sys.executable, "-m", "ecns.cli", "check", "--config", str(config)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert said in done.stdout, done.stdout + done.stderr
+    assert real_cloud.auth_url in Path(own).read_text()

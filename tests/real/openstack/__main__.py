@@ -13,7 +13,7 @@ import click
 
 from tests.real.openstack.cloud import Cloud
 from tests.real.openstack.environment import UnavailableError
-from tests.real.openstack.launch.common import PORTS
+from tests.real.openstack.launch.common import PORTS, listens
 from tests.real.openstack.processes import free_ports
 
 FILES = {"clouds.yaml": Cloud.clouds_yaml, "openrc": Cloud.openrc, "ecns.toml": Cloud.ecns_toml}
@@ -26,11 +26,14 @@ def main() -> None:
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
+    ports = free_ports() if options.free_ports else dict(PORTS)
+    if taken := [f"{name} {port}" for name, port in ports.items() if listens(port)]:
+        sys.exit(f"somebody listens on the ports of {', '.join(taken)} already; try --free-ports")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ecns-cloud-") as folder:
         directory = Path(folder)
         try:
-            with Cloud(directory, free_ports() if options.free_ports else dict(PORTS)) as cloud:
+            with Cloud(directory, ports) as cloud:
                 for name, text in FILES.items():
                     (directory / name).write_text(text(cloud))
                 _greet(cloud, time.monotonic() - started)

@@ -43,6 +43,12 @@ PATHS = {"keystone": "/v3", "nova": "/v2.1", "cinder": "/v3", "heat": "/v1/$(pro
 """What follows the port in the catalog's addresses."""
 
 
+def listens(port: int) -> bool:
+    """Whether somebody does, on this machine."""
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
 @dataclass
 class Facts:
     """One service's surroundings."""
@@ -117,8 +123,7 @@ class Facts:
             time.sleep(0.05)
 
     def _listens(self, service: str) -> bool:
-        with socket.socket() as sock:
-            return sock.connect_ex(("127.0.0.1", self.ports[service])) == 0
+        return listens(self.ports[service])
 
     def write(self, file: str, text: str) -> Path:
         """Write a configuration file; the sections that all services have are added."""
