@@ -12,7 +12,7 @@ import pytest
 
 from ecns.api.cloud import types
 from tests.api.answers import refused, told
-from tests.api.conftest import CLOUD_SECONDS
+from tests.api.conftest import in_front_of
 from tests.gateway import eventually
 from tests.real.openstack.faults import FaultyService, ServiceFault
 
@@ -33,6 +33,15 @@ OTHERS = (
 )
 """What does not ask Nova."""
 CALLERS = 100
+SECONDS = 5.0
+"""How long ECNS waits for a service here."""
+
+
+@pytest.fixture(scope="module")
+def impatient(real_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that waits for a moment only."""
+    with in_front_of(real_cloud, tmp_path_factory.mktemp("impatient"), seconds=SECONDS) as made:
+        yield made
 
 
 def quick(gateway: Gateway, path: str) -> float:
@@ -46,11 +55,11 @@ def quick(gateway: Gateway, path: str) -> float:
     return statistics.median(taken)
 
 
-def test_a_service_that_hangs_slows_nothing_else(cloud_gateway: Gateway, real_cloud: Cloud) -> None:
-    before = {path: quick(cloud_gateway, path) for path in OTHERS}
+def test_a_service_that_hangs_slows_nothing_else(impatient: Gateway, real_cloud: Cloud) -> None:
+    before = {path: quick(impatient, path) for path in OTHERS}
     nova = real_cloud.services["nova"]
-    headers = {"X-Auth-Token": cloud_gateway.token("visitor")}
-    url = f"{cloud_gateway.url}/api/ecns/eks{ZONES}"
+    headers = {"X-Auth-Token": impatient.token("visitor")}
+    url = f"{impatient.url}/api/ecns/eks{ZONES}"
 
     def ask(_: int) -> httpx.Response:
         return httpx.get(url, headers=headers, timeout=30)
@@ -60,19 +69,19 @@ def test_a_service_that_hangs_slows_nothing_else(cloud_gateway: Gateway, real_cl
         with ThreadPoolExecutor(CALLERS) as pool:
             stuck = [pool.submit(ask, number) for number in range(CALLERS)]
             time.sleep(0.2)  # until they are on their way; the others are asked while they hang
-            during = {path: quick(cloud_gateway, path) for path in OTHERS}
+            during = {path: quick(impatient, path) for path in OTHERS}
             answers = [asking.result() for asking in stuck]
         assert {answer.status_code for answer in answers} <= {503, 504}
-        assert any(f"Nova did not answer within {CLOUD_SECONDS:g} s" in answer.text for answer in answers)
+        assert any(f"Nova did not answer within {SECONDS:g} s" in answer.text for answer in answers)
         # From now on it is known to be down, and who asks hears so at once.
         started = time.perf_counter()
-        down = cloud_gateway.client("visitor").get(ZONES)
+        down = impatient.client("visitor").get(ZONES)
         assert "Nova" in refused(down, 503)
         assert down.json()["details"]["upstream"] == "nova"
         assert int(down.headers["Retry-After"]) >= 1
-        assert time.perf_counter() - started < CLOUD_SECONDS / 2
+        assert time.perf_counter() - started < SECONDS / 2
         # What needs two services gives what the other one says.
-        partly = cloud_gateway.client("visitor").get(OVERVIEW)
+        partly = impatient.client("visitor").get(OVERVIEW)
         overview = told(partly, types.OpenStackOverview)
         assert (overview.servers, len(overview.loadbalances)) == ([], 4)
         assert partly.headers["X-Ecns-Unavailable"] == "nova"
@@ -80,12 +89,12 @@ def test_a_service_that_hangs_slows_nothing_else(cloud_gateway: Gateway, real_cl
         nova.resume()
     slower = {path: (before[path], during[path]) for path in OTHERS if during[path] > 3 * before[path] + 0.5}
     assert not slower
-    eventually(lambda: cloud_gateway.client("visitor").get(ZONES).status_code == 200, seconds=60)
+    eventually(lambda: impatient.client("visitor").get(ZONES).status_code == 200, seconds=60)
 
 
-def test_a_service_that_goes_away_and_comes_back(cloud_gateway: Gateway, real_cloud: Cloud) -> None:
+def test_a_service_that_goes_away_and_comes_back(impatient: Gateway, real_cloud: Cloud) -> None:
     glance = real_cloud.services["glance"]
-    client = cloud_gateway.client("visitor")
+    client = impatient.client("visitor")
     glance.stop()
     try:
         down = client.get("/container_infra/k8sversions/")
@@ -112,9 +121,9 @@ def fresh(gateway: Gateway) -> httpx.Client:
 
 @pytest.mark.parametrize(("failure", "status"), [("500", 502), ("503", 503), ("403", 403), ("409", 409)])
 def test_what_a_service_says_is_passed_on(
-    cloud_gateway: Gateway, faulty: FaultyService, failure: Failure, status: int
+    impatient: Gateway, faulty: FaultyService, failure: Failure, status: int
 ) -> None:
-    client = fresh(cloud_gateway)
+    client = fresh(impatient)
     for _ in range(2):  # the caller's request, and the one of ECNS's own account
         faulty.inject(ServiceFault(failure=failure, method="GET", path="/types", message="no disks"))
     answer = client.get("/volumes/")
@@ -124,8 +133,8 @@ def test_what_a_service_says_is_passed_on(
 
 
 @pytest.mark.parametrize("failure", ["cut", "429"])
-def test_what_is_safe_is_tried_again(cloud_gateway: Gateway, faulty: FaultyService, failure: Failure) -> None:
-    client = fresh(cloud_gateway)
+def test_what_is_safe_is_tried_again(impatient: Gateway, faulty: FaultyService, failure: Failure) -> None:
+    client = fresh(impatient)
     fault = faulty.inject(ServiceFault(failure=failure, method="GET", path="/types"))
     assert client.get("/volumes/").status_code == 200
     assert fault.reached.is_set()
