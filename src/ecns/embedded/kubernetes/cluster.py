@@ -204,7 +204,7 @@ class Cluster:
             resource=resource,
             subresource="",
             namespace=metadata.get("namespace", ""),
-            name=metadata.get("name", ""),
+            name=metadata["generateName"] if generated else metadata.get("name", ""),
             obj=new,
             old=None,
             user=user,
@@ -227,6 +227,7 @@ class Cluster:
             raise invalid(kind.kind, kind.group, metadata.get("name", ""), causes)
         self._allocate(resource, new, None, dry_run=dry_run)
         self.rbac.check_escalation(resource, new, None, user)
+        request.name = metadata["name"]
         admission.check(self, request)
         present = self.store.get(resource, metadata.get("namespace", ""), metadata["name"])
         if present is not None:
@@ -363,7 +364,9 @@ class Cluster:
         if meta.same(old, new):
             return old
         if deletion.is_finished(resource, new, old):
-            return old if dry_run else self._remove(kind, new)
+            if not dry_run:
+                self._remove(kind, clone(old))  # watchers see it as it was before its last change
+            return new
         return self._put(kind, new, dry_run=dry_run)
 
     def _check_update(self, kind: Resource, record: Record, metadata: Object) -> None:

@@ -81,6 +81,9 @@ def apply(base: Object, patch: Any, content_type: str, kind: Resource, version: 
     return strategic_merge_patch(base, patch, mergekeys.schema_of(kind, version))
 
 
+_MAPS = frozenset(
+    {"data", "binaryData", "stringData", "labels", "annotations", "matchLabels", "nodeSelector", "parameters"}
+)
 _GO_VALUES = {"object": "map", "array": "slice", "number": "int64", "bool": "bool", "string": "string"}
 _MISFIT = re.compile(r"json: cannot unmarshal (\w+)(?: \S+)? into Go struct field \S+ of type (map|\[\])?")
 
@@ -96,12 +99,39 @@ def refused(obj: Any, patch: Any, content_type: str, why: str) -> ApiError:
                 f"{_GO_VALUES.get(found[1], found[1])}"
             )
     else:
-        top = {key: obj[key] for key in sorted(obj)} if isinstance(obj, dict) else obj
-        shown = msgspec.json.encode(top).decode()
+        shown = _go_json(obj, patch)
     cause = Cause(
         "FieldValueInvalid", f"Invalid value: {msgspec.json.encode(shown).decode()}: {why}", "patch"
     )
     return invalid("", "", "", [cause])
+
+
+def _go_json(obj: Any, patch: Any) -> str:
+    """A patched object as Go quotes it, with sorted keys in maps and in what the patch went through."""
+
+    def ordered(value: Any, touched: Any, key: str = "") -> Any:
+        if isinstance(value, list):
+            return [ordered(item, None) for item in value]
+        if not isinstance(value, dict):
+            return value
+        within = touched if isinstance(touched, dict) else {}
+        keys = sorted(value) if touched is not None or key in _MAPS else value
+        return {name: ordered(value[name], within.get(name), name) for name in keys}
+
+    touched = patch if isinstance(patch, dict) else _touched(patch)
+    text = msgspec.json.encode(ordered(obj, touched or {})).decode()
+    for sign in "&<>":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def _touched(operations: Any) -> Object:
+    found: Object = {}
+    for operation in operations if isinstance(operations, list) else ():
+        place = found
+        for part in str(operation.get("path", "")).strip("/").split("/")[:-1]:
+            place = place.setdefault(part, {})
+    return found
 
 
 def _go_sort(value: Any) -> str:

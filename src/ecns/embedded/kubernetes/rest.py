@@ -127,6 +127,7 @@ class Rest:
             target.version,
             negotiation.negotiate(call.headers.get("Accept", ""), conversions),
             call.query.get("includeObject", ""),
+            self._cluster.now,
         )
         if not resource.stored:
             return self._reviewed(resource, call, view)

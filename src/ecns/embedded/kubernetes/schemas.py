@@ -190,6 +190,8 @@ class _Bytes(Type):
         except binascii.Error:
             found = _BASE64.match(value)
             at = found.end() if found else 0
+            if at == len(value):  # what lacks is told by where its group of four begins
+                at -= at % 4
             raise DecodeError(f"illegal base64 data at input byte {at}") from None
         return text
 

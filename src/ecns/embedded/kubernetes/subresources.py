@@ -243,9 +243,12 @@ def evict(
         raise bad_request("name in URL does not match name in Eviction object")
     phase = pod.get("status", {}).get("phase")
     finished = phase in {"Succeeded", "Failed", "Pending"} or pod["metadata"].get("deletionTimestamp")
+    wanted = eviction.get("deleteOptions") or {}
+    dry_run = dry_run or bool(wanted.get("dryRun"))
     if not finished:
         _use_budget(cluster, pod, dry_run=dry_run)
-    wanted = eviction.get("deleteOptions") or {}
+    if not dry_run:
+        _say_evicted(cluster, pod)
     cluster.delete(
         "pods",
         name,
@@ -254,11 +257,25 @@ def evict(
         grace_seconds=wanted.get("gracePeriodSeconds"),
         preconditions=wanted.get("preconditions"),
         user=user,
-        dry_run=dry_run or bool(wanted.get("dryRun")),
+        dry_run=dry_run,
     )
     return Result(
         {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
     )
+
+
+def _say_evicted(cluster: Cluster, pod: Object) -> None:
+    status = pod.get("status") or {}
+    others = [item for item in status.get("conditions") or () if item["type"] != "DisruptionTarget"]
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": clock.stamp(cluster.now()),
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    cluster.update_status("pods", {**pod, "status": {**status, "conditions": [*others, condition]}})
 
 
 def _use_budget(cluster: Cluster, pod: Object, *, dry_run: bool) -> None:

@@ -10,7 +10,8 @@ from ecns.embedded.kubernetes import clock, conversion, negotiation
 from ecns.embedded.kubernetes.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from ecns.embedded.kubernetes.errors import Object
     from ecns.embedded.kubernetes.resources import Resource
@@ -28,16 +29,23 @@ class View:
         version: the API version that the request names.
         shape: the negotiated representation.
         include: what a Table's rows carry beside their cells: `Metadata`, `Object` or `None`.
+        now: the clock that ages are counted from.
 
     """
 
     def __init__(
-        self, resource: Resource, version: str, shape: negotiation.Representation, include: str = ""
+        self,
+        resource: Resource,
+        version: str,
+        shape: negotiation.Representation,
+        include: str = "",
+        now: Callable[[], datetime] = clock.now,
     ) -> None:
         self.resource = resource
         self.version = version
         self.shape = shape
         self.include = include
+        self._now = now
         self.converts = conversion.is_needed(resource, version)
         head = {"kind": resource.kind, "apiVersion": resource.api_version(version)}
         self.head = _encode(head)[:-1] + b","
@@ -98,7 +106,7 @@ class View:
             self.resource,
             objects,
             metadata,
-            now=clock.now(),
+            now=self._now(),
             version=self.version,
             include=self.include,
             api_version=f"meta.k8s.io/{self.shape.version}",

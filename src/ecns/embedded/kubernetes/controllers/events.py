@@ -1,6 +1,7 @@
 """Events: what controllers, scheduler and kubelets say about objects.
 
-Repeated ones are counted, as client-go's recorder does.
+As client-go's recorder does: repeated ones are counted, very many of one reason that differ in their message
+become one, and who says too much about one object is not listened to for a while.
 Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ecns.embedded.kubernetes import clock
 from ecns.embedded.kubernetes.errors import ApiError
@@ -17,8 +18,36 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.cluster import Cluster
     from ecns.embedded.kubernetes.errors import Object
 
+Value = TypeVar("Value")
 _log = logging.getLogger(__name__)
 _REMEMBERED = 4096
+_SIMILAR, _SIMILAR_FOR = 10, 600.0
+_BURST, _REFILL = 25.0, 1 / 300
+_COMBINED = "(combined from similar events): "
+
+
+class _Similar:
+    """Messages of one reason about one object, and when the last came."""
+
+    def __init__(self, at: float) -> None:
+        self.messages: dict[str, None] = {}
+        self.at = at
+
+
+class _Bucket:
+    """How many more events one source may tell about one object now."""
+
+    def __init__(self, at: float) -> None:
+        self.left = _BURST
+        self.at = at
+
+    def take(self, now: float) -> bool:
+        self.left = min(self.left + (now - self.at) * _REFILL, _BURST)
+        self.at = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
 
 
 def reference(obj: Object, field_path: str = "") -> Object:
@@ -28,7 +57,8 @@ def reference(obj: Object, field_path: str = "") -> Object:
     if metadata.get("namespace"):
         found["namespace"] = metadata["namespace"]
     found["name"] = metadata["name"]
-    found["uid"] = metadata.get("uid", "")
+    if metadata.get("uid"):
+        found["uid"] = metadata["uid"]
     found["apiVersion"] = obj["apiVersion"]
     if metadata.get("resourceVersion"):
         found["resourceVersion"] = metadata["resourceVersion"]
@@ -37,12 +67,21 @@ def reference(obj: Object, field_path: str = "") -> Object:
     return found
 
 
+def _remember(known: OrderedDict[tuple[str, ...], Value], key: tuple[str, ...], value: Value) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    while len(known) > _REMEMBERED:
+        known.popitem(last=False)
+
+
 class Events:
     """The recorder that all components share."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._known: OrderedDict[tuple[str, ...], tuple[str, str]] = OrderedDict()
+        self._similar: OrderedDict[tuple[str, ...], _Similar] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, ...], _Bucket] = OrderedDict()
         self._last_name = 0
 
     def record(
@@ -73,18 +112,41 @@ class Events:
         """
         involved = reference(about, field_path)
         namespace = involved.get("namespace", "default")
-        place = (namespace, involved["kind"], involved["name"], involved["uid"], field_path)
-        key = (*place, kind, reason, message, component, host)
+        place = (namespace, involved["kind"], involved["name"], involved.get("uid", ""), field_path)
+        key: tuple[str, ...] = (*place, kind, reason, message, component, host)
+        if not action:
+            message, key = self._combine((*place[:4], kind, reason, component, host), message, key)
+            if not self._may_say((*place[:4], component, host)):
+                return
         try:
-            if not self._count(key, modern=bool(action)):
+            if not self._count(key, message, modern=bool(action)):
                 name = self._create(namespace, involved, kind, reason, message, component, host, action)
-                self._known[key] = namespace, name
-                while len(self._known) > _REMEMBERED:
-                    self._known.popitem(last=False)
+                _remember(self._known, key, (namespace, name))
         except ApiError as error:
             _log.debug("event %s of %s: %s", reason, involved["name"], error)
 
-    def _count(self, key: tuple[str, ...], *, modern: bool) -> bool:
+    def _combine(
+        self, group: tuple[str, ...], message: str, key: tuple[str, ...]
+    ) -> tuple[str, tuple[str, ...]]:
+        now = self._cluster.now().timestamp()
+        similar = self._similar.get(group)
+        if similar is None or now - similar.at > _SIMILAR_FOR:
+            similar = _Similar(now)
+        similar.at = now
+        similar.messages[message] = None
+        _remember(self._similar, group, similar)
+        if len(similar.messages) < _SIMILAR:
+            return message, key
+        del similar.messages[next(iter(similar.messages))]
+        return _COMBINED + message, group
+
+    def _may_say(self, source: tuple[str, ...]) -> bool:
+        now = self._cluster.now().timestamp()
+        bucket = self._buckets.get(source) or _Bucket(now)
+        _remember(self._buckets, source, bucket)
+        return bucket.take(now)
+
+    def _count(self, key: tuple[str, ...], message: str, *, modern: bool) -> bool:
         known = self._known.get(key)
         if known is None:
             return False
@@ -92,7 +154,7 @@ class Events:
         if event is None:
             return False
         now = self._cluster.now()
-        again = dict(event)
+        again = {**event, "message": message}
         if modern:
             series = dict(event.get("series") or {"count": 1})
             again["series"] = {"count": series["count"] + 1, "lastObservedTime": clock.micro_stamp(now)}
@@ -100,7 +162,6 @@ class Events:
             again["count"] = event.get("count", 1) + 1
             again["lastTimestamp"] = clock.stamp(now)
         self._cluster.update("events", again)
-        self._known.move_to_end(key)
         return True
 
     def _create(  # noqa: PLR0917  the fields of an Event

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.store import Record
 
 _RESOURCE = "namespaces"
+_SECOND_LOOK = 0.1
 _ROOT_CA = "kube-root-ca.crt"
 _DESCRIPTION = (
     "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such "
@@ -134,11 +135,13 @@ class NamespaceDeletion(Controller):
                 found = self.cluster.list(resource.name, name)
                 if found:
                     left[resource.name] = found
-        self._write_conditions(namespace, left, failures)
+        # A first look tells what it deletes as removed; only the next one tells what has stayed.
+        first = not namespace.get("status", {}).get("conditions")
+        self._write_conditions(namespace, {} if first else left, failures)
         if left or failures:
             self._wait(name, set(left))
-            if failures:
-                self.after(1.0, key)
+            if failures or first:
+                self.after(1.0 if failures else _SECOND_LOOK, key)
             return
         self._waiting.pop(name, None)
         current = self.cluster.find(_RESOURCE, name)

@@ -274,6 +274,7 @@ class _Turn:
         policy = self._spec.get("persistentVolumeClaimRetentionPolicy") or {}
         whole, scaled = policy.get("whenDeleted") == "Delete", policy.get("whenScaled") == "Delete"
         for ordinal, pod in self._pods.items():
+            changed = False
             for _, claim in self._claims(ordinal):
                 found = self._cluster.find(_CLAIMS, claim["metadata"]["name"], self._namespace)
                 if found is None:
@@ -294,6 +295,10 @@ class _Turn:
                     if owners:
                         metadata["ownerReferences"] = owners
                     self._cluster.update(_CLAIMS, {**found, "metadata": metadata})
+                    changed = True
+            if changed:
+                message = f"Update Pod {pod['metadata']['name']} in StatefulSet {self._name} successful"
+                self._controller.event(self._owner, "Normal", "SuccessfulUpdate", message)
 
     # status
 

@@ -70,10 +70,10 @@ def _field_ref(holder: Object) -> None:
 
 def container(item: Object) -> None:
     """Defaults of one container of any sort."""
-    if "imagePullPolicy" not in item:
-        item["imagePullPolicy"] = "Always" if image_tag(item.get("image", "")) == "latest" else "IfNotPresent"
     item.setdefault("terminationMessagePath", "/dev/termination-log")
     item.setdefault("terminationMessagePolicy", "File")
+    if "imagePullPolicy" not in item:
+        item["imagePullPolicy"] = "Always" if image_tag(item.get("image", "")) == "latest" else "IfNotPresent"
     for port in item.get("ports", ()):
         port.setdefault("protocol", "TCP")
     for variable in item.get("env", ()):
@@ -133,11 +133,11 @@ def containers(spec: Object) -> Iterator[Object]:
 
 def pod_spec(spec: Object) -> None:
     """Defaults that pods and templates share."""
-    spec.setdefault("dnsPolicy", "ClusterFirst")
     spec.setdefault("restartPolicy", "Always")
     spec.setdefault("terminationGracePeriodSeconds", 30)
-    spec.setdefault("schedulerName", "default-scheduler")
+    spec.setdefault("dnsPolicy", "ClusterFirst")
     spec.setdefault("securityContext", {})
+    spec.setdefault("schedulerName", "default-scheduler")
     account = spec.get("serviceAccountName") or spec.get("serviceAccount")
     if account:
         spec["serviceAccountName"] = spec["serviceAccount"] = account

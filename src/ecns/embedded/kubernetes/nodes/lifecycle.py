@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ecns.embedded.kubernetes import clock
 from ecns.embedded.kubernetes.controllers import objects
 from ecns.embedded.kubernetes.controllers.base import Controller, Key
-from ecns.embedded.kubernetes.nodes import affinity
+from ecns.embedded.kubernetes.nodes import affinity, inventory
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
@@ -27,8 +27,37 @@ class NodeLifecycle(Controller):
     resource = "nodes"
 
     def begin(self) -> None:
-        """Watches nodes."""
+        """Watches nodes; a new cluster's are told of."""
         self.watch_own("nodes")
+        self.watch("nodes", self._cordoned)
+        for node in self.cluster.list("nodes") if not self.cluster.store.count("events") else ():
+            if node["metadata"]["name"] in inventory.NODES:
+                self._tell_start(node)
+
+    def _tell_start(self, node: Object) -> None:
+        name = node["metadata"]["name"]
+        self._say_kubelet(name, "Starting", "Starting kubelet.")
+        for state in ("NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"):
+            self._say_kubelet(name, state)
+        self._say_kubelet(name, "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods")
+        self._say_kubelet(name, "NodeReady")
+        where = {**node, "metadata": {key: node["metadata"][key] for key in ("name", "uid")}}
+        self.event(
+            where, "Normal", "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller"
+        )
+
+    def _cordoned(self, _event: str, new: Object | None, old: Object | None) -> None:
+        if new is None or old is None:
+            return
+        closed = bool(new["spec"].get("unschedulable"))
+        if closed != bool(old["spec"].get("unschedulable")):
+            state = "NodeNotSchedulable" if closed else "NodeSchedulable"
+            self._say_kubelet(new["metadata"]["name"], state)
+
+    def _say_kubelet(self, name: str, reason: str, message: str = "") -> None:
+        node = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": name}}
+        said = message or f"Node {name} status is now: {reason}"
+        self.shared.events.record(node, "Normal", reason, said, component="kubelet", host=name)
 
     def sync(self, key: Key) -> None:
         """Works on one node."""
@@ -110,8 +139,9 @@ class TaintEviction(Controller):
 
     def _evict(self, pod: Object) -> None:
         metadata, status = pod["metadata"], pod.get("status", {})
+        named = {key: metadata[key] for key in ("name", "namespace")}
         self.event(
-            pod,
+            {**pod, "metadata": named},
             "Normal",
             "TaintManagerEviction",
             f"Marking for deletion Pod {metadata['namespace']}/{metadata['name']}",

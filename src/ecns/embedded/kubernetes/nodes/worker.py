@@ -122,6 +122,8 @@ class Worker:
         self._add_ephemeral(pod)
         if pod["metadata"].get("deletionTimestamp") and not self._stopping:
             self._stop_all(now)
+            if self._stage == "run" and self._phase == "Running":
+                self._write("Running", now)  # says which generation it has seen
         if self._due is None or self._due <= now:
             self._due = None
             self._advance_stage(now)
@@ -270,6 +272,8 @@ class Worker:
     def _start(self, container: Container, now: datetime) -> None:
         container.due = None
         ended = container.terminated
+        if container.state.get("waiting", {}).get("reason") == "RunContainerError":
+            ended = container.last["terminated"]
         if ended is not None and container.backoff:
             finished = clock.parse(ended["finishedAt"])
             if finished + timedelta(seconds=container.backoff) > now:
@@ -294,18 +298,9 @@ class Worker:
         self._say(container, "Normal", "Created", "Container created")
         self._say(container, "Normal", "Started", "Container started")
         self._start_probes(container)
-        if container.advance(now):
-            # what ends at once is seen running first
-            code = container.state["terminated"]
-            container.state = {"running": {"startedAt": code["startedAt"]}}
-            container.ready = container.started = container.kind == "main"
-            self._write(status.phase_of(self.pod, self.containers), now)
-            container.state = {"terminated": code}
-            container.ready = container.kind == "init" and code["exitCode"] == 0
-            container.started = False
-            self._ended(container, now)
-            if container.kind == "init":
-                self._due = now + _STEP  # whose turn is next is looked at anew
+        container.advance_quietly(now)
+        if container.process is not None and container.process.exit_code is not None:
+            self._due = now + _STEP  # what ends at once is seen running first
 
     def _back_off(self, container: Container, ended: Object, finished: datetime) -> None:
         seconds = int(container.backoff)
@@ -344,8 +339,11 @@ class Worker:
             container.state = dict(container.last)
             container.last = {}
             return
-        container.backoff = images.next_backoff(container.backoff)
-        container.due = now + timedelta(seconds=container.backoff)
+        if container.restarts == 0:
+            container.due = now + _MOMENT / 2
+        else:
+            container.backoff = images.next_backoff(container.backoff)
+            container.due = now + _MOMENT
 
     def _has_image(self, container: Container, image: images.Image, now: datetime) -> bool:
         policy = container.spec.get("imagePullPolicy", "IfNotPresent")

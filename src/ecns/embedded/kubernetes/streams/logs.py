@@ -61,7 +61,7 @@ def options(query: Mapping[str, str], pod: str, now: datetime) -> Options:
             Cause(
                 "FieldValueForbidden",
                 "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified",
-                "",
+                "[]",
             )
         )
     if query.get("stream"):
