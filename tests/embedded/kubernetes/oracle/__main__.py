@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 
 from tests.embedded.kubernetes.oracle import replay
 
 
-async def _main(words: list[str], *, verbose: bool) -> None:
+def _main(words: list[str], *, verbose: bool) -> None:
     reasons = replay.known()
     total = found = 0
     for word in words or replay.FILES:
         file, _, only = word.partition("/")
         began = time.monotonic()
-        count, differences = await replay.replay(file, only)
+        count, differences = replay.replay(file, only)
         total, found = total + count, found + len(differences)
         news = [item for item in differences if item.exchange.id not in reasons]
         print(  # noqa: T201  this is a report
@@ -33,4 +32,4 @@ async def _main(words: list[str], *, verbose: bool) -> None:
 
 
 arguments = sys.argv[1:]
-asyncio.run(_main([word for word in arguments if not word.startswith("-")], verbose="-v" in arguments))
+_main([word for word in arguments if not word.startswith("-")], verbose="-v" in arguments)

@@ -10,7 +10,7 @@ from typing import Any
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
-_HASHED = re.compile(rf"-[{_SAFE}]{{6,10}}(?=$|-[{_SAFE}]{{5}}|[^a-z0-9-])")
+_HASHED = re.compile(rf"-[{_SAFE}]{{6,10}}(?=$|-[{_SAFE}]{{5}}|-\\?\"|[^a-z0-9-])")
 _SUFFIX = re.compile(rf"-[{_SAFE}]{{5}}(?=$|[^a-z0-9-])")
 _GENERATED = re.compile(rf"(?<=[a-zB])[{_SAFE}]{{5}}$")
 _HEX = re.compile(r"\.[0-9a-f]{16}(?=$|[^0-9a-f])")
@@ -18,11 +18,17 @@ _CONTAINER = re.compile(r"(containerd|fakeRuntime)://[0-9a-zA-Z_-]+")
 _HASH_TERM = re.compile(rf"(pod-template-hash=)[{_SAFE}0-9]+")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ADDRESS = re.compile(r"\b(10|192\.0\.2|127\.0\.0|172\.\d+|192\.168)(\.\d+){1,3}(:\d+)?\b")
+_HASH = re.compile(r"\b[0-9a-f]{64}\b")
+_RESTARTS = re.compile(r"^\d+ \((?:\d+[smhd])+ ago\)$")
+_TICKS = re.compile(r"(?:(?:<time> )?tick \d+\n)+")
+_HEARD = re.compile(r"(?:<ticks>)+")
+_NETWORK = re.compile(r"<address>/\d+")
 _VERSION = re.compile(r"(?i)(resource ?versions?[^0-9\"]{0,30}\"?|current: |\()(\d+)")
 _AGE = re.compile(r"^(\d+[smhd])+$|\((\d+[smhd])+ ago\)")
 _MINUTE = re.compile(r"-29\d{6}\b")
 _TOKENS = ("continue",)
 _HIDDEN = {"ca.crt": "(certificate)", "token": "(token)", "caBundle": "(certificate)"}
+_MACHINES = ("capacity", "allocatable", "images", "daemonEndpoints", "nodeInfo", "declaredFeatures")
 _NODES = re.compile(r"\b(real-0|hollow-0|hollow-1|node-[0-9])\b")
 
 
@@ -34,14 +40,30 @@ def _token(text: str) -> str:
     return f"after {decoded.get('start', '').removeprefix('/')!r}" if isinstance(decoded, dict) else text
 
 
+def _ticks(value: str) -> str:
+    """What a counting container says: which numbers one hears depends on the moment, their order does not."""
+    numbers = [int(number) for number in re.findall(r"tick (\d+)", value)]
+    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        return value
+    return "<time> <ticks>" if value.startswith("<time>") else "<ticks>"
+
+
 def text(value: str) -> str:
     """A string with what varies replaced."""
     value = _UID.sub("<uid>", value)
+    value = value.replace("docker.io/library/nginx:1.27", "docker.io/library/busybox:1.35")  # one image there
     value = _TIME.sub("<time>", value)
     value = _CONTAINER.sub("<container>", value)
     value = _DIGEST.sub("<digest>", value)
     value = _HASH_TERM.sub(r"\1<hash>", value)
     value = _ADDRESS.sub("<address>", value)
+    value = _HASH.sub("<id>", value)
+    value = _HEARD.sub("<ticks>", value)
+    if _TICKS.fullmatch(value):
+        value = _ticks(value)
+    if _RESTARTS.fullmatch(value):
+        return "<restarts>"
+    value = _NETWORK.sub("<address>/<size>", value)
     value = _HEX.sub(".<hex>", value)
     value = _MINUTE.sub("-<minute>", value)
     value = _HASHED.sub("-<hash>", value)
@@ -102,23 +124,47 @@ def _rank(item: Any) -> str:
     return json.dumps(item, sort_keys=True)
 
 
+def uids(events: Any) -> list[str]:
+    """Of a watch's events: the uids of their objects."""
+    if not isinstance(events, list):
+        return []
+    return [
+        str(event.get("object", {}).get("metadata", {}).get("uid", ""))
+        for event in events
+        if isinstance(event, dict)
+    ]
+
+
 def grouped(events: list[Any]) -> list[Any]:
     """A history: each object's states in their order, whatever the order of different objects was."""
     return sorted(events, key=lambda event: str(event["object"].get("metadata", {}).get("name", "")))
 
 
 def _object(value: dict[str, Any], *, managed: bool, key: str) -> Any:
-    result = {}
+    result: dict[str, Any] = {}
+    if value.get("reason") == "Invalid" and "is invalid: [" in value.get("message", ""):
+        value = {**value, "message": _sorted_causes(value)}
+    if "nodeInfo" in value:  # a node's status
+        value = {**value, **dict.fromkeys(_MACHINES, "<of the machine>")}
     for name, item in value.items():
         if name == "managedFields" and not managed:
             continue
         if name == "resources" and key == "status":
             continue
         shown = name
-        if name.startswith("k:{") or _UID.search(name):
+        if key == "disruptedPods":
+            shown = text(name)
+        elif name.startswith("k:{") or _UID.search(name):
             shown = _UID.sub("<uid>", name)
         result[shown] = body(item, managed=managed, key=name)
     return result
+
+
+def _sorted_causes(status: dict[str, Any]) -> str:
+    """A Status' message with its causes in order: they come out of a map."""
+    head, _, _ = status["message"].partition("[")
+    causes = (status.get("details") or {}).get("causes") or ()
+    return head + json.dumps(sorted(f"{cause.get('field')}: {cause['message']}" for cause in causes))
 
 
 def generated(value: Any, prefixes: dict[str, str]) -> Any:

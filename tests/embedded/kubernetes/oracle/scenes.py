@@ -129,7 +129,7 @@ SETUPS: dict[str, list[tuple[str, str, Any]]] = {
 
 NODES = {"real-0": "node-1", "hollow-0": "node-2", "hollow-1": "node-3"}
 """The recorded nodes and ours."""
-ALL_NODES = {"ds-nodes", "sts-volumes"}
+ALL_NODES = {"ds-nodes", "sts-volumes", "nodes"}
 """Scenarios in which all nodes take pods; in the others two of them are cordoned."""
 
 _WEB = {"app": "web"}
@@ -165,11 +165,11 @@ def _container(script: str, name: str = "c", **more: Any) -> Any:
     return {"name": name, "image": "busybox:1.35", "command": ["sh", "-c", script], **more}
 
 
-def _pod(scene: str, name: str, *containers: Any, **spec: Any) -> tuple[str, str, Any]:
+def _pod(scene: str, name: str, *containers: Any, labels: Any = None, **spec: Any) -> tuple[str, str, Any]:
     body = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name},
+        "metadata": {"name": name, **({"labels": labels} if labels else {})},
         "spec": {"containers": list(containers), "terminationGracePeriodSeconds": 1, **spec},
     }
     return "POST", f"/api/v1/namespaces/{scene}/pods", body
@@ -189,10 +189,11 @@ def _usual(scene: str) -> list[tuple[str, str, Any]]:
     ]
 
 
+_CAT = {"name": "c", "image": "busybox:1.35", "command": ["cat"], "stdin": True, "stdinOnce": True}
 SETUPS["exec-websocket"] = [_pod("exec-websocket", "box", _container(_STAY)), *_usual("exec-websocket")]
 SETUPS["attach-websocket"] = [
     _pod("attach-websocket", "tick", _container(_TICK)),
-    _pod("attach-websocket", "cat", _container("cat", stdin=True, stdinOnce=True), restartPolicy="Never"),
+    _pod("attach-websocket", "cat", _CAT, restartPolicy="Never", terminationGracePeriodSeconds=30),
     _pod(
         "attach-websocket",
         "shell",
@@ -203,17 +204,54 @@ SETUPS["attach-websocket"] = [
 SETUPS["logs"] = [
     _pod("logs", "talk", _container(_TALK)),
     _pod("logs", "tick", _container(_TICK)),
-    *_usual("logs"),
+    *_usual("logs")[1:],
     _pod("logs", "init", _container(_STAY), initContainers=[_container("echo from init", "first")]),
     _pod("logs", "noimg", {"name": "c", "image": "nosuch.invalid/x:1"}),
     _pod("logs", "noconf", _container(_STAY, envFrom=[{"configMapRef": {"name": "nosuch"}}])),
-    _pod("logs", "slow", _container(_STAY), initContainers=[_container("sleep 3600", "first")]),
     _pod(
         "logs",
         "short",
         _container("for i in 1 2 3; do sleep 1; echo step $i; done"),
         restartPolicy="Never",
     ),
+]
+
+SETUPS["node-cordon"] = SETUPS["nodes"] = [
+    ("PATCH", f"/api/v1/nodes/{ours}", {"metadata": {"labels": {"example.com/kind": name.split("-")[0]}}})
+    for name, ours in NODES.items()
+]
+SETUPS["pvc-pending"] = [
+    (
+        "POST",
+        "/apis/storage.k8s.io/v1/storageclasses",
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": f"pvc-pending-{name}"},
+            "provisioner": "example.com/nobody",
+            "volumeBindingMode": mode,
+        },
+    )
+    for name, mode in (("now", "Immediate"), ("wait", "WaitForFirstConsumer"))
+]
+SETUPS["sts-volumes"] = [
+    (
+        "POST",
+        "/api/v1/persistentvolumes",
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"sts-volumes-{index}"},
+            "spec": {
+                "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "hostPath": {"path": f"/srv/sts-volumes-{index}"},
+                "persistentVolumeReclaimPolicy": "Retain",
+                "storageClassName": "sts-volumes",
+            },
+        },
+    )
+    for index in range(3)
 ]
 
 _PATHS = {"Deployment": "apis/apps/v1", "StatefulSet": "apis/apps/v1", "Pod": "api/v1"}
@@ -260,6 +298,22 @@ def infer(exchanges: list[Any]) -> list[tuple[str, str, Any]]:
     return found
 
 
+_SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "s"},
+    "spec": {"ports": [{"port": 80}]},
+}
+_CLAIM = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "c"},
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+        "storageClassName": "nosuch",
+    },
+}
 _MEANWHILE = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "meanwhile"}}
 MEANWHILE: dict[str, tuple[str, str, Any]] = {
     "watch-basic/17": ("POST", "/api/v1/namespaces/watch-basic/configmaps", _MEANWHILE),
@@ -267,19 +321,56 @@ MEANWHILE: dict[str, tuple[str, str, Any]] = {
 }
 """Exchange → a request that somebody else sends while it lasts."""
 
-BEFORE: dict[str, tuple[str, str, Any]] = {
-    "list-expired/02": (
-        "PATCH",
-        "/api/v1/namespaces/list-expired/configmaps/c0",
-        {"data": {"now": "1795429261.3724306"}},
-    ),
-    "list-partial/08": (
-        "POST",
-        "/api/v1/namespaces/list-partial/secrets",
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"a": "b"}},
-    ),
+BEFORE: dict[str, list[tuple[str, str, Any]]] = {
+    "list-expired/02": [
+        (
+            "PATCH",
+            "/api/v1/namespaces/list-expired/configmaps/c0",
+            {"data": {"now": "1795429261.3724306"}},
+        )
+    ],
+    "list-partial/08": [
+        (
+            "POST",
+            "/api/v1/namespaces/list-partial/secrets",
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"a": "b"}},
+        )
+    ],
+    "gc-owners/26": _maps("gc-owners", "one two"),
+    "pvc-bound/17": [("DELETE", "/api/v1/namespaces/pvc-bound/persistentvolumeclaims/named", None)],
+    "pod-deletion/15": [
+        _pod("pod-deletion", name, _container(_STAY), labels={"all": "yes"}, terminationGracePeriodSeconds=30)
+        for name in "ab"
+    ],
+    "logs/34": [
+        _pod(
+            "logs",
+            "slow",
+            _container(_STAY),
+            initContainers=[{"name": "first", "image": "busybox:1.35", "command": ["sleep", "30"]}],
+        )
+    ],
+    "pvc-bound/16": [("DELETE", "/api/v1/persistentvolumes/pvc-bound-small", None)],
+    "quota-used/04": [
+        ("POST", "/api/v1/namespaces/quota-used/services", _SERVICE),
+        ("POST", "/api/v1/namespaces/quota-used/persistentvolumeclaims", _CLAIM),
+    ],
+    "pod-states/22": _maps("pod-states", "conf", data={"a": "1"}),
 }
 """Exchange → a request that was sent before it and not recorded."""
+
+AT_ONCE = {
+    "default-namespace/08",
+    "default-namespace/09",
+    "default-crd/17",
+    "deploy-create/02",
+    "deploy-scale/03",
+    "eviction-pdb/08",
+    "eviction-pdb/09",
+    "eviction-pdb/10",
+    "logs/35",
+}
+"""Exchanges that were sent at once after the one before, as their notes say."""
 
 AUTH = {"exec-websocket/26": "invalid"}
 """Exchange → whose token it was sent with, where the recording does not say."""
