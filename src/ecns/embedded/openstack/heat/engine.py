@@ -384,7 +384,7 @@ class Engine:
         await _in_order(
             names, template.needs, lambda name: self._change(stack, template, scope, name, replaced)
         )
-        for resource, name, record in replaced:
+        for resource, name, record in reversed(replaced):  # what needs another goes before it
             await self._remove_one(stack, resource, name, record)
         await self._remove(stack, [name for name in stack["resources"] if name not in names], old)
 
@@ -418,7 +418,8 @@ class Engine:
             return
         again = getattr(resource, "replaces", lambda _: False)(changed)
         if other or broken or again or any(key in schema and schema[key].fixed for key in changed):
-            replaced.append((self._old(stack, name, record), name, record))
+            replaced.append((old := self._old(stack, name, record), name, record))
+            getattr(old, "give_way", lambda: None)()
             stack["resources"][name] = new_record(template.resources[name]["type"])
             await self._make(stack, template, scope, name)
             return

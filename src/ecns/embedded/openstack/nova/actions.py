@@ -79,6 +79,7 @@ class Actions:
         nova.route("POST", f"{server}/action", self._act, "member", "os_compute_api:servers:action")
         nova.route("GET", f"{server}/ips", self._ips)
         nova.route("GET", f"{server}/os-interface", self._interfaces)
+        nova.route("DELETE", f"{server}/os-interface/{{port}}", self._unplug, "member")
         nova.route("GET", f"{server}/os-security-groups", self._groups)
         nova.route("GET", f"{server}/os-instance-actions", self._history)
         nova.route(
@@ -284,6 +285,14 @@ class Actions:
         return Answer(
             body={"addresses": addresses_of(self.nova, self.nova.servers.found(call), detail=False)}
         )
+
+    def _unplug(self, call: Call) -> Answer:
+        server, port_id = self.nova.servers.found(call), call.names["port"]
+        for port in self._ports(server):
+            if port["id"] == port_id:
+                self.nova.servers.life.unplug(port)
+                return Answer(HTTPStatus.ACCEPTED)
+        raise missing(f"Instance {server['id']} does not have port {port_id}.")
 
     def _interfaces(self, call: Call) -> Answer:
         found = [

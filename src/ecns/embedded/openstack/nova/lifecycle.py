@@ -77,21 +77,24 @@ class Lifecycle:
             }
             neutron.touch("ports", port)
 
+    def unplug(self, port: Body) -> None:
+        """Take a port out of its server; one that was made for it goes."""
+        if port.get("_made_for_server"):
+            port["device_owner"] = ""
+            self.nova.cloud.neutron.parts["ports"].delete(port)
+            self.store.delete("ports", port["id"])
+        else:
+            port |= {"device_id": "", "device_owner": "", "binding:host_id": "", "status": "DOWN"}
+            self.nova.cloud.neutron.touch("ports", port)
+
     def gone(self, identity: str) -> None:
         """Remove a server, and what was made for it."""
         server = self.store.get("servers", identity)
         if server is None:
             return
         for port in self.store.all("ports"):
-            if port["device_id"] != identity:
-                continue
-            if port.get("_made_for_server"):
-                port["device_owner"] = ""
-                self.nova.cloud.neutron.parts["ports"].delete(port)
-                self.store.delete("ports", port["id"])
-            else:
-                port |= {"device_id": "", "device_owner": "", "binding:host_id": "", "status": "DOWN"}
-                self.nova.cloud.neutron.touch("ports", port)
+            if port["device_id"] == identity:
+                self.unplug(port)
         self.nova.attachments.of_gone(server)
         group = self.store.get("server-groups", server["_group"])
         if group is not None and identity in group["members"]:

@@ -235,6 +235,12 @@ class Server(Resource):
         """Whether a change needs a new server: other ports or user data do, as in a Heat that cannot plug."""
         return bool({"networks", "user_data", "security_groups"} & set(changed))
 
+    def give_way(self) -> None:
+        """Let the server that is made in its place have its ports."""
+        if self.shown():
+            for one in self.raw("GET", f"{self.one()}/os-interface")["interfaceAttachments"]:
+                self.raw("DELETE", f"{self.one()}/os-interface/{one['port_id']}")
+
     def act(self, action: str) -> None:
         """Suspend it, or let it run again."""
         self.call("POST", f"{self.one()}/action", {action: None})

@@ -114,8 +114,12 @@ class VolumeAttachment(Resource):
         return f"/v2.1/servers/{self.record['data'].get('server')}/os-volume_attachments/{self.physical}"
 
     def update(self, changed: Body, properties: Body) -> bool:  # noqa: ARG002  of the protocol
-        """Attach it elsewhere."""
-        self.delete()
+        """Attach it elsewhere, once it is free."""
+        if not self.record["data"].get("leaves"):
+            self.record["data"]["leaves"] = self.delete()
+        if not self.deleted():
+            return False
+        del self.record["data"]["leaves"]
         self.record["physical"] = self.create(properties)
         return True
 
