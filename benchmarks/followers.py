@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -28,6 +28,14 @@ def cpu(pid: int) -> float:
     """Seconds of CPU that a process has had."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Speed(NamedTuple):
+    """What readers have read, in how many seconds, with how many seconds of the gateway's CPU."""
+
+    megabytes: float
+    seconds: float
+    cpu: float
 
 
 class Followers:
@@ -115,8 +123,8 @@ class Followers:
         headers: dict[str, str] | None = None,
         *,
         readers: int = 1,
-    ) -> tuple[float, float]:
-        """Megabytes a second of all readers together, and seconds of the gateway's CPU for each gigabyte."""
+    ) -> Speed:
+        """How fast all readers together were."""
 
         async def read(answer: aiohttp.ClientResponse) -> int:
             size = 0
@@ -136,7 +144,7 @@ class Followers:
                 answers.append(answer)
             size = sum(await asyncio.gather(*map(read, answers)))
             seconds, used = time.perf_counter() - began, cpu(self._pid) - used
-        return size / 1e6 / seconds, used / (size / 1e9)
+        return Speed(size / 1e6, seconds, used)
 
     async def _lag(self, session: aiohttp.ClientSession, urls: list[str]) -> dict[str, float]:
         """Milliseconds from a line's time until it is read, and what that costs the gateway."""
@@ -169,12 +177,14 @@ class Followers:
         return figures
 
 
-def _against(ours: Sequence[tuple[float, float]], theirs: Sequence[tuple[float, float]]) -> dict[str, float]:
-    through = statistics.median(speed for speed, _ in ours)
-    straight = statistics.median(speed for speed, _ in theirs)
+def _against(ours: Sequence[Speed], theirs: Sequence[Speed]) -> dict[str, float]:
+    through, straight = (
+        statistics.median(one.megabytes / one.seconds for one in each) for each in (ours, theirs)
+    )
+    used = sum(one.cpu for one in ours) / sum(one.megabytes for one in ours) * 1000
     return {
         "MB_per_second": round(through, 1),
         "direct": round(straight, 1),
         "ratio": round(through / straight, 2),
-        "gateway_cpu_s_per_GB": round(statistics.median(used for _, used in ours), 1),
+        "gateway_cpu_s_per_GB": round(used, 1),
     }
