@@ -47,6 +47,19 @@ async def test_watches_see_what_their_selectors_select(api: Client) -> None:
     assert sorted(told(both)) == sorted(of_a + of_b)
 
 
+async def test_what_is_deleted_is_shown_as_it_last_was(api: Client) -> None:
+    since = await start(api)
+    held = config_map("a", "A")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    await api.post(MAPS, held)
+    await api.delete(f"{MAPS}/a")
+    freed = await api.patch(f"{MAPS}/a", {"metadata": {"finalizers": None}})
+    assert "finalizers" not in freed.json["metadata"]
+    last = (await events(api, MAPS, 3, resourceVersion=since, labelSelector="watch=A"))[-1]
+    assert last["type"] == "DELETED"
+    assert last["object"]["metadata"]["finalizers"] == ["example.com/hold"]
+
+
 async def test_a_watch_starts_where_another_ended(api: Client) -> None:
     since = await start(api)
     await api.post(MAPS, config_map("a", "A"))

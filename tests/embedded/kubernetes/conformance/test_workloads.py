@@ -303,7 +303,44 @@ async def test_evictions_respect_budgets(kubernetes: Client) -> None:
     assert refused.json["details"]["causes"][0]["reason"] == "DisruptionBudget"
     await kubernetes.patch(f"{APPS}/deployments/web", {"spec": {"replicas": 2}})
     await until(kubernetes, f"{budgets}/b", lambda reply: reply.json["status"].get("disruptionsAllowed") == 1)
+    dry = {**eviction, "deleteOptions": {"dryRun": ["All"]}}
+    assert (await kubernetes.post(f"{CORE}/pods/{name}/eviction", dry)).status == 201
+    assert (await kubernetes.get(f"{budgets}/b")).json["status"]["disruptionsAllowed"] == 1
     assert (await kubernetes.post(f"{CORE}/pods/{name}/eviction", eviction)).status == 201
+
+
+async def test_an_evicted_pod_says_why_it_goes(kubernetes: Client) -> None:
+    spec = {**template()["spec"], "nodeSelector": {"no": "where"}}
+    meta = {"name": "p", "finalizers": ["example.com/hold"]}
+    await until(kubernetes, f"{CORE}/serviceaccounts/default", lambda reply: reply.status == 200)
+    assert (await kubernetes.post(f"{CORE}/pods", {"metadata": meta, "spec": spec})).status == 201
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
+    assert (await kubernetes.post(f"{CORE}/pods/p/eviction", eviction)).status == 201
+    pod = (await kubernetes.get(f"{CORE}/pods/p")).json
+    assert pod["metadata"]["deletionTimestamp"]
+    why = {item["type"]: item.get("reason") for item in pod["status"]["conditions"]}
+    assert why["DisruptionTarget"] == "EvictionByEvictionAPI"
+    await kubernetes.patch(f"{CORE}/pods/p", {"metadata": {"finalizers": None}})
+
+
+async def test_cordons_are_told_by_the_kubelet(kubernetes: Client) -> None:
+    for closed in (True, False):
+        await kubernetes.patch("/api/v1/nodes/node-2", {"spec": {"unschedulable": closed}})
+    of_node = f"{CORE}/events?fieldSelector=involvedObject.kind=Node,involvedObject.name=node-2"
+
+    def told(reply: Any) -> bool:
+        return {"NodeNotSchedulable", "NodeSchedulable", "RegisteredNode"} <= {
+            item["reason"] for item in reply.json["items"]
+        }
+
+    await until(kubernetes, of_node, told)
+
+
+async def test_what_is_refused_before_it_has_a_name_is_named_by_its_prefix(kubernetes: Client) -> None:
+    spec = {**template()["spec"], "serviceAccountName": "nosuch"}
+    refused = await kubernetes.post(f"{CORE}/pods", {"metadata": {"generateName": "web-"}, "spec": spec})
+    assert refused.status == 403
+    assert refused.json["message"].startswith('pods "web-" is forbidden: error looking up service account')
 
 
 async def test_services_change_their_type_and_follow_their_pods(kubernetes: Client) -> None:
