@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
+import anyio
+
 from ecns.api.common import streams
 from ecns.api.common.streams import COMMENT, Ended, Form, Stream, end_all, event
 from ecns.errors import NotFoundError, UnauthorizedError, UpstreamTimeoutError
@@ -178,3 +180,28 @@ async def test_a_source_is_closed_when_its_reader_leaves() -> None:
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
     assert closed.is_set()
+
+
+async def test_a_source_closes_in_peace_when_the_server_cancels_again_and_again() -> None:
+    closed = []
+
+    async def source() -> AsyncGenerator[bytes]:
+        try:
+            yield b"first"
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0.01)
+            closed.append("files")
+
+    async with anyio.create_task_group() as group:
+        came = asyncio.Event()
+
+        async def carry() -> None:
+            async for _ in Stream(caller(), allowed).carry(source()):
+                came.set()
+
+        group.start_soon(carry)
+        await came.wait()
+        group.cancel_scope.cancel()
+    assert closed == ["files"]

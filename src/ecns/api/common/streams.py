@@ -18,6 +18,7 @@ from weakref import WeakSet
 
 import msgspec
 import structlog
+from anyio import CancelScope
 from litestar import Response
 from litestar.connection import ASGIConnection
 from litestar.params import Parameter
@@ -219,11 +220,13 @@ class Stream:
             _open.discard(self)
             self.over.set()
             checking.cancel()
-            if pending is not None:
-                pending.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await pending
-            await source.aclose()
+            # When the reader has left, Litestar cancels at every step, also what is waited for here.
+            with CancelScope(shield=True):
+                if pending is not None:
+                    pending.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, Exception):
+                        await pending
+                await source.aclose()
 
     def _due(self, seconds: float | None) -> None:
         """Give the reader so long to take what is sent."""
