@@ -197,6 +197,21 @@ def test_a_gateway_records_who_changed_what_and_who_tried(kept: tuple[Gateway, P
     assert not lines(log, read.headers["RequestId"])
 
 
+def test_a_stream_that_began_well_is_recorded_as_what_it_came_to(kept: tuple[Gateway, Path]) -> None:
+    gateway, log = kept
+    admin = gateway.client("admin", "image")
+    answer = admin.post(
+        "/images/upload_image/",
+        data={"harbor_project_name": "library"},
+        files={"image": bytes(10240)},
+        headers={"Accept": "text/event-stream"},
+    )
+    assert answer.status_code == 200
+    assert "event: failed" in answer.text
+    (found,) = eventually(lambda: lines(log, answer.headers["RequestId"]))
+    assert (found["status"], found["result"], found["names"]) == (400, "rejected", ["library"])
+
+
 def test_who_asks_too_often_is_told_when_to_come_again(kept: tuple[Gateway, Path]) -> None:
     gateway, _ = kept
     client = gateway.client("other")

@@ -87,6 +87,22 @@ async def test_a_request_that_takes_too_long_is_504(client: httpx.AsyncClient) -
     assert answer.json()["RequestId"] == answer.headers["RequestId"]
 
 
+async def test_a_request_that_is_given_up_when_ecns_stops_is_503() -> None:
+    wrapped = Requests(application, body_limit=LIMIT, timeout=60, render=render)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/slow", "headers": [], "query_string": b""}
+    request = asyncio.create_task(wrapped(scope, asyncio.Event().wait, send))  # type: ignore[arg-type]  # never answered
+    await asyncio.sleep(0)
+    request.cancel()
+    await request
+    assert sent[0]["status"] == 503
+    assert b"send it again" in sent[1]["body"]
+
+
 async def test_a_stream_has_no_deadline(client: httpx.AsyncClient) -> None:
     assert (await client.get("/stream")).status_code == 200
 

@@ -20,7 +20,13 @@ import structlog
 
 from ecns.api.common.operations import JSON, MULTIPART, YAML, YAML_TYPES
 from ecns.api.common.told import TOLD
-from ecns.errors import DeadlineError, EcnsError, PayloadTooLargeError, UnsupportedMediaTypeError
+from ecns.errors import (
+    DeadlineError,
+    EcnsError,
+    PayloadTooLargeError,
+    UnavailableError,
+    UnsupportedMediaTypeError,
+)
 from ecns.identity.caller import Caller
 from ecns.server import metrics
 from ecns.server.audit import BODY_BYTES, Audit, Event
@@ -58,6 +64,8 @@ class Context(msgspec.Struct):
     """Counts a stream of the caller until what it returns is called; None when it is counted."""
     incomplete: bool = False
     """The answer is not to look as if it were whole."""
+    became: int | None = None
+    """What the audit log is told in place of the status: of a stream that began well and did not end so."""
     failure: EcnsError | None = None
     """Why a WebSocket is refused."""
     body: list[bytes] = msgspec.field(default_factory=list)
@@ -186,9 +194,9 @@ class Requests:
                 return
             async with asyncio.timeout(self.timeout) as seen.deadline:
                 await self.app(scope, self._bounded(seen, receive), answer)
-        except TimeoutError:
+        except (TimeoutError, asyncio.CancelledError) as error:
             if status == 0:
-                await self._fail(DeadlineError("ECNS did not finish this in time"), seen, answer)
+                await self._fail(_given_up(error), seen, answer)
         finally:
             seen.over()
             if seen.idempotency and self.keep is not None:
@@ -335,12 +343,19 @@ class Requests:
                 name=seen.name,
                 names=told.get("names", []),
                 body=b"".join(seen.body) if seen.body_bytes <= BODY_BYTES else b"",
-                status=int(status),
+                status=int(status if seen.became is None else seen.became),
                 finished=time.time(),
                 seconds=time.monotonic() - seen.started,
                 begun=begun,
             )
         )
+
+
+def _given_up(error: BaseException) -> EcnsError:
+    """Why there is no answer: it took too long, or the server stops and has waited long enough for it."""
+    if isinstance(error, TimeoutError):
+        return DeadlineError("ECNS did not finish this in time")
+    return UnavailableError("ECNS stops here; send it again")
 
 
 def _ids(seen: Context) -> list[tuple[bytes, bytes]]:

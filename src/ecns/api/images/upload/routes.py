@@ -72,7 +72,11 @@ async def upload_image(
     told = EVENTS in request.headers.get("accept", "")
     length = request.headers.get("content-length", "")
     upload = uploads.begin(workspaces, caller, dry_run=dry_run)
-    seen.at_end.append(lambda: setattr(seen, "name", upload.about))
+
+    def recorded() -> None:
+        seen.name, seen.became = upload.about, upload.became
+
+    seen.at_end.append(recorded)
     try:
         await upload.receive(
             request.headers.get("content-type", ""),

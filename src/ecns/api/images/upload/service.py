@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -145,6 +146,8 @@ class Upload:
         self._changed = asyncio.Event()
         self.about = ""
         """What it is about, for the audit log."""
+        self.became: int | None = None
+        """The status that it came to, where that is told by events; 0: it was cut off."""
 
     async def __aenter__(self) -> Self:
         """Held until `close`."""
@@ -298,7 +301,8 @@ class Upload:
                 yield event("failed", _encode(_failure(error)))
         finally:
             work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+            (result,) = await asyncio.gather(work, return_exceptions=True)
+            self.became = _status(result)
             await self.close()
 
     def _told(self) -> bytes:
@@ -322,6 +326,19 @@ def _tried(workspace: str, target: Target) -> Pushed:
         blobs_pushed=0,
         blobs_present=0,
     )
+
+
+def _status(result: Uploaded | BaseException) -> int:
+    """What a push came to, as an HTTP status; 0 for one that was cut off."""
+    match result:
+        case Uploaded():
+            return HTTPStatus.OK
+        case asyncio.CancelledError():
+            return 0
+        case EcnsError():
+            return result.status
+        case _:
+            return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _failure(error: EcnsError) -> dict[str, Any]:
