@@ -68,6 +68,8 @@ def test_public_private_and_all(world: World) -> None:
     assert shown.public == "true"
     assert shown.domain_project_info.openstack_project_name == "images-theirs"
     assert shown.tags_count == 1
+    for either in ("all", "All", ""):
+        assert of(listed(world.ours.reader, public=either), *mine) == of(listed(world.ours.reader), *mine)
     refused(world.ours.reader.get("/images/repositories/?public=maybe"), 400)
 
 

@@ -9,6 +9,7 @@ from litestar import Response, delete, get, post, put
 from litestar.params import Parameter
 
 from ecns.api.common import batches
+from ecns.api.common.bodies import truth
 from ecns.api.common.lists import ListQuery, listed
 from ecns.api.common.operations import IMAGES, operation
 from ecns.api.images import types
@@ -36,15 +37,16 @@ async def list_images(
     images: Images,
     listing: ListQuery,
     public: Annotated[
-        bool | None,
+        str,
         Parameter(
-            description="Images of public workspaces, or of the project's own private ones; without it both, "
-            "and everybody's for cloud administrators."
+            description="`true`: images of public workspaces; `false`: of the project's own private ones; "
+            "`all`, as without it: both, and everybody's for cloud administrators."
         ),
-    ] = None,
+    ] = "all",
 ) -> Response[types.Images]:
     """Images of all workspaces that the caller may see, newest first."""
-    selection, shown = await images.page(listing, public)
+    wanted = None if public.lower() in {"all", ""} else truth(public, "public")
+    selection, shown = await images.page(listing, wanted)
     return listed("images", [msgspec.json.encode(one) for one in shown], selection, listing)
 
 

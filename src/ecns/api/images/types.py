@@ -140,7 +140,7 @@ class Uploaded(Struct, kw_only=True):
 class Images(Struct):
     """The answer of "list the images"."""
 
-    images: list[ImageInfo]
+    images: list[ImageBase]
 
 
 class Tags(Struct):

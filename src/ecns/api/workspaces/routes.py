@@ -9,6 +9,7 @@ from litestar import Response, delete, get, post, put
 from litestar.params import Parameter, QueryParameter
 
 from ecns.api.common import batches
+from ecns.api.common.bodies import truth
 from ecns.api.common.lists import ListQuery, listed
 from ecns.api.common.operations import IMAGES, operation
 from ecns.api.images.service import Images
@@ -21,7 +22,7 @@ TAGS = ["1.7 Workspaces"]
 ONE = "/images/harbor_project/{harbor_project_name:str}"
 
 All = Annotated[
-    bool | None,
+    str,
     QueryParameter(
         name="all",
         description="Cloud administrators see all workspaces; with `false` only what members of their "
@@ -45,10 +46,11 @@ async def create_workspace(
 
 @get("/images/harbor_projects", opt=operation("workspace.list", IMAGES), tags=TAGS)
 async def list_workspaces(
-    workspace_service: WorkspaceService, listing: ListQuery, everything: All = None
+    workspace_service: WorkspaceService, listing: ListQuery, everything: All = ""
 ) -> Response[types.Workspaces]:
     """The project's own workspaces and the public ones, newest first."""
-    selection, shown = await workspace_service.page(listing, everything=everything)
+    wanted = truth(everything, "all") if everything else None
+    selection, shown = await workspace_service.page(listing, everything=wanted)
     return listed("harbor_projects", [msgspec.json.encode(one) for one in shown], selection, listing)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from ecns.api.common.bodies import truth
 from ecns.api.common.lists import ListQuery, Selection, select
 from ecns.api.images.login import extend
 from ecns.api.images.manifests import image_name, word
@@ -73,7 +74,7 @@ class WorkspaceService:
             BadRequestError: the name or `public` is wrong.
             ConflictError: the name is taken.
         """
-        public = manifests.boolean(body.public, "public")
+        public = truth(body.public, "public")
         name = body.harbor_project_name
         check_name(name, "harbor_project_name")
         if self.images.dry_run:
@@ -95,7 +96,7 @@ class WorkspaceService:
             ForbiddenError: it is another project's.
             NotFoundError: it is not there for this caller.
         """
-        public = manifests.boolean(body.public, "public")
+        public = truth(body.public, "public")
         found = await self.workspaces.own(self.caller, name)
         if not self.images.dry_run:
             await self.workspaces.harbor.set_public(found.id, public=public)
