@@ -171,10 +171,11 @@ def test_what_failed_is_repaired(hybrid: Hybrid, nowhere: str, real_cloud: Cloud
 def test_services_that_are_gone(hybrid: Hybrid, real_cloud: Cloud, service: str) -> None:
     """Nothing is made; what is asked of others is answered; it goes on when the service is back."""
     gone = real_cloud.services[service]
+    body = hybrid.application("unlucky", machine(), workloads=[workload("box")])
     gone.hang()
     try:
         started = time.monotonic()
-        answer = post(hybrid, "unlucky", machine(), workloads=[workload("box")])
+        answer = hybrid.member.post("/applications/", json=body)
         assert answer.status_code in {503, 504}, answer.text
         assert answer.json()["details"]["upstream"] == service
         assert time.monotonic() - started < 60

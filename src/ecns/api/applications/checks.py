@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
 from msgspec.structs import asdict, replace
 
 from ecns.api.applications.types import (
@@ -18,7 +19,7 @@ from ecns.api.applications.types import (
 )
 from ecns.api.common import contents
 from ecns.api.common.checks import dns_label, dns_subdomain
-from ecns.api.virtualmachines.checks import virtual_machines
+from ecns.api.virtualmachines.checks import entry, virtual_machines
 from ecns.api.workloads.types import ApplicationType
 from ecns.errors import BadRequestError
 
@@ -62,7 +63,11 @@ def application(sent: CreateApplication, product_type: str) -> Application:
                 field=f"{at}.workload_base.name",
             )
         called.add(workload.workload_base.name)
-        members.append(replace(workload, application_name=whole.name, application_type=kind))
+        member = replace(workload, application_name=whole.name, application_type=kind)
+        if kind == "Hybrid":
+            network = whole.vm_network and msgspec.to_builtins(whole.vm_network)
+            member = replace(entry(member, whole.vm_network, at), vm_network=network)
+        members.append(member)
     return replace(whole, type=kind, workloads=members, virtual_machines=machines)
 
 

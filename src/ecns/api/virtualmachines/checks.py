@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+import msgspec
 from msgspec.structs import replace
 
 from ecns.api.common.checks import dns_label
-from ecns.api.virtualmachines.types import VirtualMachine, VmLoadBalancer
+from ecns.api.virtualmachines.types import VirtualMachine, VmLoadBalancer, VmNetwork
+from ecns.api.workloads.types import AccessMode, External, LoadBalancer, Workload
 from ecns.errors import BadRequestError
 
 MOST_REPLICAS = 100
@@ -18,6 +20,11 @@ MOST_DISKS = 24
 USER_DATA_BYTES = 47 * 1024
 """Nova takes 64 KiB of base64."""
 MOST_PASSWORD = 255
+MAX_NAME = 63
+ENTRY = "-vm"
+"""What the Service of a workload's `vm_access` is called, after the workload."""
+INTERNAL = "service.beta.kubernetes.io/openstack-internal-load-balancer"
+"""Annotation by which OpenStack's cloud provider gives a load balancer no address outside of its network."""
 PROTOCOLS = ("TCP", "UDP")
 _LAST_PORT = 65535
 
@@ -54,6 +61,40 @@ def replicas(number: int, at: str = "replicas") -> None:
     """
     if not 0 <= number <= MOST_REPLICAS:
         raise BadRequestError(f"{at}: from 0 to {MOST_REPLICAS}", field=at)
+
+
+def entry(workload: Workload, network: VmNetwork | None, at: str) -> Workload:
+    """A workload with the access mode that its `vm_access` asks for: a load balancer inside the vm_network.
+
+    Args:
+        workload: of a Hybrid application.
+        network: where the application's virtual machines are.
+        at: where in the request it is.
+
+    Raises:
+        BadRequestError: it cannot be; `field` says where.
+    """
+    if not workload.vm_access:
+        return workload
+    where = f"{at}.vm_access"
+    try:
+        sent = msgspec.convert(workload.vm_access, VmLoadBalancer, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadRequestError(f"{where}: {error}", field=where) from error
+    if network is None or not sent.access:
+        raise BadRequestError(f"{where}: a vm_network and a port are needed", field=where)
+    found = _load_balancer(sent, where)
+    balancer = LoadBalancer(name=found.name, vip_subnet_id=network.subnet_id)
+    mode = AccessMode(
+        name=f"{workload.workload_base.name[: MAX_NAME - len(ENTRY)]}{ENTRY}",
+        type="LoadBalancer",
+        access=found.access,
+        annotations={INTERNAL: "true"},
+        external=External(loadbalancer=balancer),
+        subnet=network.subnet_id,
+    )
+    modes = [one for one in workload.access_mode or () if one.name != mode.name]
+    return replace(workload, access_mode=[*modes, mode])
 
 
 def _boot(machine: VirtualMachine, at: str) -> None:

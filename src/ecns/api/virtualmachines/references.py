@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
@@ -99,6 +99,19 @@ class References:
         if quota:
             await self._room(machines, [_flavor(machine, found, "") for machine in machines])
         return resolved
+
+    async def security_groups(self, called: Mapping[str, Sequence[str]]) -> None:
+        """See that the project has the security groups that workloads name, by the field that names them.
+
+        Raises:
+            BadRequestError: it has not; `field` says which.
+        """
+        if not any(called.values()):
+            return
+        found = await self.openstack.neutron.security_groups(self.token, self.project_id)
+        for field, names in called.items():
+            for place, name in enumerate(names):
+                _one(found, name, f"{field}[{place}]", "security group")
 
     async def _subnet(self, network: VmNetwork) -> Subnet:
         field = "vm_network.subnet_id"

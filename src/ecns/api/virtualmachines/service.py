@@ -235,6 +235,12 @@ class VirtualMachines:
             planned.append(Planned(name, {**body, "tags": templates.tags(tags)}, kept, tags))
         return planned
 
+    async def security_groups(self, called: Mapping[str, Sequence[str]]) -> None:
+        """As `References.security_groups`."""
+        if any(called.values()):
+            await self._own()
+            await References(self.openstack, self.objects.place.caller).security_groups(called)
+
     async def try_(self, planned: Planned) -> None:
         """See whether Heat would make a group."""
         await self.openstack.heat.preview(self.token, planned.stack, **planned.body)
