@@ -19,8 +19,9 @@ import click
 import msgspec
 
 from ecns import __version__, config
-from ecns.embedded.launcher import LaunchError, StandIn, StandIns, listening
+from ecns.embedded.launcher import LaunchError, StandIn, StandIns
 from ecns.embedded.openstack import catalog
+from ecns.embedded.process import listening
 
 if TYPE_CHECKING:
     import socket

@@ -1,7 +1,7 @@
 """Starts the stand-ins as child processes and waits until each says that it is ready.
 
 A child gets the write end of a pipe (`--ready-fd`) and writes one JSON line to it; its standard input is a
-pipe that ends when the parent does, however that dies, and so does the child.
+pipe that ends when the parent does, however that dies, and so does the child. `process` is the child's side.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from pathlib import Path
 
@@ -25,26 +25,8 @@ START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
 
-HOST = "127.0.0.1"
-
-
 class LaunchError(Exception):
     """A stand-in did not start; the message is one line for the operator."""
-
-
-def listening(data_dir: Path) -> socket.socket:
-    """A socket for a stand-in that others must know before it runs; on the port it had before, if free."""
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    kept = data_dir / "port"
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((HOST, int(kept.read_text())))
-    except (OSError, ValueError, OverflowError):
-        sock.bind((HOST, 0))
-    sock.listen()  # who comes early waits
-    kept.write_text(str(sock.getsockname()[1]))
-    return sock
 
 
 class StandIn:

@@ -5,54 +5,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
-import signal
-import socket
-import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from ecns.embedded import process
 from ecns.embedded.keystone import seed
 from ecns.embedded.keystone.requests import PREFIX
-from ecns.embedded.keystone.server import Server, announce
+from ecns.embedded.keystone.server import Server
 from ecns.embedded.keystone.store import Store
 from ecns.embedded.keystone.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-HOST = "127.0.0.1"
 HOUR = 3600.0
-
-
-def _listen(store: Store, port: int) -> socket.socket:
-    """A socket on the port that was asked for, or had before, or any free one."""
-    wanted = port or int(store.meta("port") or 0)
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((HOST, wanted))
-    except OSError:
-        if port:
-            raise
-        sock.bind((HOST, 0))
-    store.set_meta("port", str(sock.getsockname()[1]))
-    return sock
-
-
-def _stop_with_parent(stop: asyncio.Event) -> None:
-    """Stop when standard input, a pipe from the parent, ends."""
-
-    def ended() -> None:
-        if not os.read(0, 4096):
-            asyncio.get_running_loop().remove_reader(0)
-            stop.set()
-
-    with contextlib.suppress(OSError, ValueError):
-        if stat.S_ISFIFO(os.fstat(0).st_mode):
-            asyncio.get_running_loop().add_reader(0, ended)
 
 
 @contextlib.contextmanager
@@ -66,25 +34,19 @@ def _opened(data_dir: Path) -> Iterator[Store]:
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    _stop_with_parent(stop)
+    stop = process.stopping()
     with _opened(arguments.data_dir) as store:
         users = seed.people(store, arguments.data_dir)
         account = seed.account(store, arguments.data_dir)
-        sock = _listen(store, arguments.port)
-        url = f"http://{HOST}:{sock.getsockname()[1]}{PREFIX}/v3"
+        sock = process.listening(arguments.data_dir, arguments.port)
+        url = f"http://{process.HOST}:{sock.getsockname()[1]}{PREFIX}/v3"
         seed.services(store, {"identity": ("keystone", url), **arguments.service})
         server = Server(store, Tokens(store, arguments.token_seconds))
         server.api.base = url
         runner = web.AppRunner(server.app(), access_log=None, shutdown_timeout=1)
         await runner.setup()
         await web.SockSite(runner, sock).start()
-        if arguments.ready_fd is not None:
-            os.write(arguments.ready_fd, announce(url, users, account))
-        else:
-            print(url, flush=True)  # noqa: T201  run by hand
+        process.announce(arguments.ready_fd, {"url": url, "users": users, "account": account})
         await stop.wait()
         await runner.cleanup()
 
@@ -96,10 +58,7 @@ def _service(text: str) -> tuple[str, tuple[str, str]]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM, SIGINT or the end of the parent."""
-    parser = argparse.ArgumentParser(prog="ecns.embedded.keystone", description=__doc__)
-    parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--port", type=int, default=0, help="0: the one it had before, or a free one")
-    parser.add_argument("--ready-fd", type=int, help="where to write one JSON line when it serves")
+    parser = process.arguments("ecns.embedded.keystone", __doc__)
     parser.add_argument("--token-seconds", type=float, default=HOUR, help="how long a token is good for")
     parser.add_argument(
         "--service",

@@ -5,7 +5,6 @@ Source: https://docs.openstack.org/api-ref/identity/v3/
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 from http import HTTPStatus
@@ -218,8 +217,3 @@ def _filled(url: str, project_id: str) -> str:
     for name in ("project_id", "tenant_id"):
         url = url.replace(f"%({name})s", project_id).replace(f"$({name})s", project_id)
     return url
-
-
-def announce(url: str, users: list[Body], account: Body) -> bytes:
-    """The line for whoever started it."""
-    return json.dumps({"url": url, "users": users, "account": account}).encode() + b"\n"

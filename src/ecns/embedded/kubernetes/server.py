@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -42,18 +43,14 @@ class Server:
         self._runner: web.ServerRunner | None = None
         self.address = ""
 
-    async def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> int:
-        """Listens on loopback; returns the port.
-
-        Raises:
-            OSError: the port is taken.
-
-        """
+    async def start(self, tls: ssl.SSLContext | None = None, sock: socket.socket | None = None) -> int:
+        """Listens on loopback, on the socket that is given or any free port; returns the port."""
         server = web.Server(self._handle, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=tls)
-        await site.start()
+        if sock is None:
+            sock = socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(self._runner, sock, ssl_context=tls).start()
         bound: int = self._runner.addresses[0][1]
         self.address = f"127.0.0.1:{bound}"
         return bound
