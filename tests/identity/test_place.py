@@ -132,3 +132,18 @@ def test_what_goes_away_is_not_there_any_more(places: Project) -> None:
     assert places.manager.delete("/namespace/cluster/eks/ns/brief/").status_code == 200
     eventually(lambda: places.manager.get(LIST).status_code == 404)
     assert refused(places.manager.get(LIST), 404) == "namespace 'brief' is not there"
+
+
+def test_what_is_going_away_is_shown_and_not_changed(places: Project) -> None:
+    places.namespace("ending")
+    here = {"X-Ecns-Namespace": "ending"}
+    path, body = "/kubernetes/configmap/held/", {"configmap": {"config": {"a": "b"}}}
+    assert places.member.post(path, json=body, headers=here).status_code == 200
+    kubectl, patch = places.gateway.kubectl, ("patch", "configmap", "held", "--type=merge", "-p")
+    kubectl("-n", "ending", *patch, '{"metadata": {"finalizers": ["example.com/held"]}}')
+    assert places.manager.delete("/namespace/cluster/eks/ns/ending/").status_code == 200
+    message = eventually(lambda: refused(places.member.patch(path, json=body, headers=here), 409))
+    assert message == "namespace 'ending' is being deleted"
+    assert places.reader.get(path, headers=here).status_code == 200
+    kubectl("-n", "ending", *patch, '{"metadata": {"finalizers": null}}')
+    eventually(lambda: places.reader.get(path, headers=here).status_code == 404)

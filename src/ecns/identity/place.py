@@ -283,10 +283,15 @@ class Places:
 
         Raises:
             ForbiddenError: the namespace is the system's.
+            ConflictError: it is being deleted, and its RoleBindings with it; administrators may go on.
             UpstreamError: the cluster refuses or does not answer.
         """
         if place.namespace in SYSTEM_NAMESPACES:
             raise ForbiddenError(f"namespace {place.namespace!r} is the system's")
+        namespace = place.cluster.cache(NAMESPACE).get(place.namespace)
+        ending = namespace is not None and namespace.metadata.deletion_timestamp is not None
+        if ending and not self.policy.is_cloud_admin(place.caller):
+            raise ConflictError(f"namespace {place.namespace!r} is being deleted")
         await self.reading(place)
 
     async def reading(self, place: Place) -> None:
