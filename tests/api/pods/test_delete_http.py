@@ -81,7 +81,6 @@ def test_a_trial_deletes_nothing(gateway: Gateway, project: Project) -> None:
         ({"pod": {}}, "pod.name"),
         ({"pod": "web"}, "pod"),
         ({"pod": {"name": 1}}, "pod.name"),
-        ({"pods": []}, "pods"),
         ({"pods": [{"name": "x"}, {}]}, "pods[1].name"),
         ({"pod": {"name": "x"}, "pods": [{"name": "y"}]}, "pod"),
         ({"pod": {"name": "x"}, "force": "perhaps"}, "force"),

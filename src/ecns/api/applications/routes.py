@@ -11,6 +11,7 @@ from ecns.api.applications import checks, types
 from ecns.api.applications.service import Action, Applications
 from ecns.api.applications.types import OneApplication
 from ecns.api.common import batches
+from ecns.api.common.answers import answered
 from ecns.api.common.lists import ListQuery, listed
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import APPLICATIONS, actions, operation
@@ -89,9 +90,7 @@ async def describe_application(
     """Change what people read about an application."""
     sent = checks.description(data, application_name)
     shown = await applications.describe(application_name, sent)
-    if applications.objects.dry_run:
-        return Response(applications.objects.report())
-    return Response(OneApplication(application_info=shown))
+    return answered(applications.objects, OneApplication(application_info=shown))
 
 
 @get(f"{ALL}/{{application_name:str}}", opt=operation("app.show", APPLICATIONS), tags=TAGS)
@@ -117,7 +116,7 @@ async def act_on_applications(
     results = await batches.run(
         data.applications, lambda one: applications.act(one.name, action), name=lambda one: one.name
     )
-    return batches.answered(applications.objects, results)
+    return answered(applications.objects, results)
 
 
 @delete(ALL, opt=operation("app.delete", APPLICATIONS), tags=TAGS, status_code=200)
@@ -137,7 +136,7 @@ async def delete_applications(
     results = await batches.run(
         data.applications, lambda one: applications.delete(one.name, parts), name=lambda one: one.name
     )
-    return batches.answered(applications.objects, results)
+    return answered(applications.objects, results)
 
 
 ROUTES = [

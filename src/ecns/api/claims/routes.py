@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import Response, delete, patch, post
 from litestar.params import Parameter
@@ -10,6 +10,7 @@ from litestar.params import Parameter
 from ecns.api.claims.service import Claims
 from ecns.api.claims.types import CreateClaim, DeleteClaim, GrowClaim, OneClaim
 from ecns.api.common import batches
+from ecns.api.common.answers import answered
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
 from ecns.api.common.parameters import DryRunFlag, IdempotencyKey
@@ -34,13 +35,15 @@ async def create_claim(
     claims: Claims, pvc_name: str, data: CreateClaim, idempotency_key: IdempotencyKey = ""
 ) -> Response[OneClaim | DryRun]:
     """Make a claim in the namespace; without a class it gets the default one."""
-    return _answer(claims, OneClaim(await claims.create(pvc_name, data.pvc, keyed=bool(idempotency_key))))
+    return answered(
+        claims.objects, OneClaim(await claims.create(pvc_name, data.pvc, keyed=bool(idempotency_key)))
+    )
 
 
 @patch(ONE, opt=operation("pvc.expand", CONTAINERS), tags=TAGS)
 async def grow_claim(claims: Claims, pvc_name: str, data: GrowClaim) -> Response[OneClaim | DryRun]:
     """Expand a claim whose class allows it; `requested` is more than `capacity` until that is done."""
-    return _answer(claims, OneClaim(await claims.grow(pvc_name, data.pvc.capacity)))
+    return answered(claims.objects, OneClaim(await claims.grow(pvc_name, data.pvc.capacity)))
 
 
 @delete(ONE, opt=operation("pvc.delete", CONTAINERS), tags=TAGS, status_code=200)
@@ -55,13 +58,7 @@ async def delete_claim(
     results = await batches.run(
         [pvc_name], lambda name: claims.delete(name, project_id=project_id, force=force), name=str
     )
-    return _answer(claims, results)
-
-
-def _answer(claims: Claims, done: Any) -> Response[Any]:
-    if claims.objects.dry_run:
-        return Response(claims.objects.report())
-    return done if isinstance(done, Response) else Response(done)
+    return answered(claims.objects, results)
 
 
 ROUTES = [create_claim, grow_claim, delete_claim]

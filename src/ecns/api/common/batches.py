@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 from litestar import Response
 
-from ecns.api.common.objects import DryRun, Objects
+from ecns.api.common.objects import DryRun
 from ecns.errors import EcnsError
 
 if TYPE_CHECKING:
@@ -55,23 +55,19 @@ Batched = Batch[Any] | DryRun
 """What a batch answers, or its trial (`dry_run=true`)."""
 
 
-def answered(objects: Objects, results: Response[Any]) -> Response[Any]:
-    """The answer to a batch that was done, or only tried."""
-    return Response(objects.report()) if objects.dry_run else results
-
-
 async def run(
     items: Sequence[Item],
     do: Callable[[Item], Awaitable[Result]],
     *,
     name: Callable[[Item], str],
 ) -> Response[Batch[Result]]:
-    """Do every item, several at a time, and answer for each in the order sent.
+    """Do every item, several at a time, and answer for each in the order sent; once if it was sent twice.
 
     Raises:
         EcnsError: every item failed, all with the same status and, if there are several, for one reason.
     """
     gate = asyncio.Semaphore(PARALLEL)
+    items = _once(items, name)
 
     async def one(item: Item) -> Result | EcnsError:
         async with gate:
@@ -82,6 +78,18 @@ async def run(
 
     results = await asyncio.gather(*(one(item) for item in items))
     return answer([name(item) for item in items], results)
+
+
+def _once(items: Sequence[Item], name: Callable[[Item], str]) -> list[Item]:
+    """The items without repetitions; those of one name may differ in something else."""
+    alike: dict[str, list[Item]] = {}
+    different = []
+    for item in items:
+        others = alike.setdefault(name(item), [])
+        if item not in others:
+            others.append(item)
+            different.append(item)
+    return different
 
 
 def answer(names: Sequence[str], results: Sequence[Result | EcnsError]) -> Response[Batch[Result]]:

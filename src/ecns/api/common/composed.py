@@ -28,7 +28,7 @@ R = TypeVar("R", bound=Resource)
 R_contra = TypeVar("R_contra", bound=Resource, contravariant=True)
 
 KEPT = 20_000
-"""Rows kept encoded for each list of a cluster; the longest unused go first."""
+"""Rows of a list kept encoded for each cluster, unless it says otherwise."""
 ROOM = 1000
 """So many deleted objects a feed remembers, and as many as there are, before it forgets them."""
 
@@ -72,6 +72,7 @@ class Composed(Generic[R]):
         sorts: more values of `sort_by`, with their keys.
         status: the word in a row that the list can be asked for by `status`, and sorted by.
         ages: rows change with time alone, so that a page holds for a second.
+        most: rows kept encoded for each cluster; the longest unused go first.
     """
 
     def __init__(
@@ -82,12 +83,14 @@ class Composed(Generic[R]):
         sorts: Mapping[str, Callable[[R], Any]] | None = None,
         status: Callable[[Any], str] | None = None,
         ages: bool = False,
+        most: int = KEPT,
     ) -> None:
         self.kinds = kinds
         self.view = view
         self._sorts = sorts
         self._status = status
         self._ages = ages
+        self._most = most
         self._kept: WeakKeyDictionary[Cluster, OrderedDict[str, _Row]] = WeakKeyDictionary()
 
     async def page(
@@ -195,7 +198,7 @@ class Composed(Generic[R]):
             shown = view.row(obj)
             status = self._status(shown) if self._status else ""
             known = kept[uid] = _Row(versions, applications, status, encode(shown))
-            if len(kept) > KEPT:
+            if len(kept) > self._most:
                 kept.popitem(last=False)
         kept.move_to_end(uid)
         return known

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from ecns.api.common import marks
-from ecns.api.common.composed import Composed
+from ecns.api.common.composed import KEPT, Composed
 from ecns.backends.kubernetes.kinds.meta import Kind, Resource
 
 R = TypeVar("R", bound=Resource)
@@ -36,6 +36,8 @@ def rows(
     *,
     word: Callable[[R], str] | None = None,
     sorts: Mapping[str, Callable[[R], Any]] | None = None,
+    status: Callable[[Any], str] | None = None,
+    most: int = KEPT,
 ) -> Composed[R]:
     """How the objects of a kind are listed; one for the whole process.
 
@@ -44,6 +46,8 @@ def rows(
         row: what is shown of an object, to be encoded.
         word: what kind of item an object is, for lists that are asked for one; the object's kind if None.
         sorts: more values of `sort_by`, with their keys.
+        status: the word in a row that the list can be asked for by `status`, and sorted by.
+        most: rows kept encoded for each cluster.
     """
     alone = _Alone(kind, row, word or (lambda _: kind.kind))
-    return Composed((kind,), lambda _: alone, sorts=sorts)
+    return Composed((kind,), lambda _: alone, sorts=sorts, status=status, most=most)

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, patch, post
 from litestar.params import Parameter
 
-from ecns.api.common.batches import Batched, answered
+from ecns.api.common.answers import answered
+from ecns.api.common.batches import Batched
 from ecns.api.common.contents import Keys
 from ecns.api.common.lists import ListQuery, listed_page
+from ecns.api.common.named import names
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
 from ecns.api.common.parameters import DryRunFlag, IdempotencyKey
@@ -61,7 +63,7 @@ async def create_configmap(
 ) -> Response[OneConfigMap | DryRun]:
     """Make a ConfigMap: texts in `config`, other bytes as base64 in `binary`, 1 MiB together."""
     shown = await configmaps.create(data.configmap, configmap_name, keyed=bool(idempotency_key))
-    return _answer(configmaps, OneConfigMap(configmap=shown))
+    return answered(configmaps.objects, OneConfigMap(configmap=shown))
 
 
 @get(ONE, opt=operation("configmap.show", CONTAINERS), tags=TAGS)
@@ -78,8 +80,8 @@ async def update_configmap(
 
     With the `resource_version` that was shown, only if nobody changed it since.
     """
-    return _answer(
-        configmaps, OneConfigMap(configmap=await configmaps.update(data.configmap, configmap_name))
+    return answered(
+        configmaps.objects, OneConfigMap(configmap=await configmaps.update(data.configmap, configmap_name))
     )
 
 
@@ -90,13 +92,8 @@ async def delete_configmaps(
     force: Annotated[bool, Parameter(description="Also those that something uses.")] = False,  # noqa: FBT002  a parameter of the query string
 ) -> Response[Batched]:
     """Delete ConfigMaps; one that a workload, a job or a pod uses only with `force=true`."""
-    names = [one if isinstance(one, str) else one.name for one in data.configmaps]
-    results = await configmaps.delete(names, force=force)
+    results = await configmaps.delete(names(data.configmaps), force=force)
     return answered(configmaps.objects, results)
-
-
-def _answer(configmaps: ConfigMaps, shown: OneConfigMap) -> Response[OneConfigMap | DryRun]:
-    return Response(configmaps.objects.report() if configmaps.objects.dry_run else shown)
 
 
 ROUTES = [

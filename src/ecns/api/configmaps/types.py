@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from ecns.api.common.named import Named
 from ecns.api.common.references import User
 
 
@@ -74,13 +75,7 @@ class SendConfigMap(Struct, kw_only=True):
     configmap: SentConfigMap
 
 
-class ConfigMapName(Struct, kw_only=True):
-    """A row of the list that is sent back: its name is what matters."""
-
-    name: str
-
-
 class DeleteConfigMaps(Struct, kw_only=True):
     """The body of "delete": names."""
 
-    configmaps: list[str | ConfigMapName]
+    configmaps: list[str | Named]

@@ -9,8 +9,10 @@ from litestar import Request, Response, delete, get, post, put
 from litestar.params import Parameter
 
 from ecns.api.common import batches
+from ecns.api.common.answers import answered
 from ecns.api.common.applications import joined_application
 from ecns.api.common.lists import ListQuery, listed_page
+from ecns.api.common.named import names
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import EKS, actions, operation
 from ecns.api.common.parameters import DryRunFlag, IdempotencyKey, request_key
@@ -56,7 +58,7 @@ async def create_cronjob(
     """Make a CronJob, named as its job, with the claims that its Jobs share, or nothing."""
     key = request_key(cronjobs.objects.place.caller, idempotency_key)
     shown = await cronjobs.create(data.cronjob, key=key)
-    return Response(cronjobs.objects.report() if cronjobs.objects.dry_run else shown)
+    return answered(cronjobs.objects, shown)
 
 
 @put(
@@ -85,17 +87,17 @@ async def act_on_cronjobs(
         "attach": lambda name: cronjobs.attach(name, application),
         "detach": lambda name: cronjobs.detach(name, application),
     }
-    results = await batches.run([one.name for one in data.cronjob_list], do[action], name=str)
-    return batches.answered(cronjobs.objects, results)
+    results = await batches.run(names(data.cronjob_list), do[action], name=str)
+    return answered(cronjobs.objects, results)
 
 
 @delete("/cronjobs", opt=operation("cronjob.delete", EKS), tags=TAGS, status_code=200)
 async def delete_cronjobs(cronjobs: CronJobs, data: types.DeleteCronJobs) -> Response[batches.Batched]:
     """Delete CronJobs with their Jobs."""
     results = await batches.run(
-        data.cronjobs, lambda name: cronjobs.delete(name, data.delete_policy), name=str
+        names(data.cronjobs), lambda name: cronjobs.delete(name, data.delete_policy), name=str
     )
-    return batches.answered(cronjobs.objects, results)
+    return answered(cronjobs.objects, results)
 
 
 @get(ONE, opt=operation("cronjob.show", EKS), tags=TAGS)
@@ -111,9 +113,7 @@ async def run_cronjob(
     """Run a CronJob now, also a stopped one; answers the Job."""
     key = request_key(cronjobs.objects.place.caller, idempotency_key)
     shown = await cronjobs.run(cronjob_name, key=key)
-    if cronjobs.objects.dry_run:
-        return Response(cronjobs.objects.report())
-    return Response(types.OneJob(job=shown))
+    return answered(cronjobs.objects, types.OneJob(job=shown))
 
 
 ROUTES = [

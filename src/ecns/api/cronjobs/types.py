@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from ecns.api.common.named import Named
 from ecns.api.jobs.types import Job
 from ecns.api.workloads.types import Event
 
@@ -110,23 +111,17 @@ class CreateCronJob(Struct, kw_only=True):
     cronjob: CronJob
 
 
-class Named(Struct, kw_only=True):
-    """A cronjob_status as portals send it back: its name is what matters."""
-
-    name: str
-
-
 class ActOnCronJobs(Struct, kw_only=True):
     """The body of start and stop, and (with `application_name`) of attach and detach."""
 
-    cronjob_list: list[Named]
+    cronjob_list: list[str | Named]
     application_name: str | None = None
 
 
 class DeleteCronJobs(Struct, kw_only=True):
     """The body of "delete cronjobs"; Kubernetes' propagation policy is ours: what becomes of their Jobs."""
 
-    cronjobs: list[str]
+    cronjobs: list[str | Named]
     delete_policy: Literal["Foreground", "Background", "Orphan"] | None = None
 
 

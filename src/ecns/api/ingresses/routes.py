@@ -7,7 +7,9 @@ from typing import Any
 from litestar import Request, Response, delete, get, patch, post
 
 from ecns.api.common import batches
+from ecns.api.common.answers import answered
 from ecns.api.common.lists import ListQuery, listed, listed_page
+from ecns.api.common.named import names
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
 from ecns.api.common.parameters import DryRunFlag, IdempotencyKey
@@ -53,7 +55,7 @@ async def create_ingress(
     `warnings` say what is missing for it to be served, such as the Secret of a certificate.
     """
     made = await ingresses.create(data.ingress, keyed=bool(idempotency_key))
-    return Response(ingresses.objects.report() if ingresses.objects.dry_run else made)
+    return answered(ingresses.objects, made)
 
 
 @patch("/ingress", opt=operation("ingress.update", CONTAINERS), tags=TAGS)
@@ -62,15 +64,14 @@ async def update_ingress(
 ) -> Response[types.OneIngress | DryRun]:
     """Change what is named of an Ingress; the rest stays. A list or map that is sent replaces the old one."""
     changed = await ingresses.update(data.ingress)
-    return Response(ingresses.objects.report() if ingresses.objects.dry_run else changed)
+    return answered(ingresses.objects, changed)
 
 
 @delete("/ingress", opt=operation("ingress.delete", CONTAINERS), tags=TAGS, status_code=200)
 async def delete_ingresses(ingresses: Ingresses, data: types.DeleteIngresses) -> Response[batches.Batched]:
     """Delete Ingresses by name."""
-    names = list(dict.fromkeys(data.ingress))
-    results = await batches.run(names, ingresses.delete, name=str)
-    return batches.answered(ingresses.objects, results)
+    results = await batches.run(names(data.ingress), ingresses.delete, name=str)
+    return answered(ingresses.objects, results)
 
 
 @get("/access", opt=operation("ingress.access", CONTAINERS), tags=TAGS)

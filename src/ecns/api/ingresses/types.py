@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from ecns.api.common.named import Named
 from ecns.api.workloads.types import Router
 
 PathType = Literal["Prefix", "Exact", "ImplementationSpecific"]
@@ -105,7 +106,7 @@ class UpdateIngress(Struct, kw_only=True):
 class DeleteIngresses(Struct, kw_only=True):
     """The body of "delete": names."""
 
-    ingress: list[str]
+    ingress: list[str | Named]
 
 
 class OneIngress(Struct, kw_only=True):

@@ -8,8 +8,10 @@ from litestar import Request, Response, delete, get, post, put
 from litestar.params import Parameter
 
 from ecns.api.common import batches
+from ecns.api.common.answers import answered
 from ecns.api.common.applications import joined_application
 from ecns.api.common.lists import ListQuery, listed_page
+from ecns.api.common.named import names
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import EKS, actions, operation
 from ecns.api.common.parameters import DryRunFlag, IdempotencyKey, request_key
@@ -51,9 +53,7 @@ async def create_job(
 ) -> Response[types.CreateJob | DryRun]:
     """Make a Job with the claims of its volumes, or nothing."""
     shown = await jobs.create(data.job, key=request_key(jobs.objects.place.caller, idempotency_key))
-    if jobs.objects.dry_run:
-        return Response(jobs.objects.report())
-    return Response(types.CreateJob(job=shown))
+    return answered(jobs.objects, types.CreateJob(job=shown))
 
 
 @put("/jobs", opt=actions({"attach": "job.attach", "detach": "job.detach"}, EKS), tags=TAGS)
@@ -63,15 +63,17 @@ async def act_on_jobs(
     """Let several Jobs join or leave an application."""
     application = await joined_application(jobs.objects, data.application_name, action)
     do = {"attach": jobs.attach, "detach": jobs.detach}[action]
-    results = await batches.run(data.jobs, lambda name: do(name, application), name=str)
-    return batches.answered(jobs.objects, results)
+    results = await batches.run(names(data.jobs), lambda name: do(name, application), name=str)
+    return answered(jobs.objects, results)
 
 
 @delete("/jobs", opt=operation("job.delete", EKS), tags=TAGS, status_code=200)
 async def delete_jobs(jobs: Jobs, data: types.DeleteJobs) -> Response[batches.Batched]:
     """Delete Jobs with their pods."""
-    results = await batches.run(data.jobs, lambda name: jobs.delete(name, data.delete_policy), name=str)
-    return batches.answered(jobs.objects, results)
+    results = await batches.run(
+        names(data.jobs), lambda name: jobs.delete(name, data.delete_policy), name=str
+    )
+    return answered(jobs.objects, results)
 
 
 @get("/jobs/job/{job_name:str}", opt=operation("job.show", EKS), tags=TAGS)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from ecns.api.common.named import Named
 from ecns.api.workloads.types import Condition, Container, Event, Volume
 
 RestartPolicy = Literal["Never", "OnFailure"]
@@ -85,12 +86,12 @@ class CreateJob(Struct, kw_only=True):
 class ActOnJobs(Struct, kw_only=True):
     """The body of attach and detach."""
 
-    jobs: list[str]
+    jobs: list[str | Named]
     application_name: str
 
 
 class DeleteJobs(Struct, kw_only=True):
     """The body of "delete jobs"; Kubernetes' propagation policy is ours: what becomes of their pods."""
 
-    jobs: list[str]
+    jobs: list[str | Named]
     delete_policy: Literal["Foreground", "Background", "Orphan"] | None = None

@@ -11,13 +11,14 @@ from litestar.openapi import ResponseSpec
 from litestar.params import Parameter
 
 from ecns.api.common import batches
+from ecns.api.common.answers import answered
 from ecns.api.common.bodies import truth
 from ecns.api.common.lists import ListQuery, listed_page
+from ecns.api.common.named import names
 from ecns.api.common.objects import Objects
 from ecns.api.common.operations import CONTAINERS, operation
 from ecns.api.common.parameters import DryRunFlag
 from ecns.api.common.streams import WatchFlag
-from ecns.api.pods.live import watch_pods
 from ecns.api.pods.logs import LogRequest, answer_logs
 from ecns.api.pods.service import Pods
 from ecns.api.pods.terminal import check_origin, open_terminal, subprotocol
@@ -47,8 +48,8 @@ async def list_pods(
 ) -> Response[list[PodRow]]:
     """The pods of the namespace, newest first, as a root array."""
     if watch:
-        return await watch_pods(request, pods, listing, status=status)
-    page = await pods.page(listing, status=status)
+        return await pods.rows.watch(request, pods.objects, listing, status=status)
+    page = await pods.rows.page(pods.objects, listing, status=status)
     return listed_page("", page, listing, headers=pods.objects.freshness(), root=True)
 
 
@@ -69,14 +70,10 @@ async def delete_pods(
     """Delete a pod, or several; their controllers make new ones."""
     if (data.pod is None) == (data.pods is None):
         raise BadRequestError("name one pod in `pod`, or several in `pods`", field="pod")
-    named = [data.pod] if data.pod is not None else data.pods or []
-    if not named:
-        raise BadRequestError("pods: name at least one", field="pods")
+    sent = data.pods or [] if data.pod is None else [data.pod]
     at_once = truth(data.force, "force") if force is None else force
-    results = await batches.run(
-        named, lambda one: pods.delete(one.name, force=at_once), name=lambda one: one.name
-    )
-    return batches.answered(pods.objects, results)
+    results = await batches.run(names(sent), lambda name: pods.delete(name, force=at_once), name=str)
+    return answered(pods.objects, results)
 
 
 @get(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from functools import lru_cache
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
-import msgspec
-
-from ecns.api.common.lists import ListQuery, Page, Selection, kept_page, select
+from ecns.api.common.rows import rows
 from ecns.api.pods import manifests
 from ecns.api.pods.types import PodDetail
 from ecns.api.workloads.manifests import events
@@ -17,15 +14,23 @@ from ecns.backends.kubernetes.kinds.core import EVENT
 from ecns.backends.kubernetes.kinds.pods import POD, POD_ROW, PodRow
 
 if TYPE_CHECKING:
+    from ecns.api.common.composed import Composed
     from ecns.api.common.objects import Objects
-    from ecns.backends.kubernetes.cache import Cache
-    from ecns.backends.kubernetes.clusters import Cluster
 
 ROWS = 60_000
 """Rows kept encoded for each cluster, about 0.5 KiB each; the longest unused go first."""
 
-_encode = msgspec.json.Encoder().encode
-_rows: WeakKeyDictionary[Cluster, OrderedDict[str, tuple[str, str, bytes]]] = WeakKeyDictionary()
+
+@lru_cache
+def pod_rows(registry_domain: str) -> Composed[PodRow]:
+    """How pods are listed where the registry has this name."""
+    return rows(
+        POD_ROW,
+        lambda pod: manifests.row(pod, registry_domain),
+        sorts={"node": lambda pod: pod.spec.node_name},
+        status=lambda row: str(row.status),
+        most=ROWS,
+    )
 
 
 class Pods:
@@ -34,29 +39,11 @@ class Pods:
     def __init__(self, objects: Objects, registry_domain: str) -> None:
         self.objects = objects
         self.registry_domain = registry_domain
-        self.rows = _rows.setdefault(objects.place.cluster, OrderedDict())
 
-    async def page(self, query: ListQuery, *, status: str | None) -> Page:
-        """A page of pods."""
-        cache = await self.objects.cache(POD_ROW, fresh=query.fresh)
-        where = self.objects.namespace
-
-        def make() -> Page:
-            selection = self._select(cache, query, status)
-            return Page(b",".join([self._row(pod)[1] for pod in selection.items]), selection.total)
-
-        return kept_page(
-            self.objects.place.cluster, ("pods", where, status, query.key), cache.generation(where), make
-        )
-
-    def _select(self, cache: Cache[PodRow], query: ListQuery, status: str | None) -> Selection:
-        return select(
-            cache.namespace(self.objects.namespace),
-            query,
-            metadata=lambda pod: pod.metadata,
-            sorts={"status": lambda pod: self._row(pod)[0], "node": lambda pod: pod.spec.node_name},
-            filters=[] if status is None else [lambda pod: self._row(pod)[0] == status],
-        )
+    @property
+    def rows(self) -> Composed[PodRow]:
+        """How they are listed."""
+        return pod_rows(self.registry_domain)
 
     async def show(self, name: str) -> PodDetail:
         """A pod with its conditions and events."""
@@ -76,14 +63,3 @@ class Pods:
     async def delete(self, name: str, *, force: bool) -> None:
         """Delete a pod; with `force` at once, without waiting for its node."""
         await self.objects.delete(POD_ROW, name, force=force)
-
-    def _row(self, pod: PodRow) -> tuple[str, bytes]:
-        metadata = pod.metadata
-        known = self.rows.get(metadata.uid)
-        if known is None or known[0] != metadata.resource_version:
-            row = manifests.row(pod, self.registry_domain)
-            known = self.rows[metadata.uid] = (metadata.resource_version, row.status, _encode(row))
-            if len(self.rows) > ROWS:
-                self.rows.popitem(last=False)
-        self.rows.move_to_end(metadata.uid)
-        return known[1], known[2]

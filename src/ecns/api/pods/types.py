@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from ecns.api.common.named import Named
 from ecns.api.workloads.types import Condition, Container, Event, Image, PodStatus, Volume
 
 
@@ -42,17 +43,11 @@ class PodDetail(Struct, kw_only=True):
     events: list[Event]
 
 
-class PodName(Struct, kw_only=True):
-    """The pod of "delete": its name is what matters."""
-
-    name: str
-
-
 class DeletePods(Struct, kw_only=True):
     """The body of "delete": one pod, or several (ours); `force` "true" ends them at once."""
 
-    pod: PodName | None = None
-    pods: list[PodName] | None = None
+    pod: Named | None = None
+    pods: list[str | Named] | None = None
     force: str | bool | None = None
 
 

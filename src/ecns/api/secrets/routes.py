@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, patch, post
 from litestar.params import Parameter
 
-from ecns.api.common.batches import Batched, answered
+from ecns.api.common.answers import answered
+from ecns.api.common.batches import Batched
 from ecns.api.common.contents import Keys
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
@@ -63,7 +64,7 @@ async def create_secret(
     idempotency_key: IdempotencyKey = "",
 ) -> Response[SecretInfo | DryRun]:
     """Make a Secret: of type Opaque, Tls (certificate and key must match) or Dockerconfigjson."""
-    return _answer(secrets, await secrets.create(data.secret, keyed=bool(idempotency_key)))
+    return answered(secrets.objects, await secrets.create(data.secret, keyed=bool(idempotency_key)))
 
 
 @get(ONE, opt=operation("secret.show", CONTAINERS), tags=TAGS)
@@ -78,7 +79,7 @@ async def update_secret(secrets: Secrets, data: types.SendSecret) -> Response[Se
 
     With the `resource_version` that was shown, only if nobody changed it since.
     """
-    return _answer(secrets, await secrets.update(data.secret))
+    return answered(secrets.objects, await secrets.update(data.secret))
 
 
 @delete(ALL, opt=operation("secret.delete", CONTAINERS), tags=TAGS, status_code=200)
@@ -91,10 +92,6 @@ async def delete_secrets(
     wanted = [SecretName(name=one) if isinstance(one, str) else one for one in data.secrets]
     results = await secrets.delete(wanted, force=force)
     return answered(secrets.objects, results)
-
-
-def _answer(secrets: Secrets, shown: SecretInfo) -> Response[SecretInfo | DryRun]:
-    return Response(secrets.objects.report() if secrets.objects.dry_run else shown)
 
 
 ROUTES = [list_secrets, list_keys, create_secret, show_secret, update_secret, delete_secrets]

@@ -8,7 +8,9 @@ from litestar import Request, Response, delete, get, post, put
 from litestar.params import Parameter
 
 from ecns.api.common import batches
+from ecns.api.common.answers import answered
 from ecns.api.common.lists import ListQuery, listed_page
+from ecns.api.common.named import names
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
 from ecns.api.common.parameters import DryRunFlag, IdempotencyKey, request_key
@@ -76,9 +78,7 @@ async def create_service(
     """Make a Service that leads to the pods of a workload, with an Ingress for its routers."""
     key = request_key(services.objects.place.caller, idempotency_key)
     made = await services.create(service_name, data.service, key=key)
-    if services.objects.dry_run:
-        return Response(services.objects.report())
-    return Response(types.OneService(service=made))
+    return answered(services.objects, types.OneService(service=made))
 
 
 @put(ONE, opt=operation("service.update", CONTAINERS), tags=TAGS)
@@ -87,9 +87,7 @@ async def update_service(
 ) -> Response[types.OneService | DryRun]:
     """Change what is named of a Service; the rest stays. A list or map that is sent replaces the old one."""
     changed = await services.update(service_name, data.service)
-    if services.objects.dry_run:
-        return Response(services.objects.report())
-    return Response(types.OneService(service=changed))
+    return answered(services.objects, types.OneService(service=changed))
 
 
 @delete("/service", opt=operation("service.delete", CONTAINERS), tags=TAGS, status_code=200)
@@ -99,9 +97,10 @@ async def delete_services(
     force: ForceFlag = False,  # noqa: FBT002  a parameter of the query string
 ) -> Response[batches.Batched]:
     """Delete Services by name."""
-    names = list(dict.fromkeys(data.service))
-    results = await batches.run(names, lambda name: services.delete(name, force=force), name=str)
-    return batches.answered(services.objects, results)
+    results = await batches.run(
+        names(data.service), lambda name: services.delete(name, force=force), name=str
+    )
+    return answered(services.objects, results)
 
 
 ROUTES = [list_services, list_node_ports, create_service, update_service, delete_services]

@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from ecns.api.common.named import Named
 from ecns.api.workloads.types import AccessMode, WorkloadType
 
 Affinity = Literal["None", "ClientIP"]
@@ -97,7 +98,7 @@ class UpdateService(Struct, kw_only=True):
 class DeleteServices(Struct, kw_only=True):
     """The body of "delete": names."""
 
-    service: list[str]
+    service: list[str | Named]
 
 
 class OneService(Struct, kw_only=True):

@@ -8,6 +8,7 @@ from litestar import Request, Response, delete, get, post, put
 from litestar.params import HeaderParameter, Parameter, QueryParameter
 
 from ecns.api.common import batches
+from ecns.api.common.answers import answered
 from ecns.api.common.lists import ListQuery, listed_several, unavailable
 from ecns.api.common.objects import DryRun
 from ecns.api.common.operations import CONTAINERS, actions, operation
@@ -15,7 +16,7 @@ from ecns.api.common.parameters import DryRunFlag, IdempotencyKey
 from ecns.api.common.streams import WatchFlag
 from ecns.api.storage import types
 from ecns.api.storage.live import watch_storage
-from ecns.api.storage.service import KEYS, Manage, Storage, Wanted, types_of
+from ecns.api.storage.service import KEYS, Storage, Wanted, types_of
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.errors import BadRequestError
 from ecns.identity.caller import Caller
@@ -131,7 +132,7 @@ async def create_class(  # noqa: PLR0917  parameters, which Litestar passes by n
         project=sent.project or "",
         keyed=bool(idempotency_key),
     )
-    return _answer(manage, types.OneClass(made, warnings))
+    return answered(manage.objects, types.OneClass(made, warnings))
 
 
 @put(
@@ -160,7 +161,7 @@ async def change_default(  # noqa: PLR0917  parameters, which Litestar passes by
         dry_run=dry_run,
     )
     do = manage.set_default if action == "set" else manage.unset_default
-    return _answer(manage, types.OneClass(await do(storageclass_name)))
+    return answered(manage.objects, types.OneClass(await do(storageclass_name)))
 
 
 @delete(
@@ -200,7 +201,7 @@ async def delete_volume(  # noqa: PLR0917  parameters, which Litestar passes by 
     results = await batches.run(
         [storage_name], lambda name: manage.delete_volume(name, force=force), name=str
     )
-    return _answer(manage, results)
+    return answered(manage.objects, results)
 
 
 @delete(
@@ -226,13 +227,7 @@ async def delete_class(  # noqa: PLR0917  parameters, which Litestar passes by n
         cluster_addr, sent.cluster or "", sent.cluster_addr or "", header=cluster, dry_run=dry_run
     )
     results = await batches.run([storage_name], lambda name: manage.delete_class(name, force=force), name=str)
-    return _answer(manage, results)
-
-
-def _answer(manage: Manage, done: Any) -> Response[Any]:
-    if manage.objects.dry_run:
-        return Response(manage.objects.report())
-    return done if isinstance(done, Response) else Response(done)
+    return answered(manage.objects, results)
 
 
 ROUTES = [list_storage, create_class, change_default, delete_volume, delete_class]

@@ -10,6 +10,7 @@ from litestar import Request, Response, delete, get, patch, post, put
 from litestar.params import Parameter
 
 from ecns.api.common import batches
+from ecns.api.common.answers import answered
 from ecns.api.common.applications import joined_application
 from ecns.api.common.bodies import decoded
 from ecns.api.common.lists import ListQuery, listed_page
@@ -104,12 +105,10 @@ async def create_workloads(
         lambda numbered: workloads.create(numbered[1], product_type, at=f"workloads[{numbered[0]}]", key=key),
         name=lambda numbered: numbered[1].workload_base.name,
     )
-    if workloads.objects.dry_run:
-        return Response(workloads.objects.report())
     made = [done.result for done in results.content.succeed if done.result is not None]
     succeed = [batches.Succeeded[None](name=done.name) for done in results.content.succeed]
     body = Created(workloads=made, succeed=succeed, failed=results.content.failed)
-    return Response(body, status_code=results.status_code)
+    return answered(workloads.objects, Response(body, status_code=results.status_code))
 
 
 @put(
@@ -143,7 +142,7 @@ async def act_on_workloads(
         "detach": lambda base: workloads.detach(base, application),
     }
     results = await batches.run(data.workloads_base, lambda base: _done(do[action](base)), name=_name)
-    return batches.answered(workloads.objects, results)
+    return answered(workloads.objects, results)
 
 
 @delete("/workloads", opt=operation("workload.delete", CONTAINERS), tags=TAGS, status_code=200)
@@ -159,7 +158,7 @@ async def delete_workloads(workloads: Workloads, data: types.DeleteWorkloads) ->
         ),
         name=_name,
     )
-    return batches.answered(workloads.objects, results)
+    return answered(workloads.objects, results)
 
 
 @get(ONE, opt=operation("workload.show", CONTAINERS), tags=TAGS)
@@ -259,9 +258,7 @@ async def change_workload(
     """Change one aspect of a workload; the others are left alone."""
     changes = Changes(workloads, workload_name, workload_type)
     shown = await _change(changes, action, data)
-    if workloads.objects.dry_run:
-        return Response(workloads.objects.report())
-    return Response(OneWorkload(workload=shown))
+    return answered(workloads.objects, OneWorkload(workload=shown))
 
 
 async def _change(changes: Changes, action: Aspect, data: dict[str, Any]) -> Workload:
@@ -331,7 +328,7 @@ async def delete_revisions(
         )
     versions = [history_version] if history_version else [str(one.version) for one in data.revisions]  # type: ignore[union-attr]  # one of the two is there
     results = await batches.run(versions, changes.delete_revision, name=str)
-    return batches.answered(workloads.objects, results)
+    return answered(workloads.objects, results)
 
 
 @put(
@@ -350,9 +347,7 @@ async def act_on_workload(
     """Start, stop or redeploy a workload; what is so already is left so."""
     do = {"start": workloads.start, "stop": workloads.stop, "recreate": workloads.recreate}
     shown = await do[action](workload_name, workload_type)
-    if workloads.objects.dry_run:
-        return Response(workloads.objects.report())
-    return Response(OneWorkload(workload=shown))
+    return answered(workloads.objects, OneWorkload(workload=shown))
 
 
 def _name(base: WorkloadBase) -> str:
