@@ -142,7 +142,8 @@ def test_what_is_going_away_is_shown_and_not_changed(places: Project) -> None:
     kubectl, patch = places.gateway.kubectl, ("patch", "configmap", "held", "--type=merge", "-p")
     kubectl("-n", "ending", *patch, '{"metadata": {"finalizers": ["example.com/held"]}}')
     assert places.manager.delete("/namespace/cluster/eks/ns/ending/").status_code == 200
-    message = eventually(lambda: refused(places.member.patch(path, json=body, headers=here), 409))
+    late = "/kubernetes/configmap/late/?dry_run=true"
+    message = eventually(lambda: refused(places.member.post(late, json=body, headers=here), 409))
     assert message == "namespace 'ending' is being deleted"
     assert places.reader.get(path, headers=here).status_code == 200
     kubectl("-n", "ending", *patch, '{"metadata": {"finalizers": null}}')

@@ -65,6 +65,17 @@ def test_slashes_and_empty_query_pieces_do_not_matter(project: Project) -> None:
     client = project.reader
     for path in ("/workloads", "/workloads/", "/workloads?&&page=1&&page_size=5&", "/workloads/?&"):
         assert client.get(path).status_code == 200
+    empty = "page=&page_size=&order=&sort_by=&name=&label_selector=&watch=&status=&workload_type="
+    assert client.get(f"{LIST}?{empty}").content == client.get(LIST).content
+
+
+def test_an_empty_dry_run_changes_nothing(project: Project) -> None:
+    body = {"configmap": {"config": {}}}
+    refused(
+        project.member.post("/kubernetes/configmap/meant-as-a-trial/?dry_run=", json=body),
+        400,
+        field="dry_run",
+    )
 
 
 def test_head_is_get_without_the_body(project: Project) -> None:

@@ -162,6 +162,7 @@ class Requests:
         seen.body_limit = self.body_limit
         scope.setdefault("state", {})["ecns"] = seen
         scope["path"] = _path(scope)
+        scope["query_string"] = _query(scope)
         head = scope["method"] == "HEAD"
         if head:
             # A copy: the server beneath goes by its own, and knows by it that no body follows.
@@ -392,3 +393,13 @@ def _path(scope: Scope) -> str:
     if b"%2f" not in raw.lower():
         return path
     return "/".join(unquote(part).replace("/", "%2F") for part in raw.decode("latin-1").split("/"))
+
+
+def _query(scope: Scope) -> bytes:
+    """The query without what says nothing: pages with a form send parameters without a value, too.
+
+    But for `dry_run`, which is refused: who sent it did not mean to change anything.
+    """
+    raw: bytes = scope.get("query_string") or b""
+    pieces = [one for one in raw.split(b"&") if one]
+    return b"&".join(one for one in pieces if one == b"dry_run=" or one.partition(b"=")[1:] != (b"=", b""))

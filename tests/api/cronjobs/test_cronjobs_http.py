@@ -299,10 +299,10 @@ def test_members_of_an_application(project: Project) -> None:
     name, application = unused(), f"app-{unused()}"
     assert project.member.post("/applications/", json={"application": {"name": application}}).is_success
     create(project.member, cronjob(name, application_name=application))
-    assert list(listed(project.reader, application=application)) == [name]
+    assert list(listed(project.reader, app_selector=application)) == [name]
     assert shown(project.reader, name).spec.application_name == application
     told(act(project.member, "detach", name, application_name=application), Batch[None])
-    assert listed(project.reader, application=application) == {}
+    assert listed(project.reader, app_selector=application) == {}
     refused(act(project.member, "attach", name), 400, field="application_name")
     refused(act(project.member, "attach", name, application_name="nowhere"), 404)
     told(act(project.member, "attach", name, application_name=application), Batch[None])

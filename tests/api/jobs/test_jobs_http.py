@@ -318,11 +318,11 @@ def test_members_of_an_application(project: Project) -> None:
     refused(act("attach", "", name), 400, field="application_name")
     told(act("attach", application, name), Batch[None])
     told(act("attach", application, name), Batch[None])
-    assert listed(project.reader, application=application)[name].application_name == application
+    assert listed(project.reader, app_selector=application)[name].application_name == application
     told(act("detach", "other", name), Batch[None])
-    assert name in listed(project.reader, application=application)
+    assert name in listed(project.reader, app_selector=application)
     told(act("detach", application, name), Batch[None])
-    assert listed(project.reader, application=application) == {}
+    assert listed(project.reader, app_selector=application) == {}
     refused(act("attach", application, "nothing-here"), 404)
 
     member = unused()

@@ -16,6 +16,7 @@ from ecns.api.common.named import names
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import EKS, actions, operation
 from ecns.api.common.parameters import DryRunFlag, IdempotencyKey, request_key
+from ecns.api.common.selectors import AppSelector
 from ecns.api.common.streams import WatchFlag
 from ecns.api.cronjobs import types
 from ecns.api.cronjobs.cached import ROWS
@@ -26,7 +27,6 @@ TAGS = ["1.5 CronJobs"]
 ONE = "/cronjobs/cronjob/{cronjob_name:str}"
 
 Status = Annotated[types.CronJobWord | None, Parameter(description="Only CronJobs in this state.")]
-Members = Annotated[str, Parameter(description="Only members of this application (a name or a selector).")]
 Action = Literal["start", "stop", "attach", "detach"]
 
 
@@ -41,13 +41,13 @@ async def list_cronjobs(  # noqa: PLR0917  the query string's parameters, which 
     cronjobs: CronJobs,
     listing: ListQuery,
     status: Status = None,
-    application: Members = "",
+    app_selector: AppSelector = "",
     watch: WatchFlag = False,  # noqa: FBT002  a parameter of the query string
 ) -> Response[types.CronJobs]:
     """The CronJobs of the namespace, newest first, with what their schedules mean in words."""
     if watch:
-        return await ROWS.watch(request, cronjobs.objects, listing, status=status, application=application)
-    page = await cronjobs.page(listing, status=status, application=application)
+        return await ROWS.watch(request, cronjobs.objects, listing, status=status, application=app_selector)
+    page = await cronjobs.page(listing, status=status, application=app_selector)
     return listed_page("cronjobs_status", page, listing, headers=cronjobs.objects.freshness())
 
 

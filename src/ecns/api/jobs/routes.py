@@ -15,6 +15,7 @@ from ecns.api.common.named import names
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import EKS, actions, operation
 from ecns.api.common.parameters import DryRunFlag, IdempotencyKey, request_key
+from ecns.api.common.selectors import AppSelector
 from ecns.api.common.streams import WatchFlag
 from ecns.api.jobs import types
 from ecns.api.jobs.service import Jobs
@@ -23,7 +24,6 @@ from ecns.identity.place import Place
 TAGS = ["1.10 Jobs"]
 
 Status = Annotated[types.JobWord | None, Parameter(description="Only Jobs in this state.")]
-Members = Annotated[str, Parameter(description="Only members of this application (a name or a selector).")]
 
 
 def provide_jobs(place: Place, registry_domain: str, *, dry_run: DryRunFlag = False) -> Jobs:
@@ -37,13 +37,13 @@ async def list_jobs(  # noqa: PLR0917  the query string's parameters, which Lite
     jobs: Jobs,
     listing: ListQuery,
     status: Status = None,
-    application: Members = "",
+    app_selector: AppSelector = "",
     watch: WatchFlag = False,  # noqa: FBT002  a parameter of the query string
 ) -> Response[types.Jobs]:
     """The Jobs of the namespace, newest first, those of CronJobs too."""
     if watch:
-        return await jobs.rows.watch(request, jobs.objects, listing, status=status, application=application)
-    page = await jobs.page(listing, status=status, application=application)
+        return await jobs.rows.watch(request, jobs.objects, listing, status=status, application=app_selector)
+    page = await jobs.page(listing, status=status, application=app_selector)
     return listed_page("jobs", page, listing, headers=jobs.objects.freshness())
 
 
