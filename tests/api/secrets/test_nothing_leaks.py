@@ -17,8 +17,8 @@ import pytest
 
 from ecns.api.common import feeds, lists
 from ecns.api.secrets.service import ROWS
+from tests.api import inside
 from tests.api.secrets.pems import EC, OTHER, certificate, private
-from tests.api.workloads.test_live_http import application
 from tests.conftest import start, stop
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ async def test_nothing_is_kept(gateway: Gateway) -> None:
     manifest["metadata"] = {"name": "applied", "namespace": "kept-nothing"}
     gateway.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
     headers = {"X-Auth-Token": token, "X-Ecns-Cluster": "eks", "X-Ecns-Namespace": "kept-nothing"}
-    async with application(gateway) as client:
+    async with inside.client(gateway) as client:
         watching = asyncio.create_task(client.get(f"{ALL}?watch=true", headers=headers))
         for number, (method, query, body) in enumerate(requests(hidden)):
             keyed = {**headers, "Idempotency-Key": f"kept-{number}"}
