@@ -68,8 +68,8 @@ def check_rule(rule: CronRule | str, *, at: str = "cron_rule") -> None:
             f"{at}: says no time; one of {', '.join(LIMITS)} is needed ('*' is every one)", field=at
         )
     for name, long_name in LONG_NAMES.items():
-        short, long = getattr(rule, name), getattr(rule, long_name.replace(" ", "_"))
-        if short is not None and long is not None and str(short).strip() != str(long).strip():
+        said = (getattr(rule, name), getattr(rule, long_name.replace(" ", "_")))
+        if len({text for one in said if one is not None and (text := str(one).strip())}) > 1:
             raise BadRequestError(f"{at}.{name}: {long_name!r} says another thing", field=f"{at}.{name}")
     places = {name: f"{at}.{_sent_name(rule, name)}" for name in LIMITS}
     parsed = {name: _field(name, text, places[name]) for name, text in fields(rule).items()}

@@ -21,7 +21,8 @@ CronJobWord = Literal["Running", "Stopped"]
 class CronRule(Struct, kw_only=True):
     """cron_rule: when, each part as in a crontab: numbers, ranges `1-5`, lists `3,4`, steps `*/2`, `*`.
 
-    What is not said is `*`. `week` is 0 (Sunday) to 6. The reference's long names for days are taken too.
+    What is not said is `*`. `week` is 0 (Sunday) to 6. The reference's long names for days are taken too,
+    and, as in its fourth example, days (`10,20`) as `month` when no day is said and there is no such month.
     """
 
     minute: str | int | None = None

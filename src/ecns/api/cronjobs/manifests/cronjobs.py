@@ -45,14 +45,27 @@ class CronJobObjects(Struct, kw_only=True):
 
 
 def fields(rule: CronRule) -> dict[schedules.FieldName, str]:
-    """The five fields of a rule; what is not said is `*`."""
+    """The five fields of a rule; what is not said is `*`.
+
+    A month that there is not is a day when no day is said: so the reference's fourth example has it.
+    """
+    day, month = _said(rule.day, rule.day_of_the_month), _said(rule.month)
+    if day == ANY and not _fits("month", month) and _fits("day", month):
+        day, month = month, ANY
     return {
         "minute": _said(rule.minute),
         "hour": _said(rule.hour),
-        "day": _said(rule.day, rule.day_of_the_month),
-        "month": _said(rule.month),
+        "day": day,
+        "month": month,
         "week": _said(rule.week, rule.day_of_the_week),
     }
+
+
+def _fits(name: schedules.FieldName, text: str) -> bool:
+    try:
+        return bool(schedules.parse_field(name, text).values)
+    except schedules.ScheduleError:
+        return False
 
 
 def _said(*values: str | int | None) -> str:
