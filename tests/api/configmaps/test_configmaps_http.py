@@ -379,7 +379,7 @@ def test_a_trial_changes_nothing(client: httpx.Client) -> None:
     assert listed(client, name=name) == {}
     create(client, name, config={"a": "1"})
     tried = told(patch(client, name, config={"a": "2"}, query={"dry_run": "true"}), DryRun)
-    assert "-  a: '1'\n+  a: '2'\n" in tried.diff
+    assert "-  a: '1'\n+  a: '2'\n" in tried.diff.replace('"', "'")
     assert shown(client, name).config == {"a": "1"}
     refused(post(client, name, config={}, query={"dry_run": "true"}), 409)
 
