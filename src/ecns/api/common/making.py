@@ -130,7 +130,11 @@ class Making:
             raise
 
     async def _begun(self, planned: Bundle[R], *, keyed: bool) -> R | None:
-        """What a request like this one, or this very one, has made before, perhaps in part."""
+        """What a request like this one, or this very one, has made before, perhaps in part.
+
+        Raises:
+            ConflictError: there is another one, which is the reason, whatever else is taken.
+        """
         place, request = self.objects.place, marks.request(planned.controller)
         with contextlib.suppress(NotFoundError):
             name = planned.controller.metadata.name
@@ -139,10 +143,9 @@ class Making:
                 return None
             if creating := marks.creating(found):
                 return found if creating == marks.creating(planned.controller) else None
-            if marks.request(found) != request:
-                return None
-            if keyed or await self.objects.places.doubted(place, request):
+            if marks.request(found) == request and (keyed or await place.places.doubted(place, request)):
                 return found
+            raise ConflictError(f"{self.what} {name!r} already exists", details={"reason": "AlreadyExists"})
         return None
 
     async def _finish(self, planned: Bundle[R], controller: R) -> R:
