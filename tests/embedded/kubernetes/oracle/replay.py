@@ -42,7 +42,7 @@ _OK, _FAILED = 200, 300
 _SETTLED = 2.0
 _PATIENCE = {"controllers": 20.0, "streams": 40.0}
 _LONG = {"tables": 0.0, "cron-runs": 130.0, "job-failed": 40.0, "pod-states": 60.0}
-_WATCHED, _MEETINGS = 4.0, 8
+_WATCHED, _MEETINGS = 4.0, 30
 _STEP = 0.5
 _AT_ONCE = 6
 
