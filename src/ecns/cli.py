@@ -136,9 +136,8 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
             identity=config.Identity(auth_url=said["url"]),
             openstack=_embedded_openstack(settings.openstack, said["account"]),
         )
-    cloud = None
     if listens is not None and settings.identity is not None:
-        cloud = _start_openstack(stand_ins, data_dir, listens, settings.identity.auth_url, users)
+        _start_openstack(stand_ins, data_dir, listens, settings.identity.auth_url, users)
     files = {name: started.ready()["kubeconfig"] for name, started in kubernetes.items()}
     if files:
         settings = msgspec.structs.replace(settings, clusters=_embedded_clusters(files, users))
@@ -146,8 +145,6 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
     harbor: dict[str, str] = {} if registry is None else registry.ready()
     if harbor:
         settings = msgspec.structs.replace(settings, harbor=_embedded_harbor(harbor))
-    if cloud is not None:
-        cloud.ready()
     sock = run.listen(settings.server.host, settings.server.port)
     url = _url(settings, sock)
     told = data_dir / "embedded.json"
@@ -157,6 +154,8 @@ def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None
             click.echo(f"ecns: {message}; stopping", err=True)
             server.should_exit = True
 
+        if keystone is not None and files:
+            _start_cloud_provider(stand_ins, data_dir, files, users, settings)
         stand_ins.watch(died)
         assert settings.identity is not None, "completed above"  # noqa: S101  a fault of ours
         if stand_ins.running:
@@ -246,19 +245,51 @@ def _embedded_openstack(given: config.OpenStack, account: dict[str, str]) -> con
 
 def _start_openstack(
     stand_ins: StandIns, data_dir: Path, sock: socket.socket, auth_url: str, users: list[dict[str, Any]]
-) -> StandIn:
-    """The administrators' project has what is everybody's; the others have networks of their own."""
+) -> None:
+    """The administrators' project has what is everybody's; the others have networks of their own.
+
+    Nobody waits for it: its socket takes connections already.
+    """
     arguments = ["--identity-url", auth_url]
     for project, user in {user["project_id"]: user for user in users}.items():
         arguments += ["--operator" if "admin" in user["roles"] else "--project", project]
     with sock:
-        return stand_ins.start(
+        stand_ins.start(
             "embedded OpenStack",
             "ecns.embedded.openstack",
             data_dir / "openstack",
             *arguments,
             sock=sock,
         )
+
+
+def _start_cloud_provider(
+    stand_ins: StandIns,
+    data_dir: Path,
+    kubeconfigs: dict[str, str],
+    users: list[dict[str, Any]],
+    settings: config.Config,
+) -> None:
+    """What makes the load balancers of Services; nobody waits for it."""
+    from ecns.identity.place import PROJECT_LABEL  # noqa: PLC0415  as in `_serve`
+
+    admin = next(user for user in users if "admin" in user["roles"])
+    assert settings.identity is not None, "embedded"  # noqa: S101  a fault of ours
+    folder = data_dir / "cloudprovider"
+    _write_private(
+        folder / "cloud.conf",
+        f"""[Global]
+auth-url = {settings.identity.auth_url}
+username = {admin["username"]}
+password = {admin["password"]}
+tenant-id = {admin["project_id"]}
+[LoadBalancer]
+internal-lb = true
+""",
+    )
+    clusters = [word for name, file in kubeconfigs.items() for word in ("--cluster", f"{name}={file}")]
+    arguments = ["--cloud-config", str(folder / "cloud.conf"), "--project-label", PROJECT_LABEL, *clusters]
+    stand_ins.start("embedded cloud provider", "ecns.embedded.cloudprovider", folder, *arguments)
 
 
 def _url(settings: config.Config, sock: socket.socket) -> str:
