@@ -166,3 +166,21 @@ def test_who_may(gateway: Gateway) -> None:
     foreign = {"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": "demo"}
     refused(gateway.client("other", "hybrid", **foreign).get("/virtualmachine/"), 404)
     refused(gateway.client("admin", "hybrid", **foreign).get("/virtualmachine/"), 403)
+
+
+def test_a_namespace_goes_after_its_machines(gateway: Gateway, network: dict[str, str], name: str) -> None:
+    manager = gateway.client("admin", "hybrid")
+    project = gateway.users["developer"]["project_id"]
+    base = {"name": name, "cluster_name": "eks", "project_id": project}
+    made = manager.post("/namespace/", json={"namespace": {"namespace_base": base}})
+    assert made.status_code == 200, made.text
+    place = {"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": name}
+    inside = gateway.client("developer", "hybrid", **place)
+    sent = body(name, network, machine={"replicas": 0})
+    assert inside.post("/applications/", json=sent).status_code == 200
+    path = f"/namespace/cluster/eks/ns/{name}/"
+    assert "delete it first" in refused(manager.delete(path), 409)
+    becomes(inside, name, "Stopped")
+    gone = inside.request("DELETE", "/applications/app/?resource=all", json=named(name))
+    assert gone.status_code == 200, gone.text
+    assert manager.delete(path).status_code == 200

@@ -26,12 +26,15 @@ from ecns.api.namespaces.types import (
     SecurityPolicy,
     User,
 )
+from ecns.api.virtualmachines import manifests as machines
 from ecns.backends.kubernetes.client import Patch
+from ecns.backends.kubernetes.errors import NotServedError
 from ecns.backends.kubernetes.kinds import core
 from ecns.backends.kubernetes.kinds.apps import DAEMON_SET, DEPLOYMENT, STATEFUL_SET
 from ecns.backends.kubernetes.kinds.core import NAMESPACE, RESOURCE_QUOTA
+from ecns.backends.kubernetes.kinds.extensions import APPLICATION
 from ecns.backends.kubernetes.kinds.meta import Kind
-from ecns.errors import BadRequestError, EcnsError, ForbiddenError, NotFoundError
+from ecns.errors import BadRequestError, ConflictError, EcnsError, ForbiddenError, NotFoundError
 from ecns.identity.place import (
     BUSINESS_TYPE_LABEL,
     PROJECT_LABEL,
@@ -221,14 +224,29 @@ class Namespaces:
         Raises:
             ForbiddenError: it is the system's, or no project's.
             NotFoundError: it is not there for this caller.
+            ConflictError: applications in it have virtual machines, which would stay in the cloud.
         """
         cluster, found = await self._manageable(cluster_name, name)
+        await self._without_machines(cluster, name)
         caches = [cluster.cache(kind) for kind in COUNTED]
         await asyncio.gather(*(cache.ready() for cache in caches))
         removed = {kind.kind: len(cache.namespace(name)) for kind, cache in zip(COUNTED, caches, strict=True)}
         await cluster.client.delete(NAMESPACE, name, uid=found.metadata.uid)
         await cluster.cache(NAMESPACE).refresh(name)
         return Removed(removed={kind: count for kind, count in removed.items() if count})
+
+    @staticmethod
+    async def _without_machines(cluster: Cluster, name: str) -> None:
+        try:
+            found = (await cluster.client.list(APPLICATION, name)).items
+        except NotServedError:
+            return
+        if hybrid := [one.metadata.name for one in found if machines.definitions(one)]:
+            raise ConflictError(
+                f"namespace {name!r}: application {hybrid[0]!r} has virtual machines, which would stay in the"
+                " cloud: delete it first",
+                details={"applications": hybrid},
+            )
 
     async def set_security_policy(self, cluster_name: str, name: str, policy: SecurityPolicy) -> None:
         """Say what pods of a namespace may do to their nodes."""
