@@ -142,6 +142,25 @@ def test_a_robot_of_the_system(harbor: Running) -> None:
     assert robot.request("POST", "/v2/wide/app/blobs/uploads/").status_code == 401
 
 
+def test_what_a_robot_may_ends_with_the_project_and_not_with_its_name(harbor: Running) -> None:
+    access = [{"resource": "repository", "action": "pull"}]
+    harbor.admin.project("stays")
+    harbor.admin.project("passing")
+    names = ("passing", "stays")
+    permissions = [{"kind": "project", "namespace": name, "access": access} for name in names]
+    body = {"name": "of-both", "level": "system", "duration": 30, "permissions": permissions}
+    made = harbor.admin.told("POST", "/robots", 201, json=body)
+    assert harbor.admin.api("DELETE", "/projects/passing").status_code == 200
+    harbor.admin.project("passing")  # of somebody else, say
+    for name in names:
+        harbor.admin.push(f"{name}/app", "1.0")
+    robot = harbor.client(made["name"], made["secret"])
+    assert robot.pull("stays/app", "1.0").status_code == 200
+    assert robot.pull("passing/app", "1.0").status_code == 401
+    shown = harbor.admin.told("GET", f"/robots/{made['id']}")
+    assert [one["namespace"] for one in shown["permissions"]] == ["stays"]
+
+
 def test_a_right_that_is_denied(harbor: Running) -> None:
     harbor.admin.project("denied", public=True)
     harbor.admin.push("denied/app", "1.0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -203,10 +204,21 @@ async def delete(call: Call) -> Answer:
     store = call.harbor.store
     if repo_count(store, project["id"]):
         raise precondition(f"precondition failed: {_NOT_EMPTY}")
-    store.run("DELETE FROM project WHERE id = ?", project["id"])
-    store.run("DELETE FROM label WHERE scope = 'p' AND project_id = ?", project["id"])
+    with store.transaction():
+        store.run("DELETE FROM project WHERE id = ?", project["id"])
+        store.run("DELETE FROM label WHERE scope = 'p' AND project_id = ?", project["id"])
+        _take_from_robots(store, project["name"])
     records.add(store, project["id"], "delete", "project", project["name"], by=call.caller.name)
     return done()
+
+
+def _take_from_robots(store: Store, name: str) -> None:
+    """A robot's permissions are for a project, not for whatever gets its name after it."""
+    for robot in store.all("SELECT id, permissions FROM robot"):
+        held = json.loads(robot["permissions"])
+        kept = [one for one in held if (one["kind"], one["namespace"]) != ("project", name)]
+        if len(kept) < len(held):
+            store.run("UPDATE robot SET permissions = ? WHERE id = ?", json.dumps(kept), robot["id"])
 
 
 _NOT_EMPTY = "the project contains repositories, can not be deleted"
