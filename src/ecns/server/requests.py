@@ -64,8 +64,6 @@ class Context(msgspec.Struct):
     """Counts a stream of the caller until what it returns is called; None when it is counted."""
     incomplete: bool = False
     """The answer is not to look as if it were whole."""
-    became: int | None = None
-    """What the audit log is told in place of the status: of a stream that began well and did not end so."""
     failure: EcnsError | None = None
     """Why a WebSocket is refused."""
     body: list[bytes] = msgspec.field(default_factory=list)
@@ -344,7 +342,7 @@ class Requests:
                 name=seen.name,
                 names=told.get("names", []),
                 body=b"".join(seen.body) if seen.body_bytes <= BODY_BYTES else b"",
-                status=int(status if seen.became is None else seen.became),
+                status=told.get("status", int(status)),
                 finished=time.time(),
                 seconds=time.monotonic() - seen.started,
                 begun=begun,

@@ -9,7 +9,7 @@ TOLD = "ecns.told"
 """Under this name in the state of the request's scope."""
 
 
-def tell(scope: Any, **facts: str | list[str]) -> None:
-    """Tell the audit log `cluster`, `namespace` or `names`."""
+def tell(scope: Any, **facts: str | int | list[str]) -> None:
+    """Tell the audit log `cluster`, `namespace`, `names`, or the `status` that a stream came to."""
     state: MutableMapping[str, Any] = scope["state"]
     state.setdefault(TOLD, {}).update(facts)

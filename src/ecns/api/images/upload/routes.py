@@ -12,6 +12,7 @@ from litestar.params import Parameter
 
 from ecns.api.common.operations import IMAGES, MULTIPART, operation
 from ecns.api.common.streams import Stream
+from ecns.api.common.told import tell
 from ecns.api.images.types import Uploaded
 from ecns.api.images.upload.service import Uploads
 from ecns.identity.caller import Caller
@@ -73,10 +74,7 @@ async def upload_image(
     length = request.headers.get("content-length", "")
     upload = uploads.begin(workspaces, caller, dry_run=dry_run)
 
-    def recorded() -> None:
-        seen.name, seen.became = upload.about, upload.became
-
-    seen.at_end.append(recorded)
+    seen.at_end.append(lambda: tell(request.scope, **upload.facts))
     try:
         await upload.receive(
             request.headers.get("content-type", ""),

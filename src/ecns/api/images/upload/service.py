@@ -144,10 +144,8 @@ class Upload:
         self._fields = Fields()
         self._pusher: Pusher | None = None
         self._changed = asyncio.Event()
-        self.about = ""
-        """What it is about, for the audit log."""
-        self.became: int | None = None
-        """The status that it came to, where that is told by events; 0: it was cut off."""
+        self.facts: dict[str, Any] = {}
+        """For the audit log: `names`, and the `status` that it came to where that is told by events."""
 
     async def __aenter__(self) -> Self:
         """Held until `close`."""
@@ -205,7 +203,7 @@ class Upload:
                 while len(under_way) > AHEAD or (under_way and under_way[0].done()):
                     await asyncio.wrap_future(under_way.popleft())
                 if len(named) > checked:
-                    checked, self.about = len(named), named[-1]
+                    checked, self.facts["names"] = len(named), [named[-1]]
                     await self._workspaces.own(self._caller, named[-1])
             while under_way:
                 await asyncio.wrap_future(under_way.popleft())
@@ -215,7 +213,7 @@ class Upload:
                 future.cancel()
             await asyncio.to_thread(thread.shutdown)
         self._spool = spool
-        self.about = self._fields.harbor_project_name
+        self.facts["names"] = [self._fields.harbor_project_name]
 
     async def _pieces(self, receive: Receive) -> AsyncIterator[bytes]:
         """The pieces of the body as they come."""
@@ -251,7 +249,7 @@ class Upload:
         """
         workspace = await self._workspaces.own(self._caller, self._fields.harbor_project_name)
         targets = await self._targets()
-        self.about = ", ".join(f"{workspace.name}/{one.image_name}:{one.tag_name}" for one in targets)
+        self.facts["names"] = [f"{workspace.name}/{one.image_name}:{one.tag_name}" for one in targets]
         if self._dry_run:
             return Uploaded(images=[_tried(workspace.name, target) for target in targets])
         layers = self._uploads.settings.layers
@@ -302,7 +300,7 @@ class Upload:
         finally:
             work.cancel()
             (result,) = await asyncio.gather(work, return_exceptions=True)
-            self.became = _status(result)
+            self.facts["status"] = _status(result)
             await self.close()
 
     def _told(self) -> bytes:
@@ -332,13 +330,13 @@ def _status(result: Uploaded | BaseException) -> int:
     """What a push came to, as an HTTP status; 0 for one that was cut off."""
     match result:
         case Uploaded():
-            return HTTPStatus.OK
+            return int(HTTPStatus.OK)
         case asyncio.CancelledError():
             return 0
         case EcnsError():
-            return result.status
+            return int(result.status)
         case _:
-            return HTTPStatus.INTERNAL_SERVER_ERROR
+            return int(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _failure(error: EcnsError) -> dict[str, Any]:
