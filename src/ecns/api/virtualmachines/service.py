@@ -263,16 +263,17 @@ class VirtualMachines:
     async def act(self, name: str, action: Action) -> None:
         """Start, stop or make anew all machines of a group; what is so already is left so.
 
-        Starting a group that failed lets Heat try again.
+        Starting a group that failed lets Heat try again, and one that Heat left in
+        the middle go on.
 
         Raises:
             NotFoundError: it is not there.
             ConflictError: something is being done with it.
         """
         await self._own()
-        found = await self._settled(name)
-        failed = found.stack.stack_status.endswith("_FAILED")
-        if action == "recreate" or (action == "start" and failed):
+        found = await self._settled(name, going_on=action == "start")
+        at_work = found.stack.stack_status.endswith(("_FAILED", "_IN_PROGRESS"))
+        if action == "recreate" or (action == "start" and at_work):
             anew = found.tags.generation + (action == "recreate")
             await self._update(found, generation=anew)
             return
@@ -336,11 +337,12 @@ class VirtualMachines:
         servers = await self.openstack.nova.servers(self.token)
         return [one for one in servers if one.metadata.get(templates.STACK_METADATA) == stack_id]
 
-    async def _settled(self, name: str) -> Found:
+    async def _settled(self, name: str, *, going_on: bool = False) -> Found:
         found = await self._named(name)
         if found is None:
             raise _not_there(name)
-        if found.stack.stack_status.endswith("_IN_PROGRESS"):
+        status = found.stack.stack_status
+        if status.endswith("_IN_PROGRESS") and (not going_on or status.startswith("DELETE_")):
             action = found.stack.stack_status.partition("_")[0].lower()
             raise ConflictError(f"virtual machines {name!r}: {action} is in progress; try again after it")
         return found
