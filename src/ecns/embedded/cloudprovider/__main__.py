@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import json
-import os
-import signal
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
 
+from ecns.embedded import process
 from ecns.embedded.cloudprovider import config
 from ecns.embedded.cloudprovider.balancers import Balancers
 from ecns.embedded.cloudprovider.controller import Controller
@@ -26,24 +22,8 @@ if TYPE_CHECKING:
 CALL_SECONDS = 30
 
 
-def _stop_with_parent(stop: asyncio.Event) -> None:
-    """Stop when standard input, a pipe from the parent, ends."""
-
-    def ended() -> None:
-        if not os.read(0, 4096):
-            asyncio.get_running_loop().remove_reader(0)
-            stop.set()
-
-    with contextlib.suppress(OSError, ValueError):
-        if stat.S_ISFIFO(os.fstat(0).st_mode):
-            asyncio.get_running_loop().add_reader(0, ended)
-
-
 async def _run(arguments: argparse.Namespace) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    _stop_with_parent(stop)
+    stop = process.stopping()
     settings = config.load(arguments.cloud_config)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS)) as session:
         cloud = OpenStack(settings, session)
@@ -54,7 +34,7 @@ async def _run(arguments: argparse.Namespace) -> None:
             controller = Controller(kubernetes, balancers, settings.project_id, arguments.project_label)
             tasks.append(asyncio.create_task(controller.run()))
         if arguments.ready_fd is not None:
-            os.write(arguments.ready_fd, json.dumps({}).encode() + b"\n")
+            process.announce(arguments.ready_fd, {})
         await stop.wait()
         for task in tasks:
             task.cancel()
