@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from typing import TYPE_CHECKING
@@ -153,13 +154,11 @@ class Server:
         response = web.StreamResponse(headers={"Content-Type": answer.media})
         response.enable_chunked_encoding()
         await response.prepare(request)
-        if answer.watch is not None:
-            try:
+        with contextlib.suppress(ConnectionError):  # who watched has left
+            if answer.watch is not None:
                 async for frame in answer.watch.frames(self._stopping):
                     await response.write(frame)
-            except ConnectionError:
-                return response
-        await response.write_eof()
+            await response.write_eof()
         return response
 
 
