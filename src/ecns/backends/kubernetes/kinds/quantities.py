@@ -83,5 +83,5 @@ def capacity(value: str | float) -> str:
 
 def shown_capacity(quantity: str | float) -> str:
     """The capacity that a quantity is shown as: GiB as a plain number if it is whole, else the quantity."""
-    whole, rest = divmod(amount(quantity), GIBI)
-    return str(quantity) if rest else str(int(whole))
+    number = amount(quantity) / GIBI
+    return str(int(number)) if number == number.to_integral_value() else str(quantity)
