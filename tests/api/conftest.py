@@ -65,6 +65,7 @@ version = "v1.99.0-es"
 """
     )
     process, made = start(directory / "data", "--config", str(directory / "ecns.toml"))
+    made.facts["config"] = str(directory / "ecns.toml")
     for name, (project, role) in USERS.items():
         made.users[name] = {
             "username": name,

@@ -28,7 +28,7 @@ IMAGES = st.lists(
     ],
 )
 def test_states_of_servers(status: str, state: str) -> None:
-    assert manifests.server_state(Server("i", "n", status)) == state
+    assert manifests.server_state(Server(id="i", name="n", status=status)) == state
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,8 @@ def test_a_service_from_type_to_type(site: Site, target: str) -> None:
     assert site.kubectl_json("get", "service", name)["spec"]["selector"] == made["selector"]
     eventually(lambda: listed(site, name)["ready_endpoints"] == 2, seconds=SECONDS)
     ask(site, "DELETE", "/service/", {"service": [name]})
-    assert name not in site.kubectl("get", "services", "-o", "name")
+    # what a provider made of it goes first
+    eventually(lambda: name not in site.kubectl("get", "services", "-o", "name"), seconds=SECONDS)
 
 
 def test_what_kubectl_made_comes_back_as_it_was(site: Site, target: str) -> None:

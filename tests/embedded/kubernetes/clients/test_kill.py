@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import os
 import signal
 import ssl
@@ -32,8 +31,8 @@ def _start(data: Path) -> Running:
     command = [sys.executable, "-m", "ecns.embedded.kubernetes", "--data-dir", str(data), "--port", "0"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
-    told = json.loads(process.stdout.readline())
-    config = yaml.safe_load(Path(told["kubeconfig"]).read_text())
+    assert process.stdout.readline()
+    config = yaml.safe_load((data / "kubeconfig").read_text())
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
     tls = ssl.create_default_context(cadata=authority)
