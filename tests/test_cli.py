@@ -45,7 +45,7 @@ def test_openapi_describes_every_operation() -> None:
 
 def test_it_serves_with_as_many_files_as_it_may(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    few = len(os.listdir("/proc/self/fd")) + 256  # this process has files of its own
+    few = len(list(Path("/proc/self/fd").iterdir())) + 256  # this process has files of its own
     resource.setrlimit(resource.RLIMIT_NOFILE, (few, before[1]))
     try:
         process, started = start(tmp_path / "data")

@@ -31,12 +31,12 @@ def _start(data: Path) -> Running:
     command = [sys.executable, "-m", "ecns.embedded.kubernetes", "--data-dir", str(data), "--port", "0"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
-    assert process.stdout.readline()
+    url = process.stdout.readline().decode().strip()
     config = yaml.safe_load((data / "kubeconfig").read_text())
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
     tls = ssl.create_default_context(cadata=authority)
-    return Running(process, told["url"], {"Authorization": f"Bearer {user['token']}"}, tls)
+    return Running(process, url, {"Authorization": f"Bearer {user['token']}"}, tls)
 
 
 async def _write(server: Running, acknowledged: dict[str, dict[str, Any]], enough: asyncio.Event) -> None:
