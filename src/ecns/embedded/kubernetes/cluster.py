@@ -41,7 +41,7 @@ from ecns.embedded.kubernetes.errors import (
 )
 from ecns.embedded.kubernetes.metadata import clone, suffix
 from ecns.embedded.kubernetes.resources import Resource, Resources
-from ecns.embedded.kubernetes.store import Change, Record, Store
+from ecns.embedded.kubernetes.store import Change, Record, Store, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,7 +235,8 @@ class Cluster:
             if present.obj["metadata"].get("deletionTimestamp"):
                 taken.message = f"object is being deleted: {taken.message}"
             raise taken
-        return self._put(kind, new, dry_run=dry_run)
+        put = self._put_lean if track is None else self._put
+        return put(kind, new, dry_run=dry_run)
 
     def _allocate(self, resource: str, new: Object, old: Object | None, *, dry_run: bool) -> None:
         if resource != "services":
@@ -367,7 +368,8 @@ class Cluster:
             if not dry_run:
                 self._remove(kind, clone(old))  # watchers see it as it was before its last change
             return new
-        return self._put(kind, new, dry_run=dry_run)
+        put = self._put_lean if track is None else self._put
+        return put(kind, new, dry_run=dry_run)
 
     def _check_update(self, kind: Resource, record: Record, metadata: Object) -> None:
         asked = metadata.get("resourceVersion") or ""
@@ -483,14 +485,14 @@ class Cluster:
         kind = self.resources[shown.stored_as]
         manager = manager or Manager("kube-controller-manager", version)
         config = clone(config)
-        meta.check_applied(shown, version, config, name, namespace)
+        record = self.store.get(kind.name, namespace, name)
+        meta.check_applied(shown, version, config, name, namespace, exists=record is not None)
         ownership.check(shown, version, config)
         if not kind.definition:
             try:
                 schemas.decode(shown.name, clone(config))
             except schemas.DecodeError as error:
                 raise ownership.not_an_object(shown, config, str(error)) from None
-        record = self.store.get(kind.name, namespace, name)
         if record is None:
             if subresource:
                 raise not_found(kind.name, name)
@@ -578,6 +580,14 @@ class Cluster:
             metadata = new["metadata"]
             self._commit(self.store.put(kind.name, metadata.get("namespace", ""), metadata["name"], new))
         return new
+
+    def _put_lean(self, kind: Resource, new: Object, *, dry_run: bool) -> Object:
+        """The same; an object that is too large only with its managedFields goes without them."""
+        try:
+            return self._put(kind, new, dry_run=dry_run)
+        except TooLargeError:
+            new["metadata"].pop("managedFields", None)
+            return self._put(kind, new, dry_run=dry_run)
 
     def _remove(self, kind: Resource, last: Object) -> Object:
         metadata = last["metadata"]

@@ -8,6 +8,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -35,6 +36,14 @@ def key_of(item: Any, schema: Schema) -> str:
     return "k:" + _encode(keys).decode()
 
 
+def _grouped(items: list[Any], schema: Schema) -> dict[str, list[Any]]:
+    """A list's items by their keys; a key that comes more than once is owned without its fields."""
+    found: dict[str, list[Any]] = {}
+    for item in items:
+        found.setdefault(key_of(item, schema), []).append(item)
+    return found
+
+
 def _is_leaf(value: Any, schema: Schema) -> bool:
     if isinstance(value, dict):
         return schema.atomic_map
@@ -59,10 +68,11 @@ def _collect(value: Any, schema: Schema, path: Path, found: set[Path]) -> None:
                 found.add(where)
     else:
         inner = schema.items()
-        for item in value:
-            where = (*path, key_of(item, schema))
+        for key, items in _grouped(value, schema).items():
+            where = (*path, key)
             found.add(where)
-            _collect(item, inner, where, found)
+            if len(items) == 1:
+                _collect(items[0], inner, where, found)
 
 
 class Comparison(NamedTuple):
@@ -109,10 +119,25 @@ def _compare(old: Any, new: Any, schema: Schema, path: Path, result: Comparison)
             )
     else:
         inner = schema.items()
-        before = {key_of(item, schema): item for item in old or ()}
-        after = {key_of(item, schema): item for item in new or ()}
+        before, after = _grouped(old or [], schema), _grouped(new or [], schema)
         for key in {**before, **after}:
-            _compare(before.get(key, _ABSENT), after.get(key, _ABSENT), inner, (*path, key), result)
+            _compare_items(before.get(key, []), after.get(key, []), inner, (*path, key), result)
+
+
+def _compare_items(old: list[Any], new: list[Any], schema: Schema, path: Path, result: Comparison) -> None:
+    """Compares the items of one key."""
+    if len(old) > 1 and len(new) > 1:
+        if old != new:
+            result.modified.add(path)
+        return
+    if len(old) > 1:
+        result.removed.add(path)
+        old = []
+    elif len(new) > 1:
+        result.added.add(path)
+        new = []
+    if old or new:
+        _compare(old[0] if old else _ABSENT, new[0] if new else _ABSENT, schema, path, result)
 
 
 def _every(value: Any, schema: Schema, path: Path, found: set[Path]) -> None:
@@ -126,11 +151,11 @@ def _every(value: Any, schema: Schema, path: Path, found: set[Path]) -> None:
                     _every(item, schema.child(key), where, found)
     elif isinstance(value, list) and schema.list_type != "atomic":
         inner = schema.items()
-        for item in value:
-            where = (*path, key_of(item, schema))
+        for key, items in _grouped(value, schema).items():
+            where = (*path, key)
             found.add(where)
-            if isinstance(item, dict | list):
-                _every(item, inner, where, found)
+            if len(items) == 1 and isinstance(items[0], dict | list):
+                _every(items[0], inner, where, found)
 
 
 def _alike(old: Any, new: Any) -> bool:
@@ -153,23 +178,47 @@ def merge(live: Any, config: Any, schema: Schema) -> Any:
 
 
 def _merge_lists(live: list[Any], config: list[Any], schema: Schema) -> list[Any]:
+    """Merges keyed lists: items of `config` in its order, those of `live` alone where they are in its own."""
     inner = schema.items()
-    present = {key_of(item, schema): item for item in live}
+    groups = _grouped(live, schema)
+    left = [(key_of(item, schema), item) for item in live]
     wanted = {key_of(item, schema): item for item in config}
-    rest = list(wanted)
+    order = list(wanted)
+    shared = deque(key for key in order if key in groups)
+    taken: set[str] = set()
     result: list[Any] = []
 
     def take(key: str) -> None:
-        result.append(merge(present.get(key), wanted[key], inner) if key in present else wanted[key])
+        taken.add(key)
+        same = groups.get(key, [])  # items whose key came more than once are replaced, not merged
+        result.append(merge(same[0], wanted[key], inner) if len(same) == 1 else wanted[key])
 
-    for key, item in present.items():
-        if key not in wanted:
-            result.append(item)
-            continue
-        while key in rest:
-            take(rest.pop(0))
-    for key in rest:
-        take(key)
+    at_left = at_order = 0
+    while at_left < len(left) or at_order < len(order):
+        if at_left < len(left):
+            key, item = left[at_left]
+            if at_order < len(order):
+                if key == order[at_order]:
+                    take(key)
+                    at_left, at_order = at_left + 1, at_order + 1
+                    if shared:
+                        shared.popleft()
+                    continue
+                if key in wanted and shared and shared[0] != key:
+                    at_left += 1
+                    continue
+            if key not in wanted:
+                result.append(item)
+                at_left += 1
+                continue
+            if key in taken:
+                at_left += 1
+        if at_order < len(order):
+            key = order[at_order]
+            take(key)
+            at_order += 1
+            if shared and shared[0] == key:
+                shared.popleft()
     return result
 
 

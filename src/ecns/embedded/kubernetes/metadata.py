@@ -82,8 +82,10 @@ def place(kind: Resource, metadata: Object, namespace: str) -> None:
     metadata["namespace"] = namespace or metadata.get("namespace", "")
 
 
-def check_applied(kind: Resource, version: str, config: Object, name: str, namespace: str) -> None:
-    """Compares an applied configuration with the path it was sent to.
+def check_applied(
+    kind: Resource, version: str, config: Object, name: str, namespace: str, *, exists: bool
+) -> None:
+    """Compares an applied configuration with the path it was sent to; what exists has its name.
 
     Raises:
         ApiError: 400.
@@ -92,16 +94,14 @@ def check_applied(kind: Resource, version: str, config: Object, name: str, names
     api_version, sent = config.get("apiVersion") or "", config.get("kind") or ""
     if (api_version, sent) != (kind.api_version(version), kind.kind):
         raise bad_request(f"invalid object type: /{api_version}, Kind={sent}".replace("//", "/"))
-    metadata = config.get("metadata")
-    given = metadata.get("name") if isinstance(metadata, dict) else None
+    metadata = config.get("metadata") or {}
+    given = (metadata.get("name") or (name if exists else "")) if isinstance(metadata, dict) else ""
     if not given:
         raise bad_request(
             f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
         )
-    if kind.namespaced:
-        if config["metadata"].get("namespace", namespace) != namespace:
-            raise bad_request(_OTHER_NAMESPACE)
-        config["metadata"]["namespace"] = namespace
+    if kind.namespaced and metadata.get("namespace", namespace) != namespace:
+        raise bad_request(_OTHER_NAMESPACE)
     if given != name:
         raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
 
@@ -137,4 +137,8 @@ def same(old: Object, new: Object) -> bool:
 
 
 def _clean(metadata: Object) -> Object:
-    return {key: value for key, value in metadata.items() if value and key != "resourceVersion"}
+    """What counts; the times of managers alone do not."""
+    found = {key: value for key, value in metadata.items() if value and key != "resourceVersion"}
+    if "managedFields" in found:
+        found["managedFields"] = [{**entry, "time": ""} for entry in found["managedFields"]]
+    return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from ecns.embedded.kubernetes import clock, fieldsets, mergekeys, schemas
+from ecns.embedded.kubernetes import clock, fieldsets, lastapplied, mergekeys, schemas
 from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
 
 if TYPE_CHECKING:
@@ -73,14 +73,42 @@ class _Share(NamedTuple):
 _Shares = dict[tuple[str, ...], _Share]
 
 
+class _UnreadableError(ValueError):
+    """managedFields that cannot be read; they count as none."""
+
+
 def _load(metadata: Object) -> _Shares:
     found: _Shares = {}
     for entry in metadata.get("managedFields") or ():
-        if not entry.get("manager") or not isinstance(entry.get("fieldsV1"), dict):
-            continue
-        owner = Owner(entry["manager"], entry["operation"], entry["apiVersion"], entry.get("subresource", ""))
-        found[owner.identity] = _Share(owner, fieldsets.decode(entry["fieldsV1"]), entry.get("time", ""))
+        fields = entry.get("fieldsV1") or {}
+        if (
+            entry.get("fieldsType") != "FieldsV1"
+            or entry.get("operation") not in {_APPLY, _UPDATE}
+            or not isinstance(fields, dict)
+        ):
+            raise _UnreadableError
+        owner = Owner(
+            entry.get("manager", ""),
+            entry["operation"],
+            entry.get("apiVersion", ""),
+            entry.get("subresource", ""),
+        )
+        found[owner.identity] = _Share(owner, fieldsets.decode(fields), entry.get("time", ""))
     return found
+
+
+def _known(metadata: Object) -> _Shares:
+    try:
+        return _load(metadata)
+    except _UnreadableError:
+        return {}
+
+
+def _meant(live: Object, new: Object) -> _Shares:
+    """The managers that a write begins with: those that it brings, else those that the object has."""
+    if new.get("managedFields") in ([], [{}]):
+        return {}
+    return _known(new) or _known(live)
 
 
 def _save(metadata: Object, shares: _Shares) -> None:
@@ -164,28 +192,24 @@ def update(  # noqa: PLR0917  each is a fact of the write
     metadata = new["metadata"]
     owner = _named(kind, manager, subresource)
     sent = metadata.get("managedFields")
-    if old is None:
-        shares = _load(metadata)
-        before = _blank(kind, owner.version.rpartition("/")[2])
-    else:
-        before = old
-        kept = old["metadata"].get("managedFields")
-        if sent and not subresource and sent not in (kept, [{}]):
-            kept = sent
-        if not kept or (sent == [{}] and not subresource):
-            metadata.pop("managedFields", None)
-            return
-        metadata["managedFields"] = kept
-        shares = {}
+    kept = [] if old is None else old["metadata"].get("managedFields")
+    brings = old is None or not (subresource or sent in (None, kept))
+    if not brings and not kept:  # whoever took all managers away wants none
+        metadata.pop("managedFields", None)
+        return
+    before = _blank(kind, owner.version.rpartition("/")[2]) if old is None else old
     changed = _compare(kind, kind.storage_version, before, new)
     if not subresource and kind.subresource("status"):
         changed = fieldsets.Comparison(
             *({path for path in part if path[0] != "f:status"} for part in changed)
         )
-    if not any(changed):
+    if not brings and not any(changed):
+        metadata["managedFields"] = kept
         return
-    if old is not None:
-        shares = _load(metadata)
+    shares = _meant(old["metadata"] if old else {}, metadata) if brings else _known({"managedFields": kept})
+    if old is not None and not shares:
+        metadata.pop("managedFields", None)
+        return
     gone = changed.added | changed.modified | changed.removed
     for identity, share in list(shares.items()):
         left = share.fields - gone
@@ -229,7 +253,10 @@ def check(kind: Resource, version: str, config: Object) -> None:
 def _reset(kind: Resource, subresource: str) -> tuple[Path, ...]:
     """Fields that an apply to this endpoint never owns."""
     if subresource == "status":
-        return (("f:spec",), ("f:metadata", "f:labels"))
+        if kind.definition or kind.name == "customresourcedefinitions.apiextensions.k8s.io":
+            return (("f:spec",), ("f:metadata",))
+        kept = {"deployments.apps": ("labels",), "pods": ("deletionTimestamp", "ownerReferences")}
+        return (("f:spec",), *(("f:metadata", f"f:{name}") for name in kept.get(kind.name, ())))
     return (("f:status",),) if kind.subresource("status") else ()
 
 
@@ -267,7 +294,7 @@ def apply(  # noqa: PLR0917  each is a fact of the write
         for path in fieldsets.paths({**config, "metadata": _shown(config.get("metadata") or {})}, schema)
         if path not in _STRIPPED and not any(path[: len(cut)] == cut for cut in ignored)
     }
-    shares = _load(live["metadata"]) if live is not None else {}
+    shares = _known(live["metadata"]) if live is not None else {}
     if live is not None and not shares:
         before = _blank(kind, version)
         found = _compare(
@@ -292,17 +319,27 @@ def apply(  # noqa: PLR0917  each is a fact of the write
             owned |= fieldsets.members(share.fields)
         merged = fieldsets.without(merged, fieldsets.members(last.fields) - owned, schema)
     changed = _compare(kind, version, live, merged)
-    _take(shares, owner, changed, force=manager.force)
+    conflicts = _take(shares, owner, changed)
+    if conflicts and manager.name == lastapplied.MANAGER:
+        conflicts = _but(conflicts, lastapplied.allowed(live, schema, owner.version))
+    if conflicts and not manager.force:
+        raise _conflict(conflicts)
     unchanged = not any(changed) and last is not None and last.fields == fields
     if not unchanged:
         shares[owner.identity] = shares[owner.identity]._replace(time=time)
     metadata = merged["metadata"] = dict(merged["metadata"])
+    if manager.name == lastapplied.MANAGER:
+        lastapplied.renew(metadata, config)
     _save(metadata, shares)
     return Applied(merged, unchanged)
 
 
-def _take(shares: _Shares, owner: Owner, changed: fieldsets.Comparison, *, force: bool) -> None:
-    conflicts: list[tuple[Owner, list[Path]]] = []
+_Conflicts = list[tuple[Owner, list["Path"]]]
+
+
+def _take(shares: _Shares, owner: Owner, changed: fieldsets.Comparison) -> _Conflicts:
+    """Takes what an apply changes away from its other owners; returns whose it was."""
+    conflicts: _Conflicts = []
     for identity, share in list(shares.items()):
         if identity == owner.identity:
             continue
@@ -310,8 +347,13 @@ def _take(shares: _Shares, owner: Owner, changed: fieldsets.Comparison, *, force
         if disputed:
             conflicts.append((share.owner, sorted(disputed)))
         shares[identity] = share._replace(fields=share.fields - disputed - changed.removed)
-    if conflicts and not force:
-        raise _conflict(conflicts)
+    return conflicts
+
+
+def _but(conflicts: _Conflicts, allowed: set[Path]) -> _Conflicts:
+    """The conflicts about other fields than the allowed ones."""
+    left = ((owner, [path for path in listed if path not in allowed]) for owner, listed in conflicts)
+    return [(owner, listed) for owner, listed in left if listed]
 
 
 def _described(owner: Owner) -> str:
@@ -321,7 +363,7 @@ def _described(owner: Owner) -> str:
     return text if owner.operation == _APPLY else f"{text} using {owner.version}"
 
 
-def _conflict(conflicts: list[tuple[Owner, list[Path]]]) -> ApiError:
+def _conflict(conflicts: _Conflicts) -> ApiError:
     conflicts.sort(key=lambda conflict: conflict[0].identity)
     causes = [
         {

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from ecns.embedded.kubernetes.errors import Object
+from ecns.embedded.kubernetes.errors import ApiError, Object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,6 +29,8 @@ HISTORY = 10_000
 """Changes of one resource that a watch may begin before (the rest is 410 Gone)."""
 DECODED = 20_000
 """Objects that stay decoded in memory; the others are decoded when they are asked for."""
+LARGEST = 1_572_864
+"""Bytes of the largest object, as etcd's limit of a request."""
 _CEILING = 100_000
 _HEADS = frozenset({"kind", "apiVersion", "metadata"})
 
@@ -55,6 +57,13 @@ _decode_head = msgspec.json.Decoder(_Head).decode
 
 class Expired(Exception):  # noqa: N818  what happened to the history, as Kubernetes names it
     """The changes since that revision are not kept any more."""
+
+
+class TooLargeError(ApiError):
+    """An object is larger than `LARGEST`."""
+
+    def __init__(self) -> None:
+        super().__init__(500, "", "etcdserver: request is too large")
 
 
 class Record:
@@ -271,10 +280,19 @@ class Store:
         return list(self._shelves)
 
     def put(self, resource: str, namespace: str, name: str, obj: Object) -> Change:
-        """Stores a new state; `obj` belongs to the store from then on and gets its resourceVersion."""
-        self.revision += 1
-        obj["metadata"]["resourceVersion"] = str(self.revision)
-        record = Record(self, resource, namespace, name, self.revision, encode_body(obj), obj)
+        """Stores a new state; `obj` belongs to the store from then on and gets its resourceVersion.
+
+        Raises:
+            TooLargeError: it has more bytes than a store takes.
+
+        """
+        revision = self.revision + 1
+        obj["metadata"]["resourceVersion"] = str(revision)
+        data = encode_body(obj)
+        if len(data) > LARGEST:
+            raise TooLargeError
+        self.revision = revision
+        record = Record(self, resource, namespace, name, revision, data, obj)
         old = self._place(record)
         if self._writer is not None:
             self._writer.add((resource, namespace, name, self.revision, record.data))

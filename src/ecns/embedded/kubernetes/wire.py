@@ -209,7 +209,7 @@ discovery.v1.EndpointPort *name *protocol *port *appProtocol
 discovery.v1.EndpointSlice endpoints- ports-
 events.v1.Event eventTime- regarding{} deprecatedSource{} deprecatedFirstTimestamp- deprecatedLastTimestamp-
 events.v1.EventSeries lastObservedTime-
-meta.v1.ObjectMeta *deletionGracePeriodSeconds
+meta.v1.ObjectMeta *deletionGracePeriodSeconds *managedFields
 meta.v1.OwnerReference *controller *blockOwnerDeletion
 networking.v1.HTTPIngressPath *pathType backend{}
 networking.v1.HTTPIngressRuleValue paths-

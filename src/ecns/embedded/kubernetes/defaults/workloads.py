@@ -12,6 +12,7 @@ from ecns.embedded.kubernetes.defaults import pods, storage
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
 
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _NO_LIMIT = 2**31 - 1
 
 
@@ -68,6 +69,9 @@ def stateful_set(obj: Object) -> None:
 def daemon_set(obj: Object) -> None:
     """Defaults of a DaemonSet."""
     spec = obj["spec"]
+    # Kubernetes reads this annotation into a field and writes it back: whoever left it out owns it, too.
+    annotations = obj["metadata"].get("annotations") or {}
+    obj["metadata"]["annotations"] = {TEMPLATE_GENERATION: "0", **annotations}
     pods.pod_spec(spec["template"]["spec"])
     strategy = spec["updateStrategy"]
     if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":

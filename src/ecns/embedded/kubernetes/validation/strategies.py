@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes import schemas
+from ecns.embedded.kubernetes.defaults.workloads import TEMPLATE_GENERATION
 from ecns.embedded.kubernetes.validation import qos, service_fields
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from ecns.embedded.kubernetes.errors import Object
 
-TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 CONTROLLER_UID = "batch.kubernetes.io/controller-uid"
 JOB_NAME = "batch.kubernetes.io/job-name"
 
