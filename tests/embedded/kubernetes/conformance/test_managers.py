@@ -30,8 +30,8 @@ def config(name: str = "c", **data: str) -> dict[str, Any]:
 
 def service(**labels: str) -> dict[str, Any]:
     metadata = {"name": "s", **({"labels": labels} if labels else {})}
-    spec = {} if labels else {"ports": [{"port": 80}]}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+    spec = {} if labels else {"spec": {"ports": [{"port": 80}]}}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, **spec}
 
 
 def owners(obj: Any) -> list[tuple[str, str, str]]:
