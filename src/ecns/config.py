@@ -121,7 +121,9 @@ class Harbor(_Group, frozen=True):
     """The platform's address that login information names; missing: the host of `url`."""
     ca_file: Path | None = None
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 20.0
-    """Seconds for one call, uploads and downloads of layers aside."""
+    """Seconds for one call, layers that are pushed aside."""
+    stall_timeout: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    """Seconds in which Harbor takes nothing of a layer, after which its push is given up."""
     login_days: Annotated[int, msgspec.Meta(ge=-1)] = 30
     """Days that the account of "login information" lives, after which there is a new one; -1: for ever."""
 

@@ -209,16 +209,48 @@ async def test_a_refusal_in_the_middle_of_a_layer_is_told(tmp_path: Path, closes
     assert given < len(LARGE) // 65536, "the rest of it was not sent"
 
 
-async def test_a_registry_that_takes_nothing_any_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "STALL_SECONDS", 0.2)
-    monkeypatch.setattr(module, "ATTEMPTS", 1)
+@pytest.mark.parametrize("size", [len(LARGE), 3], ids=["a layer", "a small layer"])
+async def test_a_registry_that_takes_nothing_any_more_is_waited_for_once(tmp_path: Path, size: int) -> None:
     fake = Fake()
-    fake.fail = ["stall"]
-    async with serving(fake) as url, registry(url, tmp_path) as found:
-        with pytest.raises(UpstreamTimeoutError):
-            await found.push_blob("a/b", digest_of(LARGE), len(LARGE), pieces(LARGE))
+    fake.fail = ["stall"] * 3
+    began = asyncio.get_running_loop().time()
+    async with serving(fake) as url, registry(url, tmp_path, stall_timeout=0.2) as found:
+        with pytest.raises(UpstreamTimeoutError, match=r"within 0\.2 s"):
+            await found.push_blob("a/b", digest_of(LARGE[:size]), size, pieces(LARGE[:size]))
+    assert fake.sent == ["POST", "PUT"]
+    assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_a_registry_that_never_answers_is_waited_for_once(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.method)
+        await asyncio.sleep(30)
+        return web.Response()
+
+    async with serving(handle) as url, registry(url, tmp_path, timeout=0.2) as found:
+        with pytest.raises(UpstreamTimeoutError, match=r"within 0\.2 s"):
+            await found.push_blob("a/b", digest_of(b"abc"), 3, pieces(b"abc"))
+        assert asked == ["POST"]
+        for _ in range(2):
+            with pytest.raises(UpstreamTimeoutError):
+                await found.has_blob("a/b", digest_of(b"abc"))
+        with pytest.raises(UpstreamUnavailableError, match="did not answer"):
+            await found.has_blob("a/b", digest_of(b"abc"))
+        assert asked == ["POST", "HEAD", "HEAD"], "what is known to be down is not asked"
+
+
+async def test_a_slow_push_lasts_as_long_as_it_makes_progress(tmp_path: Path) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        for at in range(8):
+            await asyncio.sleep(0.05)
+            yield b"%d" % at
+
+    fake = Fake()
+    async with serving(fake) as url, registry(url, tmp_path, stall_timeout=0.2, timeout=0.2) as found:
+        await found.push_blob("a/b", digest_of(b"01234567"), 8, slowly)
+    assert list(fake.blobs.values()) == [b"01234567"]
 
 
 async def test_what_arrives_otherwise_is_sent_again(tmp_path: Path) -> None:

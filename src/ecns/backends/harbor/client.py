@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from ecns.backends.harbor import types
-from ecns.backends.harbor.errors import UPSTREAM, status_error, transport_error
+from ecns.backends.harbor.errors import UPSTREAM, invalid, status_error
 from ecns.backends.harbor.transport import Account, Answer, Transport
 from ecns.config import Harbor as Settings
 from ecns.errors import EcnsError, NotFoundError, UpstreamError, UpstreamInvalidError
@@ -462,7 +462,7 @@ def _decoded(answer: Answer, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise transport_error(error) from error
+        raise invalid(error) from error
 
 
 def _made(answer: Answer) -> int:

@@ -6,15 +6,13 @@ the error codes of the registry, https://github.com/opencontainers/distribution-
 
 from __future__ import annotations
 
-import re
-import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import aiohttp
 import msgspec
 
+from ecns.backends.common.errors import clean
 from ecns.errors import (
     BadRequestError,
     ConflictError,
@@ -29,10 +27,10 @@ from ecns.errors import (
     UpstreamUnavailableError,
 )
 
+HARBOR = "Harbor"
+"""As a person calls it."""
 UPSTREAM = "harbor"
-MESSAGE_LIMIT = 1000
-
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
+"""As programs do."""
 
 
 class _Problem(msgspec.Struct):
@@ -52,8 +50,8 @@ def problem(body: bytes) -> tuple[str, str]:
         found = []
     if not found:
         return "", ""
-    text = _CONTROLS.sub(" ", "; ".join(dict.fromkeys(one.message for one in found if one.message))).strip()
-    return found[0].code, text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
+    text = "; ".join(dict.fromkeys(one.message for one in found if one.message))
+    return found[0].code, clean(text).strip()
 
 
 def status_error(  # noqa: PLR0911  one row for each status
@@ -108,18 +106,8 @@ def status_error(  # noqa: PLR0911  one row for each status
             return UpstreamInvalidError(f"{said} (HTTP status {status})", upstream=UPSTREAM, details=details)
 
 
-def transport_error(error: Exception) -> UpstreamError:
-    """The error for a request that got no whole answer: what aiohttp, ssl, asyncio or msgspec raised."""
-    match error:
-        case UpstreamError():
-            return error
-        case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
-            return UpstreamUnavailableError("Harbor's certificate is not trusted", upstream=UPSTREAM)
-        case aiohttp.ClientResponseError() | msgspec.MsgspecError() | ValueError():
-            return UpstreamInvalidError("Harbor's answer is not of its API 2.0", upstream=UPSTREAM)
-        case TimeoutError():
-            return UpstreamTimeoutError("Harbor did not answer in time", upstream=UPSTREAM)
-        case aiohttp.ClientConnectorError():
-            return UpstreamUnavailableError("Harbor cannot be reached", upstream=UPSTREAM)
-        case _:
-            return UpstreamUnavailableError("the connection to Harbor broke", upstream=UPSTREAM)
+def invalid(error: Exception) -> UpstreamError:
+    """The error for an answer whose body is something else than Harbor's API promises."""
+    return UpstreamInvalidError(
+        f"Harbor's answer is not what its API 2.0 promises: {error}", upstream=UPSTREAM
+    )

@@ -16,25 +16,19 @@ from http import HTTPStatus
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-import aiohttp
 import msgspec
 
-from ecns.backends.harbor.errors import UPSTREAM, problem, status_error, transport_error
-from ecns.backends.harbor.transport import CONNECT_SECONDS, Answer, Body, Transport
+from ecns.backends.harbor.errors import UPSTREAM, invalid, problem, status_error
+from ecns.backends.harbor.transport import Answer, Flow, Transport
 from ecns.errors import (
     NotFoundError,
     UpstreamError,
     UpstreamInvalidError,
-    UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
 
 AGENT = "harbor-registry-client"
 """Harbor counts the reading of a manifest as a pull unless its own client reads; ECNS pulls nothing."""
-STALL_SECONDS = 60.0
-"""Seconds in which a registry takes nothing of a layer, after which it is given up."""
-FINISH_SECONDS = 300.0
-"""Seconds that a registry may take to check a layer that it has got."""
 ATTEMPTS = 3
 """For one layer, when the connection breaks or the registry is away for a moment."""
 PAUSE_SECONDS = 1.0
@@ -165,6 +159,9 @@ class Registry:
     ) -> None:
         """Push a blob in one request, straight from where it lies; from its start again when that breaks.
 
+        It may last as long as it likes while the registry takes some of it: one that takes nothing for
+        `harbor.stall_timeout` is given up.
+
         Args:
             repository: with the workspace's name before it.
             digest: of the blob.
@@ -179,11 +176,11 @@ class Registry:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self._push_once(repository, digest, size, pieces, mount)
-            except (UpstreamUnavailableError, UpstreamTimeoutError, _AgainError):
+            except (UpstreamUnavailableError, _AgainError):
                 if attempt == ATTEMPTS:
                     raise
                 await asyncio.sleep(PAUSE_SECONDS * attempt)
-                with contextlib.suppress(UpstreamUnavailableError, UpstreamTimeoutError):
+                with contextlib.suppress(UpstreamUnavailableError):
                     if await self.has_blob(repository, digest):
                         return  # it was the answer that got lost
             else:
@@ -203,28 +200,9 @@ class Registry:
         # At our own address: the registry knows itself by another one where a proxy stands before it.
         query = f"{location.query}&" if location.query else ""
         path = f"{location.path}?{query}digest={quote(digest, safe='')}"
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(STALL_SECONDS) as guard:
-
-                async def guarded() -> AsyncIterator[bytes]:
-                    async for piece in pieces():
-                        guard.reschedule(loop.time() + STALL_SECONDS)
-                        yield piece
-                    guard.reschedule(loop.time() + FINISH_SECONDS)
-
-                answer = await self._call(
-                    "PUT",
-                    path,
-                    repository,
-                    "pull,push",
-                    headers=headers,
-                    body=guarded if size else b"",
-                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-                )
-        except TimeoutError as error:
-            raise transport_error(error) from error
+        headers = {"Content-Type": "application/octet-stream"}
+        body = Flow(size, pieces) if size else b""
+        answer = await self._call("PUT", path, repository, "pull,push", headers=headers, body=body)
         if answer.status == HTTPStatus.NOT_FOUND:
             raise _AgainError("the registry has forgotten an upload", upstream=UPSTREAM)
         if problem(answer.body)[0] == "DIGEST_INVALID":
@@ -268,8 +246,7 @@ class Registry:
         actions: Actions,
         *,
         headers: Mapping[str, str] | None = None,
-        body: Body = b"",
-        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109  aiohttp's own
+        body: bytes | Flow = b"",
         redirects: bool = False,
         more: str = "",
     ) -> Answer:
@@ -286,13 +263,7 @@ class Registry:
             if authorization:
                 sent["Authorization"] = authorization
             answer = await self.transport.send(
-                method,
-                self.transport.url + path,
-                headers=sent,
-                body=body,
-                timeout=timeout,
-                redirects=redirects,
-                repeat=not callable(body),
+                method, self.transport.url + path, headers=sent, body=body, redirects=redirects
             )
             if answer.status != HTTPStatus.UNAUTHORIZED:
                 return answer
@@ -368,7 +339,7 @@ def _decoded(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise transport_error(error) from error
+        raise invalid(error) from error
 
 
 def _found(answer: Answer) -> bool:

@@ -14,8 +14,10 @@ from ecns.api.images.upload.reading import Target
 from ecns.api.images.upload.spool import trim
 from ecns.backends.harbor.registry import BlobUnknownError, Registry
 
-PIECE = 1024 * 1024
-"""Bytes of a blob that are read and sent at a time."""
+READ = 1024 * 1024
+"""Bytes of a blob that are read at a time."""
+SENT = 256 * 1024
+"""Bytes of it that are sent at a time, which is how slowly a registry may take them."""
 
 State = Literal["waiting", "pushing", "pushed", "present"]
 
@@ -129,9 +131,11 @@ class Pusher:
             yield blob.content
             return
         with blob.path.open("rb", buffering=0) as file:
-            while piece := await asyncio.to_thread(file.read, PIECE):
-                yield piece
-                self._told(progress, progress.sent + len(piece), "pushing")
+            while read := await asyncio.to_thread(file.read, READ):
+                for at in range(0, len(read), SENT):
+                    piece = read[at : at + SENT]
+                    yield piece
+                    self._told(progress, progress.sent + len(piece), "pushing")
 
     def _told(self, progress: LayerProgress, sent: int, state: State) -> None:
         self.progress.sent += sent - progress.sent
