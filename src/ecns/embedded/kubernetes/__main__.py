@@ -17,6 +17,7 @@ from ecns.embedded import process
 from ecns.embedded.kubernetes import bootstrap, certificates, controllers
 from ecns.embedded.kubernetes.auth import Authenticator
 from ecns.embedded.kubernetes.cluster import Cluster
+from ecns.embedded.kubernetes.disk import DiskError
 from ecns.embedded.kubernetes.server import Server
 
 _KUBECONFIG = """\
@@ -102,7 +103,11 @@ def main() -> None:
     gc.set_threshold(
         200_000, 20, 100
     )  # objects are trees without cycles: looking for them costs most of the time
-    uvloop.run(_serve(options.data_dir, options.name, options.port, options.ready_fd))
+    sys.setswitchinterval(0.0005)  # the thread that writes the disk computes little, and many wait for it
+    try:
+        uvloop.run(_serve(options.data_dir, options.name, options.port, options.ready_fd))
+    except DiskError as error:
+        sys.exit(f"{error} (nothing was changed; another directory, or a copy of this file, can be served)")
 
 
 if __name__ == "__main__":

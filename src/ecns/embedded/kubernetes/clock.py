@@ -12,7 +12,7 @@ def now() -> datetime:
 
 def stamp(moment: datetime) -> str:
     """`metav1.Time`: RFC 3339 in whole seconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def micro_stamp(moment: datetime) -> str:

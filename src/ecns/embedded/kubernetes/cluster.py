@@ -38,6 +38,7 @@ from ecns.embedded.kubernetes.errors import (
     conflict,
     invalid,
     not_found,
+    not_written,
 )
 from ecns.embedded.kubernetes.metadata import clone, suffix
 from ecns.embedded.kubernetes.resources import Resource, Resources
@@ -577,6 +578,7 @@ class Cluster:
         new["kind"], new["apiVersion"] = self.store.head(kind.name)
         new["metadata"] = meta.in_order(new["metadata"])
         if not dry_run:
+            self._check_disk()
             metadata = new["metadata"]
             self._commit(self.store.put(kind.name, metadata.get("namespace", ""), metadata["name"], new))
         return new
@@ -589,7 +591,12 @@ class Cluster:
             new["metadata"].pop("managedFields", None)
             return self._put(kind, new, dry_run=dry_run)
 
+    def _check_disk(self) -> None:
+        if self.store.failure is not None:  # what is in memory only shall not become more
+            raise not_written(self.store.failure)
+
     def _remove(self, kind: Resource, last: Object) -> Object:
+        self._check_disk()
         metadata = last["metadata"]
         self._commit(self.store.remove(kind.name, metadata.get("namespace", ""), metadata["name"], last))
         return last

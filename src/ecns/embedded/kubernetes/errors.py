@@ -75,6 +75,13 @@ def _details(resource: str, name: str) -> Object:
     return details
 
 
+def not_written(why: Exception) -> ApiError:
+    """500, for what cannot be kept: the disk is full or failing."""
+    return ApiError(
+        500, "InternalError", f"Internal error occurred: {why}", details={"causes": [{"message": str(why)}]}
+    )
+
+
 def not_found(resource: str, name: str) -> ApiError:
     """404; `resource` is `pods` or `deployments.apps`."""
     return ApiError(404, "NotFound", f'{resource} "{name}" not found', details=_details(resource, name))

@@ -9,11 +9,14 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from ecns.embedded.kubernetes.errors import Object
     from ecns.embedded.kubernetes.mergekeys import Schema
 
@@ -222,7 +225,7 @@ def _merge_lists(live: list[Any], config: list[Any], schema: Schema) -> list[Any
     return result
 
 
-def members(found: set[Path]) -> set[Path]:
+def members(found: AbstractSet[Path]) -> set[Path]:
     """A set together with the named fields on the way to its members."""
     result = set(found)
     for path in found:
@@ -316,28 +319,46 @@ def shown(path: Path) -> str:
     return "".join(map(shown_element, path))
 
 
-def encode(found: set[Path]) -> Object:
-    """A set as `fieldsV1`."""
+_REMEMBERED, _LARGE = 1024, 200
+"""How many sets are remembered, none larger: a controller sets the same fields of every object."""
+
+
+def encode(found: AbstractSet[Path]) -> Object:
+    """A set as `fieldsV1`, which is shared: it is not to be changed."""
+    return _encoded(frozenset(found)) if len(found) < _LARGE else _encoded.__wrapped__(found)
+
+
+@lru_cache(_REMEMBERED)
+def _encoded(found: AbstractSet[Path]) -> Object:
     root: Object = {}
     for path in sorted(found):
-        node = root
-        for depth, element in enumerate(path):
-            if not node and path[:depth] in found:
+        node, known = root, False
+        for element in path:
+            if known and not node:  # it came before as a member itself
                 node["."] = {}
-            node = node.setdefault(element, {})
+            below = node.get(element)
+            known = below is not None
+            if below is None:
+                below = node[element] = {}
+            node = below
     return root
 
 
-def decode(fields: Object) -> set[Path]:
+def decode(fields: Object) -> frozenset[Path]:
     """`fieldsV1` as a set."""
+    return _decoded(_encode(fields))
+
+
+@lru_cache(_REMEMBERED)
+def _decoded(fields: bytes) -> frozenset[Path]:
     found: set[Path] = set()
-    _decode(fields, (), found)
-    return found
+    _collect_paths(msgspec.json.decode(fields), (), found)
+    return frozenset(found)
 
 
-def _decode(node: Object, path: Path, found: set[Path]) -> None:
+def _collect_paths(node: Object, path: Path, found: set[Path]) -> None:
     if path and (not node or "." in node):
         found.add(path)
     for key, value in node.items():
         if key != ".":
-            _decode(value, (*path, key), found)
+            _collect_paths(value, (*path, key), found)

@@ -14,6 +14,7 @@ from ecns.embedded.kubernetes import clock, fieldsets, lastapplied, mergekeys, s
 from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from ecns.embedded.kubernetes.cluster import Manager
@@ -66,7 +67,7 @@ class Owner(NamedTuple):
 
 class _Share(NamedTuple):
     owner: Owner
-    fields: set[Path]
+    fields: AbstractSet[Path]
     time: str
 
 

@@ -46,7 +46,7 @@ def decode(data: bytes, content_type: str) -> tuple[Any, list[str]]:
 
 def _decode_applied(data: bytes) -> Object:
     try:
-        value = bodies.decode_yaml(data).value
+        value = _plain_json(data) or bodies.decode_yaml(data).value
     except ValueError as error:
         raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
     if value is None:
@@ -59,6 +59,18 @@ def _decode_applied(data: bytes) -> Object:
         )
     decoded: Object = value
     return decoded
+
+
+def _plain_json(data: bytes) -> Object | None:
+    """The object of a body that is JSON, as most clients send it; as YAML it takes 50 times as long."""
+    if not data.startswith(b"{"):
+        return None
+    try:
+        body = bodies.decode_json(data)
+    except ValueError:
+        return None
+    value: Object | None = None if body.duplicates else body.value
+    return value
 
 
 def apply(base: Object, patch: Any, content_type: str, kind: Resource, version: str) -> Any:

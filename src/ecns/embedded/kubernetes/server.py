@@ -12,7 +12,8 @@ from aiohttp import web
 
 from ecns.embedded.kubernetes import bodies, discovery, negotiation, rbac, requests
 from ecns.embedded.kubernetes.auth import Authenticator, User, impersonated
-from ecns.embedded.kubernetes.errors import ApiError, Object
+from ecns.embedded.kubernetes.disk import DiskError
+from ecns.embedded.kubernetes.errors import ApiError, Object, not_written
 from ecns.embedded.kubernetes.rest import Answer, Call, Rest, not_allowed
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Server:
             return _warned(_failure(request, error), self._cluster.warnings)
         except (ConnectionError, asyncio.CancelledError):
             raise
+        except DiskError as error:
+            return _failure(request, not_written(error))
         except Exception:  # noqa: BLE001  whatever went wrong, the client is answered
             _log.exception("%s %s failed", request.method, request.path)
             return _failure(request, ApiError(500, "InternalError", "Internal error occurred"))

@@ -1,22 +1,20 @@
 """Where objects are kept: in memory for reading, in SQLite for lasting.
 
-A write changes memory at once and is handed to a writer thread that commits whatever has gathered in one
-transaction; `Store.durable` waits for it, so that nothing is acknowledged that a crash could lose.
+A write changes memory at once and is handed to `disk`; `Store.durable` waits for it, so that nothing is
+acknowledged that a crash could lose.
 Each object is encoded once; lists and watches join those bytes.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import sqlite3
-import threading
 from bisect import bisect_left, insort
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from ecns.embedded.kubernetes.disk import Disk, DiskError, Row
 from ecns.embedded.kubernetes.errors import ApiError, Object
 
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ DECODED = 20_000
 """Objects that stay decoded in memory; the others are decoded when they are asked for."""
 LARGEST = 1_572_864
 """Bytes of the largest object, as etcd's limit of a request."""
-_CEILING = 100_000
 _HEADS = frozenset({"kind", "apiVersion", "metadata"})
 
 _encode = msgspec.json.Encoder().encode
@@ -193,17 +190,14 @@ class Store:
         self._decoded: deque[Record] = deque()
         self.revision = 1
         self._started_at = 1
-        self._writer = _Writer(path) if path is not None else None
-        if self._writer is not None:
-            self._load(self._writer.read())
+        self._disk = Disk(path) if path is not None else None
+        if self._disk is not None:
+            self._load(self._disk)
 
-    def _load(self, rows: Iterable[tuple[str, str, str, int, bytes]]) -> None:
-        writer = self._writer
-        if writer is None:
-            return
-        for resource, namespace, name, rv, data in rows:
+    def _load(self, disk: Disk) -> None:
+        for resource, namespace, name, rv, data in disk.read():
             self._place(Record(self, resource, namespace, name, rv, data, None))
-        self.revision = self._started_at = max(writer.revision, 1)
+        self.revision = self._started_at = max(disk.revision, 1)
         for shelf in self._shelves.values():
             shelf.oldest = self.revision
 
@@ -294,8 +288,8 @@ class Store:
         self.revision = revision
         record = Record(self, resource, namespace, name, revision, data, obj)
         old = self._place(record)
-        if self._writer is not None:
-            self._writer.add((resource, namespace, name, self.revision, record.data))
+        if self._disk is not None:
+            self._disk.add((resource, namespace, name), Row(self.revision, record.data))
         return self._changed(Change(self.revision, "MODIFIED" if old else "ADDED", record, old))
 
     def remove(self, resource: str, namespace: str, name: str, obj: Object) -> Change:
@@ -305,8 +299,8 @@ class Store:
         old = self._shelf(resource).pop(namespace, name)
         if old is not None:
             self._unlink(old)
-        if self._writer is not None:
-            self._writer.add((resource, namespace, name, self.revision, None))
+        if self._disk is not None:
+            self._disk.add((resource, namespace, name), Row(self.revision, None))
         record = Record(self, resource, namespace, name, self.revision, encode_body(obj), obj)
         return self._changed(Change(self.revision, "DELETED", record, old))
 
@@ -332,8 +326,8 @@ class Store:
                 self, resource, metadata.get("namespace", ""), metadata["name"], self.revision, data, None
             )
             self._place(record)
-            if self._writer is not None:
-                self._writer.add((resource, record.namespace, record.name, self.revision, data))
+            if self._disk is not None:
+                self._disk.add((resource, record.namespace, record.name), Row(self.revision, data))
             touched.add(resource)
             count += 1
         for resource in touched:
@@ -411,143 +405,28 @@ class Store:
 
         return stop
 
-    async def durable(self) -> None:
-        """Returns when everything written so far is on disk."""
-        if self._writer is not None:
-            await self._writer.wait(asyncio.get_running_loop())
+    @property
+    def failure(self) -> DiskError | None:
+        """Why nothing can be written at the moment."""
+        return self._disk.failure if self._disk is not None else None
 
-    def flush(self) -> None:
-        """The same, for callers without a loop."""
-        if self._writer is not None:
-            self._writer.flush()
+    async def durable(self) -> None:
+        """Returns when everything written so far is on disk.
+
+        Raises:
+            DiskError: it cannot be written.
+        """
+        if self._disk is not None:
+            await self._disk.wait()
 
     def close(self) -> None:
-        """Writes what is left and ends the writer."""
-        if self._writer is not None:
-            self._writer.close(self.revision)
-            self._writer = None
+        """Writes what is left and lets go of the file."""
+        if self._disk is not None:
+            self._disk.close(self.revision)
+            self._disk = None
 
 
 def encode_body(obj: Object) -> bytes:
     """An object's JSON without kind and apiVersion, its metadata first."""
     rest = {key: value for key, value in obj.items() if key not in _HEADS}
     return _encode({"metadata": obj["metadata"], **rest})
-
-
-_Row = tuple[str, str, str, int, bytes | None]
-
-
-class _Writer:
-    """A thread that commits rows in groups.
-
-    `meta.revision` is, while the store is open, a ceiling that no revision has reached: after a crash
-    counting goes on from there, so that a revision that some watcher saw is never given twice.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.executescript(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-            "CREATE TABLE IF NOT EXISTS objects (resource TEXT, namespace TEXT, name TEXT, revision INTEGER,"
-            " data BLOB, PRIMARY KEY (resource, namespace, name));"
-            "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
-        )
-        row = self._db.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()
-        self.revision: int = row[0] if row else 1
-        self._ceiling = 0
-        self._raise_ceiling(self.revision)
-        self._rows: list[_Row] = []
-        self._waiters: list[Callable[[], None]] = []
-        self._wake = threading.Condition()
-        self._busy = self._closing = False
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-        self._thread.start()
-
-    def _raise_ceiling(self, revision: int) -> None:
-        self._ceiling = revision + _CEILING
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?)", (self._ceiling,))
-
-    def read(self) -> list[tuple[str, str, str, int, bytes]]:
-        return self._db.execute("SELECT resource, namespace, name, revision, data FROM objects").fetchall()
-
-    def add(self, row: _Row) -> None:
-        with self._wake:
-            self._rows.append(row)
-            self._wake.notify()
-
-    async def wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        with self._wake:
-            if self._failure is not None:
-                raise self._failure
-            if not self._rows and not self._busy:
-                return
-            future: asyncio.Future[None] = loop.create_future()
-            self._waiters.append(lambda: _resolve(loop, future))
-            self._wake.notify()
-        await future
-        if self._failure is not None:
-            raise self._failure
-
-    def flush(self) -> None:
-        done = threading.Event()
-        with self._wake:
-            if not self._rows and not self._busy:
-                return
-            self._waiters.append(done.set)
-            self._wake.notify()
-        done.wait()
-
-    def close(self, revision: int) -> None:
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
-        self._thread.join()
-        if self._failure is None:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?)", (revision,))
-        self._db.close()
-
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not self._rows and not self._waiters and not self._closing:
-                    self._wake.wait()
-                rows, waiters = self._rows, self._waiters
-                if not rows and not waiters:
-                    return
-                self._rows, self._waiters = [], []
-                self._busy = True
-            try:
-                if rows and self._failure is None:
-                    self._commit(rows)
-            except sqlite3.Error as error:  # a full or failing disk: every later write is refused
-                self._failure = error
-            with self._wake:
-                self._busy = False
-            for waiter in waiters:
-                waiter()
-
-    def _commit(self, rows: list[_Row]) -> None:
-        last = rows[-1][3]
-        self._db.execute("BEGIN IMMEDIATE")
-        if last >= self._ceiling:
-            self._raise_ceiling(last)
-        latest = {row[:3]: row for row in rows}
-        self._db.executemany(
-            "DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?",
-            [key for key, row in latest.items() if row[4] is None],
-        )
-        self._db.executemany(
-            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)",
-            [row for row in latest.values() if row[4] is not None],
-        )
-        self._db.execute("COMMIT")
-
-
-def _resolve(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
-    def finish() -> None:
-        if not future.done():
-            future.set_result(None)
-
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-        loop.call_soon_threadsafe(finish)
