@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.embedded.kubernetes.recorded import exchanges
 
-from ecns.embedded.kubernetes.errors import ApiError, Object
+from ecns.embedded.kubernetes.errors import Object
 from ecns.embedded.kubernetes.printers.common import duration, selector
 from ecns.embedded.kubernetes.resources import Resource, Resources
 from ecns.embedded.kubernetes.tables import table
@@ -255,15 +255,6 @@ def test_custom_resources_show_what_their_paths_find() -> None:
 
 def test_later_events_of_a_watch_have_no_columns() -> None:
     assert table(WIDGETS, [], {}, now=NOW, headers=False)["columnDefinitions"] is None
-
-
-def test_an_unknown_include_is_refused() -> None:
-    with pytest.raises(ApiError) as caught:
-        table(WIDGETS, [], {}, now=NOW, include="Some")
-    assert caught.value.message == (
-        'Unable to convert to Table as requested: includeObject: Invalid value: "Some": '
-        "must be 'Metadata', 'Object', 'None', or empty"
-    )
 
 
 @pytest.mark.parametrize(

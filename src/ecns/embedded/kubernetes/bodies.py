@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ecns.embedded.kubernetes.errors import ApiError, Cause, Object, bad_request, invalid
+from ecns.embedded.kubernetes.errors import ApiError, Cause, MalformedError, Object, bad_request, invalid
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.resources import Resources
@@ -71,8 +71,8 @@ def decode(data: bytes, content_type: str, kind: str, *, custom: bool = False) -
     try:
         body = decode_yaml(data) if media == _YAML else decode_json(data)
         if not isinstance(body.value, dict | None):
-            raise _MalformedError(_not_an_object(body.value))  # noqa: TRY301  told like what does not parse
-    except _MalformedError as error:
+            raise MalformedError(_not_an_object(body.value))  # noqa: TRY301  told like what does not parse
+    except MalformedError as error:
         prefix = "" if media == _YAML else "couldn't get version/kind; json parse error: "
         raise bad_request(
             f"the object provided is unrecognized (must be of type {kind}): {prefix}{error} "
@@ -143,10 +143,6 @@ def check_kind(obj: Object, kind: str, api_version: str, resources: Resources) -
     )
 
 
-class _MalformedError(ValueError):
-    pass
-
-
 def _not_an_object(value: Any) -> str:
     kind = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}[type(value)]
     return (
@@ -182,11 +178,11 @@ def decode_json(data: bytes) -> Body:
         text = data.decode()
         value = json.loads(text, object_pairs_hook=collect)
     except UnicodeDecodeError:
-        raise _MalformedError("invalid character '\\ufffd' looking for beginning of value") from None
+        raise MalformedError("invalid character '\\ufffd' looking for beginning of value") from None
     except json.JSONDecodeError as error:
-        raise _MalformedError(_go_error(error)) from None
+        raise MalformedError(_go_error(error)) from None
     except RecursionError:
-        raise _MalformedError("exceeded max depth") from None
+        raise MalformedError("exceeded max depth") from None
     return Body(value, _duplicates(text) if twice else [])
 
 
@@ -246,35 +242,6 @@ def decode_yaml(data: bytes) -> Body:
         ValueError: with Go's words.
 
     """
-    import yaml  # noqa: PLC0415  seldom sent, and slow to import
+    from ecns.embedded.kubernetes import yamls  # noqa: PLC0415  seldom sent, and slow to import
 
-    duplicates: list[str] = []
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  yaml's
-            seen = set()
-            for key, _ in node.value:
-                if key.value in seen:
-                    line = key.start_mark.line + 1
-                    duplicates.append(
-                        f'yaml: unmarshal errors:\n  line {line}: key "{key.value}" already set in map'
-                    )
-                seen.add(key.value)
-            return super().construct_mapping(node, deep)
-
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    try:
-        value = yaml.load(data, Loader=Loader)  # noqa: S506  a SafeLoader
-    except yaml.YAMLError as error:
-        problem, mark = getattr(error, "problem", "") or "", getattr(error, "problem_mark", None)
-        line = mark.line if mark else 0
-        if problem.startswith("expected ',' or ']'"):
-            problem = "did not find expected ',' or ']'"
-        elif problem.startswith("expected the node content"):
-            problem, line = "did not find expected node content", max(line, 1)
-        place = f"line {line}: " if mark else ""
-        raise _MalformedError(f"yaml: {place}{problem}") from None
-    return Body(value, duplicates)
+    return Body(*yamls.load(data))

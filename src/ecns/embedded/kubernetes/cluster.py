@@ -512,7 +512,7 @@ class Cluster:
                 user=user,
                 dry_run=dry_run,
                 version=version if kind.definition else "",
-                track=_keep_managers(applied.obj["metadata"].get("managedFields")),
+                track=keep_managers(applied.obj["metadata"].get("managedFields")),
             )
         live = conversion.convert(record.obj, shown) if conversion.is_needed(shown, version) else record.obj
         live = {**live, "apiVersion": shown.api_version(version)}
@@ -525,7 +525,7 @@ class Cluster:
             user=user,
             dry_run=dry_run,
             version=version if kind.definition else "",
-            track=_keep_managers(applied.obj["metadata"].get("managedFields")),
+            track=keep_managers(applied.obj["metadata"].get("managedFields")),
         )
 
     def delete(
@@ -629,7 +629,9 @@ class Cluster:
         self.store.close()
 
 
-def _keep_managers(entries: list[Object] | None) -> Callable[[Object | None, Object], None]:
+def keep_managers(entries: list[Object] | None) -> Callable[[Object | None, Object], None]:
+    """A `track` that writes the managedFields of an apply."""
+
     def keep(_old: Object | None, new: Object) -> None:
         if entries:
             new["metadata"]["managedFields"] = entries

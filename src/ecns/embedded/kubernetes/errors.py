@@ -28,6 +28,10 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.field}: {self.message}" if self.field else self.message
 
 
+class MalformedError(ValueError):
+    """A body that cannot be decoded; `str()` gives the decoder's text."""
+
+
 class ApiError(Exception):
     """An answer of the API server that is not a success."""
 

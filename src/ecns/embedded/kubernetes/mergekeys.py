@@ -91,17 +91,18 @@ def _resolve(node: dict[str, Any]) -> Schema:
 _META = {"properties": {"metadata": {"$ref": "#/$defs/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}}}
 
 
-def schema_of(resource: Resource, version: str, kind: str = "", group: str | None = None) -> Schema:
-    """The schema of a resource's kind, or of another kind that one of its subresources speaks."""
-    if resource.definition and not kind:
+def schema_of(resource: Resource, version: str) -> Schema:
+    """The schema of a resource's kind."""
+    if resource.definition:
         custom = resource.schemas.get(version, {})
         properties = {**custom.get("properties", {}), **_META["properties"]}
         return Schema({**custom, "properties": properties})
-    return _built_in(resource.group if group is None else group, version, kind or resource.kind)
+    return built_in(resource.group, version, resource.kind)
 
 
 @cache
-def _built_in(group: str, version: str, kind: str) -> Schema:
+def built_in(group: str, version: str, kind: str) -> Schema:
+    """The schema of a kind that is no custom resource."""
     for definition in schemas.definitions().values():
         for named in definition.get("x-kubernetes-group-version-kind", ()):
             if (named.get("group", ""), named["version"], named["kind"]) == (group, version, kind):

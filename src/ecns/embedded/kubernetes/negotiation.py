@@ -75,7 +75,7 @@ def negotiate(accept: str, conversions: Collection[tuple[str, str, str]] = OBJEC
         if not written:
             continue
         asked = (parameters.get("as", ""), parameters.get("g", ""), parameters.get("v", ""))
-        if not asked[0]:
+        if not any(asked):
             return Representation(written)
         if asked in conversions:
             return Representation(written, *asked)

@@ -191,6 +191,8 @@ class DeleteOptions(msgspec.Struct, frozen=True):
     dry_run: bool = False
     propagation: str | None = None
     grace: int | None = None
+    cascades: bool = False
+    """Whether `orphanDependents` says no: what is not gone at once is then Accepted."""
     preconditions: dict[str, Any] | None = None
 
 
@@ -224,6 +226,7 @@ def delete_options(query: Mapping[str, str], body: bytes, content_type: str) -> 
         dry_run=dry_run,
         propagation=propagation,
         grace=sent.get("gracePeriodSeconds"),
+        cascades=orphan is False,
         preconditions=sent.get("preconditions"),
     )
 

@@ -305,7 +305,7 @@ def apply(  # noqa: PLR0917  each is a fact of the write
         if found.added | found.modified:
             shares[first.identity] = _Share(first, found.added | found.modified, clock.stamp(now))
     last = shares.get(owner.identity)
-    time = clock.stamp(now)
+    time = "" if subresource == "scale" else clock.stamp(now)
     if live is None:
         new = dict(config)
         new["metadata"] = dict(config.get("metadata") or {})

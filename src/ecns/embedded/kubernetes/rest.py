@@ -129,6 +129,8 @@ class Rest:
             call.query.get("includeObject", ""),
             self._cluster.now,
         )
+        if view.shape.kind == "Table" and target.verb in {"get", "list", "watch"}:
+            view.check_include()
         if not resource.stored:
             return self._reviewed(resource, call, view)
         self._cluster.warnings.clear()
@@ -339,12 +341,18 @@ class Rest:
             dry_run=asked.dry_run,
         )
         waits = last["metadata"].get("finalizers") or (stored.name == "pods")
+        code = 202 if waits and asked.cascades and self._is_there(stored, last) else 200
         if waits or stored.name in _SHOWN_WHEN_DELETED:
-            return Answer(view.single(last), 200, view.shape.media, warnings, wrote=True)
+            return Answer(view.single(last), code, view.shape.media, warnings, wrote=True)
         status = deleted_status(resource, last)
         return Answer(
             negotiation.encode(status, view.shape.media), 200, view.shape.media, warnings, wrote=True
         )
+
+    def _is_there(self, stored: Resource, obj: Object) -> bool:
+        metadata = obj["metadata"]
+        found = self._cluster.store.get(stored.name, metadata.get("namespace", ""), metadata["name"])
+        return found is not None and found.uid == metadata["uid"]
 
     def _delete_collection(self, resource: Resource, call: Call, view: View) -> Answer:
         asked = options.list_options({key: value for key, value in call.query.items() if key != "watch"})
@@ -374,7 +382,9 @@ class Rest:
     # the rest
 
     def _sub(self, resource: Resource, call: Call, view: View) -> Answer:
-        asked = _write_options(call, "CreateOptions" if call.target.verb == "create" else "UpdateOptions")
+        verb, media = call.target.verb, bodies.media_type(call.headers.get("Content-Type", ""))
+        kind = {"create": "CreateOptions", "patch": "PatchOptions"}.get(verb, "UpdateOptions")
+        asked = _write_options(call, kind, applies=verb == "patch" and media == patches.APPLY)
         found = subresources.answer(self._cluster, self._authenticator, self._stored(resource), call, asked)
         shape = view.shape
         return Answer(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import uuid
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -64,6 +65,11 @@ class Server:
             await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._answer(request)
+        _head(request, response)
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._respond(request)
         except ApiError as error:
@@ -155,6 +161,7 @@ class Server:
 
     async def _watch(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": answer.media})
+        _head(request, response)
         response.enable_chunked_encoding()
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):  # who watched has left
@@ -163,6 +170,13 @@ class Server:
                     await response.write(frame)
             await response.write_eof()
         return response
+
+
+def _head(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Sets the headers that every answer has."""
+    if not response.prepared:
+        response.headers.setdefault("Audit-Id", request.headers.get("Audit-Id") or str(uuid.uuid4()))
+        response.headers.setdefault("Cache-Control", "no-cache, private")
 
 
 def _attributes(request: web.BaseRequest, target: requests.Target | None) -> rbac.Attributes:

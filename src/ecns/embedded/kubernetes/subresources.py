@@ -1,4 +1,4 @@
-"""Subresources that speak another kind than their parent: scale, eviction, binding, token.
+"""Subresources that speak another kind than their parent: scale (see `scaling`), eviction, binding, token.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/ (Scale, Eviction, Binding, TokenRequest)
 """
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ecns.embedded.kubernetes import bodies, clock, mergekeys, patches, schemas
-from ecns.embedded.kubernetes.cluster import Cluster, Manager
+from ecns.embedded.kubernetes import bodies, clock, scaling, schemas
 from ecns.embedded.kubernetes.discovery import unknown_resource
 from ecns.embedded.kubernetes.errors import ApiError, Cause, Object, bad_request, conflict, invalid, not_found
 from ecns.embedded.kubernetes.metadata import clone
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.auth import Authenticator
+    from ecns.embedded.kubernetes.cluster import Cluster
     from ecns.embedded.kubernetes.options import WriteOptions
     from ecns.embedded.kubernetes.resources import Resource
     from ecns.embedded.kubernetes.rest import Call
@@ -56,7 +56,11 @@ def answer(
     if sub in _OWN:
         return Result(cluster.get(resource.name, name, namespace), wrote=False)
     if sub == "scale":
-        return _scaled(cluster, resource, call, asked, namespace)
+        if target.verb == "get":
+            shown = scaling.scale_of(resource, cluster.get(resource.name, name, namespace), target.version)
+            return Result(shown, wrote=False)
+        sent = None if target.verb == "patch" else _decoded(resource, call, sub)
+        return Result(scaling.change(cluster, resource, call, asked, namespace=namespace, sent=sent))
     obj = _decoded(resource, call, sub)
     if sub == "eviction":
         return evict(cluster, namespace, name, obj, dry_run=asked.dry_run, user=call.user)
@@ -91,138 +95,6 @@ def _decoded(resource: Resource, call: Call, name: str) -> Object:
         except schemas.DecodeError as error:
             raise schemas.cannot_handle(obj, sub.kind, str(error)) from None
     return obj
-
-
-# scale
-
-
-def _lookup(obj: Object, path: str) -> Any:
-    value: Any = obj
-    for key in path.strip(".").split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def selector_text(selector: Object | None) -> str:
-    """A label selector written as a query writes it."""
-    if not selector:
-        return ""
-    terms = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
-    for expression in selector.get("matchExpressions") or ():
-        key, operator, values = (
-            expression["key"],
-            expression["operator"],
-            sorted(expression.get("values") or ()),
-        )
-        match operator:
-            case "In" | "NotIn":
-                terms.append(f"{key} {operator.lower()} ({','.join(values)})")
-            case "Exists":
-                terms.append(key)
-            case _:
-                terms.append(f"!{key}")
-    return ",".join(terms)
-
-
-def scale_of(resource: Resource, obj: Object, version: str = "") -> Object:
-    """The Scale of an object."""
-    metadata = obj["metadata"]
-    shown = {
-        key: metadata[key]
-        for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-        if key in metadata
-    }
-    spec: Object = {}
-    if resource.definition:
-        paths = resource.scales.get(version or resource.storage_version, {})
-        replicas = _lookup(obj, paths.get("specReplicasPath", ".spec.replicas")) or 0
-        status: Object = {"replicas": _lookup(obj, paths.get("statusReplicasPath", ".status.replicas")) or 0}
-        if paths.get("labelSelectorPath"):
-            text = _lookup(obj, paths["labelSelectorPath"])
-            if text:
-                status["selector"] = text
-    else:
-        replicas = obj.get("spec", {}).get("replicas", 0)
-        status = {"replicas": obj.get("status", {}).get("replicas", 0)}
-        selector = obj.get("spec", {}).get("selector")
-        if resource.name == "replicationcontrollers":
-            selector = {"matchLabels": selector or {}}
-        text = selector_text(selector)
-        if text:
-            status["selector"] = text
-    if replicas:
-        spec["replicas"] = replicas
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": shown,
-        "spec": spec,
-        "status": status,
-    }
-
-
-def _scaled(cluster: Cluster, resource: Resource, call: Call, asked: WriteOptions, namespace: str) -> Result:
-    target = call.target
-    version = target.version if resource.definition else ""
-    record = cluster.record(resource.name, target.name, namespace)
-    present = scale_of(resource, record.obj, version)
-    if target.verb == "get":
-        return Result(present, wrote=False)
-    if target.verb == "patch":
-        kind = bodies.media_type(call.headers.get("Content-Type", ""))
-        patch, _ = patches.decode(call.body, kind)
-        if kind in {patches.JSON, patches.MERGE}:
-            wanted = (
-                patches.json_patch(clone(present), patch)
-                if kind == patches.JSON
-                else patches.merge_patch(present, patch)
-            )
-        else:
-            schema = mergekeys.schema_of(resource, "v1", "Scale", "autoscaling")
-            wanted = patches.strategic_merge_patch(present, patch, schema)
-    else:
-        wanted = _decoded(resource, call, "scale")
-    metadata = wanted.get("metadata") or {}
-    if metadata.get("name", target.name) != target.name:
-        raise bad_request(
-            f"the name of the object ({metadata['name']}) does not match the name on the URL ({target.name})"
-        )
-    given = metadata.get("resourceVersion")
-    if given and given != str(record.rv):
-        why = "the object has been modified; please apply your changes to the latest version and try again"
-        raise conflict(resource.name, target.name, why)
-    replicas = (wanted.get("spec") or {}).get("replicas", 0)
-    if not isinstance(replicas, int) or isinstance(replicas, bool):
-        raise bad_request(
-            'Scale in version "v1" cannot be handled as a Scale: spec.replicas must be a number'
-        )
-    if replicas < 0:
-        cause = Cause(
-            "FieldValueInvalid",
-            f"Invalid value: {replicas}: must be greater than or equal to 0",
-            "spec.replicas",
-        )
-        raise invalid("Scale", "autoscaling", target.name, [cause])
-    new = clone(record.obj)
-    path = resource.scales.get(version or resource.storage_version, {}).get(
-        "specReplicasPath", ".spec.replicas"
-    )
-    holder: Any = new
-    *parents, last = path.strip(".").split(".")
-    for key in parents:
-        holder = holder.setdefault(key, {})
-    holder[last] = replicas
-    changed = cluster.replace(
-        resource,
-        record,
-        new,
-        subresource="scale",
-        user=call.user,
-        dry_run=asked.dry_run,
-        manager=Manager(asked.manager, target.version),
-        version=version,
-    )
-    return Result(scale_of(resource, changed, version))
 
 
 # eviction and binding

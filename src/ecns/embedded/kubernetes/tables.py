@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.kubernetes import printers
 from ecns.embedded.kubernetes.columns import columns, field_description
-from ecns.embedded.kubernetes.errors import ApiError, Object
+from ecns.embedded.kubernetes.errors import Object
 from ecns.embedded.kubernetes.jsonpath import find, show
 from ecns.embedded.kubernetes.printers.common import age
 from ecns.embedded.kubernetes.printers.workloads import pod_conditions
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ecns.embedded.kubernetes.resources import Resource
-
-
-def check_include(include: str) -> None:
-    """Refuses an `includeObject` parameter that means nothing (400)."""
-    if include not in {"", "Metadata", "Object", "None"}:
-        message = (
-            f"includeObject: Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
-        )
-        raise ApiError(400, "BadRequest", f"Unable to convert to Table as requested: {message}")
 
 
 def table(
@@ -55,11 +46,7 @@ def table(
 
     Returns:
         The Table.
-
-    Raises:
-        ApiError: 400 when `include` is none of its values.
     """
-    check_include(include)
     shown = "events" if resource.stored_as == "events" else resource.name
     custom = _custom(resource, version or resource.versions[0]) if resource.definition else None
     rows = []

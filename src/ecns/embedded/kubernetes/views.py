@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ecns.embedded.kubernetes import clock, conversion, negotiation
-from ecns.embedded.kubernetes.errors import ApiError
+from ecns.embedded.kubernetes.errors import ApiError, bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,6 +50,19 @@ class View:
         head = {"kind": resource.kind, "apiVersion": resource.api_version(version)}
         self.head = _encode(head)[:-1] + b","
         self.plain = not shape.kind and shape.media == negotiation.JSON
+
+    def check_include(self) -> None:
+        """Refuses rows that carry what no row carries.
+
+        Raises:
+            ApiError: 400.
+
+        """
+        if self.include not in {"", "Metadata", "Object", "None"}:
+            raise bad_request(
+                f'Unable to convert to Table as requested: includeObject: Invalid value: "{self.include}": '
+                "must be 'Metadata', 'Object', 'None', or empty"
+            )
 
     def object(self, record: Record) -> Object:
         """The object in the view's version."""

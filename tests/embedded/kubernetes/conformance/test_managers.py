@@ -156,3 +156,37 @@ async def test_large_objects_go_without_managers_and_too_large_ones_not_at_all(a
     assert (created.status, owners(created.json)) == (201, [])
     refused = await apply(api, config(), path=MAPS)
     assert (refused.status, refused.message) == (500, "etcdserver: request is too large")
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"])
+async def test_a_scale_is_owned_like_the_rest(api: Client, kind: str) -> None:
+    root = "/api/v1" if kind == "ReplicationController" else "/apis/apps/v1"
+    version = root.removeprefix("/apis/").removeprefix("/api/")
+    path = f"{root}/namespaces/default/{kind.lower()}s"
+    labels = {"app": "nginx"}
+    selector = labels if version == "v1" else {"matchLabels": labels}
+    spec = {"replicas": 1, "selector": selector, "template": WEB["spec"]["template"]}
+    obj = {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, "spec": spec}
+    assert (await apply(api, obj, path=path)).status == 201
+
+    async def scaled() -> tuple[int, set[str]]:
+        found = (await api.get(f"{path}/x")).json
+        listed = found["metadata"]["managedFields"]
+        owning = {item["manager"] for item in listed if "f:replicas" in item["fieldsV1"].get("f:spec", {})}
+        return found["spec"]["replicas"], owning
+
+    await api.patch(f"{path}/x/scale", {"spec": {"replicas": 5}}, fieldManager="patcher")
+    assert await scaled() == (5, {"patcher"})
+    assert (await apply(api, obj, path=path)).status == 409
+    assert (await apply(api, obj, path=path, force="true")).status == 200
+    scale: dict[str, Any] = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "x"}}
+    scale["spec"] = {"replicas": 7}
+    kind_of_patch = "apply-patch+yaml"
+    refused = await api.patch(f"{path}/x/scale", scale, kind_of_patch, fieldManager="applier")
+    assert (refused.status, 'conflict with "first"' in refused.message) == (409, True)
+    await api.patch(f"{path}/x/scale", scale, kind_of_patch, fieldManager="applier", force="true")
+    assert await scaled() == (7, {"applier"})
+    await api.put(f"{path}/x/scale", {**scale, "spec": {"replicas": 8}}, fieldManager="putter")
+    scale["spec"]["replicas"] = 8
+    await api.patch(f"{path}/x/scale", scale, kind_of_patch, fieldManager="applier")
+    assert await scaled() == (8, {"putter", "applier"})
