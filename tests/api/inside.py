@@ -42,6 +42,14 @@ async def application(
     finally:
         asked.put_nowait({"type": "lifespan.shutdown"})
         await running
+        await _parted()
+
+
+async def _parted() -> None:
+    """Wait for the TLS connections of WebSockets, which aiohttp closes but does not wait for."""
+    transports = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]  # nothing public tells
+    while any(transport.get_protocol() is not None for transport in transports.values()):  # noqa: ASYNC110  as above
+        await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager

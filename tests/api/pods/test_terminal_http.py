@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import pty
+import select
 import struct
 import subprocess
 import sys
@@ -417,10 +418,12 @@ def test_the_example_is_a_terminal_for_a_person(gateway: Gateway, box: str) -> N
     process = subprocess.Popen(
         [sys.executable, EXAMPLE, url], stdin=screen, stdout=screen, stderr=screen, env=env
     )
+    os.close(screen)
     try:
         shown = b""
         for expected, typed in ((b"# ", b"stty size\r"), (b"33 77\r\n", b"exit\r"), (b"exit\r\n", b"")):
             while expected not in shown:
+                assert select.select([person], [], [], SECONDS)[0], shown
                 shown += os.read(person, 4096)
             os.write(person, typed)
         assert process.wait(timeout=SECONDS) == 0
@@ -428,7 +431,6 @@ def test_the_example_is_a_terminal_for_a_person(gateway: Gateway, box: str) -> N
         process.kill()
         process.wait()
         os.close(person)
-        os.close(screen)
 
 
 class Socket:
