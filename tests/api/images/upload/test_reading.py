@@ -204,6 +204,19 @@ def test_attestations_go_along_and_name_what_is_pushed(read: Read, pack: str) ->
     assert (image.node.digest == index["digest"]) is (pack == "gzip")
 
 
+def test_a_signature_with_the_configuration_of_an_image_is_no_image(read: Read) -> None:
+    layout = Layout()
+    body = {
+        "schemaVersion": 2,
+        "mediaType": f"{making.OCI}.manifest.v1+json",
+        "config": layout.blob(making.config([]), f"{making.OCI}.config.v1+json"),
+        "layers": [layout.blob(b"signed", "application/vnd.dev.cosign.simplesigning.v1+json")],
+    }
+    entry = layout.blob(dumped(body), f"{making.OCI}.manifest.v1+json", **named("a:sha256-1.sig"))
+    (image,) = read(layout.done(entry)).images
+    assert image.node.digest == entry["digest"]
+
+
 def test_platforms_that_are_missing_are_left_out(read: Read) -> None:
     """`docker save` of an image that was pulled for one platform: the index names all."""
     layout = Layout()
@@ -323,7 +336,7 @@ def nested(depth: int) -> dict[str, Any]:
     [
         ({"readme": b"hello"}, "no archive of images"),
         ({"manifest.json": b"[]"}, "lists no image"),
-        ({"manifest.json": b"{}"}, "not a list"),
+        ({"manifest.json": b"{}"}, "docker-archive or oci-archive"),
         ({"manifest.json": b"[1]"}, "not a list of objects"),
         ({"manifest.json": b"["}, "not JSON"),
         ({"manifest.json": b"\xff\xfe"}, "not JSON"),

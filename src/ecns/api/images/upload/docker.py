@@ -47,7 +47,13 @@ def read(files: Files, listing: Stored) -> Contents:
     Raises:
         BadRequestError: something is missing or wrong.
     """
-    entries = listed(decoded(files.read(listing, LARGEST), listing.name), "'manifest.json'")
+    found = decoded(files.read(listing, LARGEST), listing.name)
+    if isinstance(found, dict):
+        raise refused(
+            "'manifest.json' is one manifest, as in a directory of skopeo's or podman's (dir:, docker-dir); "
+            "save the image as docker-archive or oci-archive"
+        )
+    entries = listed(found, "'manifest.json'")
     contents = Contents()
     for entry in entries:
         if not isinstance(entry, dict):

@@ -171,7 +171,9 @@ class _Layout:
             raise refused(f"{config.name!r} is a tar archive, and no configuration")
         entries = [_object(one) for one in listed(found["layers"], "a manifest: layers")]
         diff_ids: list[str] = []
-        if config_entry.get("mediaType") in CONFIGURATIONS:
+        # What is no image (a signature, an attestation) may have an image's configuration, too.
+        filesystem = not entries or any(entry.get("mediaType") in _LAYERS for entry in entries)
+        if filesystem and config_entry.get("mediaType") in CONFIGURATIONS:
             diff_ids = configuration(parsed(self.files, config), config.name)
             if len(diff_ids) != len(entries):
                 raise refused(
