@@ -1,7 +1,8 @@
 """Uploading images against skopeo: the same file to the same registry in the same run.
 
 Once through everything, from curl to the embedded Harbor; and once without HTTP before it, to Debian's
-docker-registry. Half of each layer is random, half is text.
+docker-registry. Half of each layer is random, half is text. Each begins with an empty registry, nothing of an
+earlier one left to write to the disk, and a skopeo that remembers nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import resource
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tarfile
@@ -38,6 +40,14 @@ from ecns.config import Harbor as HarborSettings
 from ecns.config import Uploads as Settings
 
 MIB = 1024 * 1024
+ROUNDS = 3
+MEMORIES = [
+    Path("~/.local/share/containers/cache").expanduser() / name
+    if os.getuid()
+    else Path("/var/lib/containers/cache") / name
+    for name in ("blob-info-cache-v1.boltdb", "blob-info-cache-v1.sqlite")
+]
+"""Where skopeo remembers what it pushed."""
 POOL = 64
 """MiB of random bytes that pieces are taken from: too far apart for gzip to see them again."""
 
@@ -121,6 +131,8 @@ def timed(command: list[str]) -> dict[str, float]:
 
 
 def skopeo(source: Path, target: str, *more: str) -> dict[str, float]:
+    for memory in MEMORIES:
+        memory.unlink(missing_ok=True)
     return timed(
         [
             *("skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", *more),
@@ -252,36 +264,72 @@ async def _push(source: Path, domain: str, name: str, folder: Path) -> dict[str,
     return figures
 
 
+@contextlib.contextmanager
+def whole(folder: Path) -> Iterator[Whole]:
+    """A new gateway."""
+    gateway = Whole(folder)
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+        shutil.rmtree(folder / "data")
+
+
+@contextlib.contextmanager
+def bare(folder: Path) -> Iterator[str]:
+    """A new docker-registry."""
+    with docker_registry(folder) as domain:
+        yield domain
+    shutil.rmtree(folder / "registry")
+
+
+def contest(source: Path, folder: Path) -> Iterator[tuple[str, dict[str, float]]]:
+    """One round: the figures of each, by what it is."""
+
+    def ours() -> Iterator[tuple[str, dict[str, float]]]:
+        with whole(folder) as gateway:
+            yield "curl, ECNS, embedded Harbor", gateway.upload(source, "ecns")
+            yield "again by curl", gateway.upload(source, "ecns")
+
+    def theirs() -> Iterator[tuple[str, dict[str, float]]]:
+        with whole(folder) as gateway:
+            yield "skopeo to embedded Harbor", gateway.skopeo(source, "skopeo")
+
+    def ours_bare() -> Iterator[tuple[str, dict[str, float]]]:
+        with bare(folder) as domain:
+            yield "ECNS to docker-registry", without_http(source, domain, "ecns", folder)
+            yield "again by ECNS", without_http(source, domain, "ecns", folder)
+
+    def theirs_bare() -> Iterator[tuple[str, dict[str, float]]]:
+        with bare(folder) as domain:
+            yield "skopeo to docker-registry", skopeo(source, f"{domain}/bench/skopeo:1")
+
+    for one in (ours, theirs, ours_bare, theirs_bare):
+        os.sync()
+        yield from one()
+
+
 def run(sizes: list[int], folder: Path) -> dict[str, Any]:
-    """All figures, by what they are of."""
+    """All figures, by what they are of: the medians of the rounds, with the load that the machine had."""
     results: dict[str, Any] = {}
     if not all(map(shutil.which, ("skopeo", "docker-registry", "curl"))):
         return {"images": {"not measured": "skopeo, docker-registry or curl is not here"}}
     for mib in sizes:
         source = folder / f"{mib}.tar"
         archive(source, mib, 8 if mib > 1000 else 5)
-        what = f"image of {mib} MiB"
-        with docker_registry(folder) as domain:
-            results[f"{what}: ECNS to docker-registry"] = without_http(source, domain, f"ecns-{mib}", folder)
-            results[f"{what}: skopeo to docker-registry"] = skopeo(source, f"{domain}/bench/skopeo-{mib}:1")
-            results[f"{what}: again by ECNS"] = without_http(source, domain, f"ecns-{mib}", folder)
-            results[f"{what}: again by skopeo"] = skopeo(source, f"{domain}/bench/skopeo-{mib}:1")
-        shutil.rmtree(folder / "registry")
-        whole = Whole(folder)
-        try:
-            results[f"{what}: curl, ECNS, embedded Harbor"] = whole.upload(source, f"ecns-{mib}")
-            results[f"{what}: skopeo to embedded Harbor"] = whole.skopeo(source, f"skopeo-{mib}")
-            results[f"{what}: again by curl"] = whole.upload(source, f"ecns-{mib}")
-        finally:
-            whole.stop()
-        shutil.rmtree(folder / "data")
-        source.unlink()
+        rounds = [dict(contest(source, folder)) for _ in range(ROUNDS)]
+        load = {"load": round(os.getloadavg()[0], 1)}
+        for what in rounds[0]:
+            middle = {key: statistics.median(one[what][key] for one in rounds) for key in rounds[0][what]}
+            results[f"image of {mib} MiB: {what}"] = middle | load
         for ours, theirs in (
-            (f"{what}: ECNS to docker-registry", f"{what}: skopeo to docker-registry"),
-            (f"{what}: curl, ECNS, embedded Harbor", f"{what}: skopeo to embedded Harbor"),
+            ("ECNS to docker-registry", "skopeo to docker-registry"),
+            ("curl, ECNS, embedded Harbor", "skopeo to embedded Harbor"),
         ):
-            ratio = results[ours]["s"] / results[theirs]["s"]
-            results[f"{ours}, against skopeo"] = {"ratio": round(ratio, 2)}
+            ratios = sorted(round(one[ours]["s"] / one[theirs]["s"], 2) for one in rounds)
+            figures = {"ratio": statistics.median(ratios), "best": ratios[0], "worst": ratios[-1]}
+            results[f"image of {mib} MiB: {ours}, against skopeo"] = figures
+        source.unlink()
     return results
 
 

@@ -90,6 +90,17 @@ async def test_storage_limits_and_immutable_tags_are_told(scene: Scene) -> None:
     scene.recorded.expect("quota2/start", "quota2/put")
     content = exchanges()["quota2/put"]["request"]["body"]
     assert "base64" in content
+    put = exchanges()["quota2/put"]["request"]
+    state = {"_state": put["query"]["_state"]}
+    dropped = {**put, "method": "DELETE", "query": state, "body": None, "headers": {}}
+    scene.recorded.expected.append(
+        {
+            **exchanges()["quota2/put"],
+            "id": "dropped",
+            "request": dropped,
+            "response": exchanges()["upload3/cancel"]["response"],
+        }
+    )
     digest = exchanges()["quota2/put"]["request"]["query"]["digest"]
     with pytest.raises(ForbiddenError, match=r"upper limit of 4\.0 KiB"):
         await scene.registry.push_blob("tiny/app", digest, 4, pieces(b"abcd"))
@@ -139,6 +150,8 @@ class Fake:
                 status=202, headers={"Location": f"http://elsewhere.test{request.path}1?_state=x"}
             )
         assert request.query["_state"] == "x"
+        if request.method == "DELETE":
+            return web.Response(status=204)
         how = self.fail.pop(0) if self.fail else "take"
         assert request.transport is not None
         if how == "abort":
@@ -174,7 +187,7 @@ async def test_a_broken_push_begins_again(tmp_path: Path) -> None:
     async with serving(fake) as url, registry(url, tmp_path) as found:
         await found.push_blob("a/b", digest_of(LARGE), len(LARGE), pieces(LARGE))
         assert fake.blobs == {digest_of(LARGE): LARGE}
-        assert fake.sent == ["POST", "PUT", "HEAD", "POST", "PUT", "HEAD", "POST", "PUT"]
+        assert fake.sent == ["POST", "PUT", "DELETE", "HEAD"] * 2 + ["POST", "PUT"]
         fake.fail = ["abort", "abort", "abort"]
         with pytest.raises(UpstreamUnavailableError, match="broke"):
             await found.push_blob("a/c", "sha256:1", len(LARGE), pieces(LARGE))
@@ -185,7 +198,7 @@ async def test_a_push_whose_answer_was_lost_is_found_done(tmp_path: Path) -> Non
     fake.fail = ["keep and abort"]
     async with serving(fake) as url, registry(url, tmp_path) as found:
         await found.push_blob("a/b", digest_of(LARGE), len(LARGE), pieces(LARGE))
-    assert fake.sent == ["POST", "PUT", "HEAD"]
+    assert fake.sent == ["POST", "PUT", "DELETE", "HEAD"]
 
 
 @pytest.mark.parametrize("closes", [True, False])
@@ -205,7 +218,7 @@ async def test_a_refusal_in_the_middle_of_a_layer_is_told(tmp_path: Path, closes
         with pytest.raises(ForbiddenError, match="upper limit"):
             await found.push_blob("a/b", digest_of(LARGE), len(LARGE), slowly)
         assert await found.has_blob("a/b", "sha256:1") is False
-    assert fake.sent == ["POST", "PUT", "HEAD"]
+    assert fake.sent == ["POST", "PUT", "DELETE", "HEAD"]
     assert given < len(LARGE) // 65536, "the rest of it was not sent"
 
 
@@ -217,7 +230,7 @@ async def test_a_registry_that_takes_nothing_any_more_is_waited_for_once(tmp_pat
     async with serving(fake) as url, registry(url, tmp_path, stall_timeout=0.2) as found:
         with pytest.raises(UpstreamTimeoutError, match=r"within 0\.2 s"):
             await found.push_blob("a/b", digest_of(LARGE[:size]), size, pieces(LARGE[:size]))
-    assert fake.sent == ["POST", "PUT"]
+    assert fake.sent == ["POST", "PUT", "DELETE"], "what came of it takes no place there"
     assert asyncio.get_running_loop().time() - began < 5
 
 

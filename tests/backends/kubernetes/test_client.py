@@ -352,7 +352,7 @@ async def test_a_cluster_that_is_down_is_said_to_be_at_once(tmp_path: Path) -> N
             results = await asyncio.gather(
                 *(client.get(THING, "a", "default") for _ in range(5)), return_exceptions=True
             )
-            assert sum(isinstance(result, Thing) for result in results) >= 1
+            assert all(isinstance(result, Thing) for result in results), "what comes together tries together"
             assert client.breaker.state.up
             await client.get(THING, "a", "default")
 

@@ -12,6 +12,8 @@ THRESHOLD = 3
 """Failed attempts in a row before it opens; a request makes two when it cannot connect."""
 FIRST_SECONDS = 2.0
 LONGEST_SECONDS = 10.0
+TOGETHER_SECONDS = 0.05
+"""What comes so soon after the one that may try again may try, too: mostly it belongs to the same request."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -32,10 +34,12 @@ class Breaker:
         self._failures = 0
         self._next_try = 0.0
         """Monotonic time from which one request may try again."""
+        self._tried = float("-inf")
+        """Monotonic time at which one tried again."""
         self._hold = FIRST_SECONDS
 
     def check(self) -> None:
-        """Let a request pass, or not; while it is open, one passes each time the hold is over.
+        """Let a request pass, or not; while it is open, one passes each time the hold is over, and its like.
 
         Raises:
             UpstreamUnavailableError: the upstream is down.
@@ -44,7 +48,8 @@ class Breaker:
             return
         now = time.monotonic()
         if now >= self._next_try:
-            self._next_try = now + self._hold
+            self._tried, self._next_try = now, now + self._hold
+        if now - self._tried < TOGETHER_SECONDS:
             return
         raise UpstreamUnavailableError(
             self.state.reason,

@@ -21,6 +21,7 @@ import msgspec
 from ecns.backends.harbor.errors import UPSTREAM, invalid, problem, status_error
 from ecns.backends.harbor.transport import Answer, Flow, Transport
 from ecns.errors import (
+    EcnsError,
     NotFoundError,
     UpstreamError,
     UpstreamInvalidError,
@@ -32,6 +33,8 @@ AGENT = "harbor-registry-client"
 ATTEMPTS = 3
 """For one layer, when the connection breaks or the registry is away for a moment."""
 PAUSE_SECONDS = 1.0
+DROP_SECONDS = 2.0
+"""So long is it tried to have the registry forget what it got of a layer."""
 RENEW_SECONDS = 30.0
 """So long before its end a token is not used any more."""
 TOKENS = 1000
@@ -198,16 +201,29 @@ class Registry:
         if begun.status != HTTPStatus.ACCEPTED or not location.path.startswith("/"):
             raise UpstreamInvalidError("the registry does not say where a layer goes", upstream=UPSTREAM)
         # At our own address: the registry knows itself by another one where a proxy stands before it.
-        query = f"{location.query}&" if location.query else ""
-        path = f"{location.path}?{query}digest={quote(digest, safe='')}"
+        at = f"{location.path}?{location.query}" if location.query else location.path
+        try:
+            await self._give(repository, at, digest, Flow(size, pieces) if size else b"")
+        except BaseException:
+            # Also when the client has left: what came of it would take the registry's disk for days.
+            await self._drop(repository, at)
+            raise
+
+    async def _give(self, repository: str, at: str, digest: str, body: bytes | Flow) -> None:
+        path = f"{at}{'&' if '?' in at else '?'}digest={quote(digest, safe='')}"
         headers = {"Content-Type": "application/octet-stream"}
-        body = Flow(size, pieces) if size else b""
         answer = await self._call("PUT", path, repository, "pull,push", headers=headers, body=body)
         if answer.status == HTTPStatus.NOT_FOUND:
             raise _AgainError("the registry has forgotten an upload", upstream=UPSTREAM)
         if problem(answer.body)[0] == "DIGEST_INVALID":
             raise _AgainError("a layer did not arrive as it was sent", upstream=UPSTREAM)
         _check(answer)
+
+    async def _drop(self, repository: str, at: str) -> None:
+        """Have the registry forget an upload, if it is there to hear so."""
+        with contextlib.suppress(EcnsError, TimeoutError):
+            async with asyncio.timeout(DROP_SECONDS):
+                await self._call("DELETE", at, repository, "pull,push")
 
     async def put_manifest(self, repository: str, reference: str, media_type: str, body: bytes) -> None:
         """Push a manifest or an index.
