@@ -10,11 +10,12 @@ from pathlib import Path
 from tests.embedded.harbor.oracle import replay
 
 words = [word for word in sys.argv[1:] if not word.startswith("-")]
-reasons = replay.known()
+reasons = replay.KNOWN.reasons
 with tempfile.TemporaryDirectory() as folder:
     differences = asyncio.run(replay.replay(Path(folder)))
 news = [item for item in differences if item.id not in reasons]
-print(f"{len(replay.recorded())} exchanges, {len(differences)} differ, {len(news)} of them not known")  # noqa: T201
+exchanges = [exchange.id for exchange in replay.recorded()]
+print(f"{len(exchanges)} exchanges, {len(differences)} differ, {len(news)} of them not known")  # noqa: T201
 for item in differences if "-v" in sys.argv else news:
     if words and not any(word in item.id for word in words):
         continue
@@ -22,6 +23,5 @@ for item in differences if "-v" in sys.argv else news:
     print(f"\n{item.id}\n  {asked['method']} {asked['path']} {asked['query'] or ''}")  # noqa: T201
     for line in item.lines():
         print(f"    {line}")  # noqa: T201
-gone = set(reasons) - {item.id for item in differences}
-if gone:
-    print("these do not differ any more:", *sorted(gone))  # noqa: T201
+if gone := replay.KNOWN.gone({item.id for item in differences}, exchanges):
+    print("these do not differ any more:", *gone)  # noqa: T201

@@ -9,7 +9,7 @@ from tests.embedded.kubernetes.oracle import replay
 
 
 def _main(words: list[str], *, verbose: bool) -> None:
-    reasons = replay.known()
+    reasons = replay.KNOWN.reasons
     total = found = 0
     for word in words or replay.FILES:
         file, _, only = word.partition("/")

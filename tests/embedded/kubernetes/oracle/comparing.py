@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from tests.embedded.kubernetes.oracle import moments
+from tests.embedded.oracle import compare
 
 
 class Exchange:
@@ -29,14 +29,13 @@ class Difference:
 
     def lines(self, limit: int = 12) -> list[str]:
         """Where the two differ."""
-        found: list[str] = []
         theirs, ours = self.expected["body"], self.got["body"]
         if is_history(theirs) and is_history(ours):
             found = moments.history_lines(theirs, ours)
         elif is_events(theirs) and is_events(ours):
             found = moments.event_lines(theirs["items"], ours["items"])
         else:
-            _compare("", self.expected, self.got, found)
+            found = compare(self.expected, self.got)
         return found[:limit]
 
 
@@ -53,30 +52,6 @@ def is_table(body: Any) -> bool:
 def is_events(body: Any) -> bool:
     """Whether a body is a list of Events."""
     return isinstance(body, dict) and body.get("kind") == "EventList"
-
-
-def _compare(path: str, expected: Any, got: Any, found: list[str]) -> None:
-    if isinstance(expected, dict) and isinstance(got, dict):
-        for key in [*expected, *(key for key in got if key not in expected)]:
-            where = f"{path}.{key}" if path else key
-            if key not in got:
-                found.append(f"- {where}: {_short(expected[key])}")
-            elif key not in expected:
-                found.append(f"+ {where}: {_short(got[key])}")
-            else:
-                _compare(where, expected[key], got[key], found)
-    elif isinstance(expected, list) and isinstance(got, list):
-        if len(expected) != len(got):
-            found.append(f"! {path}: {len(expected)} items, we have {len(got)}")
-        for index, (left, right) in enumerate(zip(expected, got, strict=False)):
-            _compare(f"{path}[{index}]", left, right, found)
-    elif expected != got:
-        found.append(f"! {path}: {_short(expected)}  |  ours: {_short(got)}")
-
-
-def _short(value: Any) -> str:
-    shown = json.dumps(value, ensure_ascii=False)
-    return shown if len(shown) <= 700 else shown[:697] + "..."
 
 
 def joined(frames: list[dict[str, Any]]) -> list[Any]:

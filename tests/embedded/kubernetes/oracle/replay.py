@@ -8,9 +8,7 @@ import contextlib
 import copy
 import io
 import json
-import os
 import re
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,14 +25,14 @@ from tests.embedded.kubernetes.oracle.comparing import (
     joined,
 )
 from tests.embedded.kubernetes.oracle.timing import Loop
+from tests.embedded.oracle import FOLDER, Known
 
 from ecns.embedded.kubernetes import bootstrap, controllers, requests
 from ecns.embedded.kubernetes.auth import Authenticator
 from ecns.embedded.kubernetes.cluster import Cluster
 from ecns.embedded.kubernetes.server import Server
 
-ROOT = Path(__file__).resolve().parents[4]
-FOLDER = Path(os.environ.get("ECNS_ORACLE", ROOT.parent / "shared" / "oracle"))
+KNOWN = Known(Path(__file__).with_name("differences.toml"))
 FILES = ("discovery", "defaults", "errors", "patches", "apply", "watch", "controllers", "streams")
 TOKEN = "oracle-admin"
 _QUIET = 0.03
@@ -563,21 +561,6 @@ def replay(file: str, only: str = "") -> tuple[int, list[Difference]]:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         results = list(pool.map(one, chosen, chosen.values()))
     return sum(map(len, chosen.values())), [difference for found in results for difference in found]
-
-
-def known() -> dict[str, str]:
-    """Exchange → why it differs, out of differences.toml."""
-    document = tomllib.loads((Path(__file__).parent / "differences.toml").read_text())
-    return {
-        identity: entry["reason"] for entry in document.get("difference", ()) for identity in entry["ids"]
-    }
-
-
-def varying() -> set[str]:
-    """Exchanges that differ in some runs only: which of several states is caught."""
-    document = tomllib.loads((Path(__file__).parent / "differences.toml").read_text())
-    found = (entry["ids"] for entry in document.get("difference", ()) if entry.get("varies"))
-    return {identity for ids in found for identity in ids}
 
 
 def identities(file: str) -> set[str]:
