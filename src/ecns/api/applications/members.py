@@ -125,4 +125,4 @@ async def _seen(machines: VirtualMachines) -> Seen | EcnsError:
 
 
 async def _nothing() -> Seen:
-    return Seen([], {}, {})
+    return Seen([], {}, {}, {})

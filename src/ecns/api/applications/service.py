@@ -346,8 +346,8 @@ class Applications:
         await self._all(remove(kind, name) for kind, name in plan.members())
         if plan.machines:
             ours = {one.tags.request for one in plan.machines}
-            groups = await self.machines.of_application(application.metadata.name)
-            await self.machines.delete([one for one in groups if one.tags.request in ours])
+            for request in ours:
+                await self.machines.delete(application=application.metadata.name, request=request)
         await self._gone(APPLICATION, application)
 
     # Changing
@@ -434,12 +434,12 @@ class Applications:
             for kind, one in found
             if kind not in going and (kind in {SERVICE, INGRESS} or not _owners(one) & gone)
         ]
-        groups = await self.machines.of_application(name) if _has_machines(application) else []
-        if parts:
-            # First: what is to use them goes with them, and if it takes too long the rest is still there.
-            await self.machines.delete(groups)
-        else:
-            await self._all(self.machines.leave(group) for group in groups)
+        if _has_machines(application):
+            if parts:
+                # First: what is to use them goes with them, and if it takes too long the rest is still there.
+                await self.machines.delete(application=name)
+            else:
+                await self.machines.leave(name)
         claims = await self._claims(controllers) if "all" in parts else []
         await self._all(self._leave(kind, one, name) for kind, one in staying)
         await self._all(self._delete(kind, one, with_services=bool(faces)) for kind, one in controllers)

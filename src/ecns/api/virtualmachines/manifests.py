@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from ecns.api.virtualmachines.types import (
     VmStatus,
 )
 from ecns.backends.kubernetes.kinds.extensions import Application
-from ecns.backends.openstack.heat import Stack
+from ecns.backends.openstack.heat import Event, Stack
 from ecns.backends.openstack.nova import Server
 from ecns.backends.openstack.octavia import LoadBalancer
 
@@ -29,7 +29,10 @@ UNKNOWN_FLAVOR = Flavor(cpu="0C", memory="0MiB", disk="0GiB")
 NO_NETWORK = VmNetwork(network_name="", network_id="", subnet_name="", subnet_id="")
 VIRTUAL_MACHINES = "ecns.easystack.com/virtual-machines"
 """Annotation of an application: what is remembered of its groups, as JSON."""
+STALLED = timedelta(minutes=2)
+"""How long Heat may do nothing that it tells before that is said."""
 _GIB = 1024
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 _definitions = msgspec.json.Decoder(list[Definition])
 
@@ -66,6 +69,8 @@ def group(
     kept: Definition | None,
     servers: Sequence[Server],
     balancer: LoadBalancer | None,
+    *,
+    stalled: str = "",
 ) -> VmStatus:
     """How a group is.
 
@@ -75,6 +80,7 @@ def group(
         kept: what is remembered of it, if that is still there.
         servers: its machines.
         balancer: its load balancer, if it could be seen.
+        stalled: as of `stalled`.
     """
     image = kept.image if kept else ""
     there = sorted((one for one in servers if one.status not in GOING), key=_place)
@@ -91,7 +97,31 @@ def group(
         vm_network=kept.network if kept else NO_NETWORK,
         loadbalancer=_balancer(kept, balancer),
         creation_time=time(found.creation_time),
-        reason=reason or None,
+        reason=reason or stalled or None,
+    )
+
+
+def stalled(found: Stack, last: Event | None, now: datetime) -> str:
+    """What is said of a stack that Heat may have left in the middle; empty: nothing.
+
+    Heat does not tell whether an engine is at work with a stack: one that ended leaves it as it was.
+
+    Args:
+        found: the stack.
+        last: what happened last to it, as far as that is known.
+        now: the time.
+    """
+    action, _, how = found.stack_status.partition("_")
+    times = (found.creation_time, found.updated_time, last.event_time if last else None)
+    moment = max(time(said) for said in times)
+    since = (now - STALLED).strftime(_TIME)
+    if how != "IN_PROGRESS" or not moment or moment > since:
+        return ""
+    what = f" ({last.resource_name}: {last.resource_status})" if last else ""
+    further = "delete it again" if action == "DELETE" else "start lets another one go on, or delete it"
+    return (
+        f"Heat has done nothing of its {action.lower()} since {moment}{what};"
+        f" the engine that was at work may have ended: {further}"
     )
 
 
@@ -191,9 +221,9 @@ def time(said: str | None) -> str:
     except ValueError:
         return said
     read = read if read.tzinfo else read.replace(tzinfo=UTC)
-    return read.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return read.astimezone(UTC).strftime(_TIME)
 
 
 def balancers(found: Sequence[LoadBalancer]) -> Mapping[str, LoadBalancer]:
-    """Load balancers by the stack that they are of: it stands in their description."""
+    """Load balancers by their description: of which stack they are stands there."""
     return {one.description: one for one in found if one.description}

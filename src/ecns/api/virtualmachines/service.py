@@ -7,17 +7,16 @@ Heat, Nova and Octavia, whatever its length, and what is remembered stands with 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from ecns.api.common import batches
 from ecns.api.common.objects import Objects
-from ecns.api.common.waiting import all_of
+from ecns.api.common.waiting import all_of, few_of, until
 from ecns.api.virtualmachines import manifests, templates
+from ecns.api.virtualmachines.leftovers import DEPTH, Leftovers
 from ecns.api.virtualmachines.references import References
+from ecns.api.virtualmachines.removal import SEEN_SECONDS, Removal
 from ecns.api.virtualmachines.templates import Definition, Tags
 from ecns.api.virtualmachines.types import VirtualMachine, VmNetwork, VmStatus
 from ecns.backends.kubernetes.errors import NotServedError
@@ -31,19 +30,12 @@ from ecns.errors import (
     EcnsError,
     ForbiddenError,
     NotFoundError,
-    UpstreamError,
-    UpstreamTimeoutError,
 )
 
 Action = Literal["start", "stop", "recreate"]
 
-GONE_SECONDS = 40.0
-"""How long a deletion is waited for; a request has 60 s."""
-SEEN_SECONDS = 3.0
-"""How long until Heat shows that it has begun with a change."""
-CLEARED_SECONDS = 15.0
-"""How long until Nova has removed servers in ERROR."""
-INTERVAL = 0.5
+LATELY = timedelta(days=1)
+"""How long what is gone is asked for."""
 NOT_OWN = (
     "virtual machines are in the project of the namespace, which is another one than this token's:"
     " use a token of that project"
@@ -74,8 +66,10 @@ class Seen(NamedTuple):
     groups: list[Found]
     servers: Mapping[str, list[Server]]
     """By the id of their stack."""
+    stalled: Mapping[str, str]
+    """What is said of stacks, by their ids, that Heat may have left in the middle."""
     balancers: Mapping[str, LoadBalancer]
-    """By the name of their stack."""
+    """By their description, which says of which stack they are."""
 
 
 class VirtualMachines:
@@ -111,7 +105,7 @@ class VirtualMachines:
         found = [row for one in applications for row in self.of(one, seen)]
         known = {(row.application_name, row.name) for row in found}
         alone = [one for one in seen.groups if (one.tags.application, one.tags.name) not in known]
-        found += await self._bounded(self._alone(one, seen) for one in alone)
+        found += await few_of(self._alone(one, seen) for one in alone)
         return sorted(
             sorted(found, key=lambda one: one.name), key=lambda one: one.creation_time, reverse=True
         )
@@ -149,7 +143,17 @@ class VirtualMachines:
         by_stack: dict[str, list[Server]] = {}
         for server in servers:
             by_stack.setdefault(server.metadata.get(templates.STACK_METADATA, ""), []).append(server)
-        return Seen(groups, by_stack, manifests.balancers(found))
+        return Seen(groups, by_stack, await self._stalled(groups), manifests.balancers(found))
+
+    async def _stalled(self, groups: Sequence[Found]) -> dict[str, str]:
+        now = datetime.now(UTC)
+
+        async def one(stack: Stack) -> tuple[str, str]:
+            last = await self.openstack.heat.last_event(self.token, stack.stack_name, stack.id, DEPTH)
+            return stack.id, manifests.stalled(stack, last, now)
+
+        slow = [found.stack for found in groups if manifests.stalled(found.stack, None, now)]
+        return dict(await few_of(one(stack) for stack in slow))
 
     def of(self, application: Application, seen: Seen | EcnsError) -> list[VmStatus]:
         """The groups of an application; what nobody could be asked about is Unknown, with the reason."""
@@ -169,7 +173,10 @@ class VirtualMachines:
     def _status(self, found: Found, kept: Definition | None, seen: Seen) -> VmStatus:
         tags, stack = found
         servers = seen.servers.get(stack.id, [])
-        return manifests.group(tags, stack, kept, servers, seen.balancers.get(stack.stack_name))
+        balancers = seen.balancers
+        balancer = balancers.get(templates.mark(stack.id)) or balancers.get(stack.stack_name)
+        stalled = seen.stalled.get(stack.id, "")
+        return manifests.group(tags, stack, kept, servers, balancer, stalled=stalled)
 
     async def _alone(self, found: Found, seen: Seen) -> VmStatus:
         """A group whose application does not know it (any more): its stack remembers what it is."""
@@ -281,7 +288,7 @@ class VirtualMachines:
         state = {"start": "SHUTOFF", "stop": "ACTIVE"}[action]
         mine = [one for one in await self._servers(found.stack.id) if one.status == state]
         if not self.objects.dry_run:
-            await self._bounded(self.openstack.nova.act(self.token, server.id, verb) for server in mine)
+            await few_of(self.openstack.nova.act(self.token, server.id, verb) for server in mine)
 
     async def scale(self, name: str, replicas: int) -> None:
         """Let a group have so many machines; those that it keeps are not touched, the last ones go first.
@@ -303,8 +310,8 @@ class VirtualMachines:
         for key, value in changed.items():
             setattr(tags, key, value)
         name, stack_id = found.stack.stack_name, found.stack.id
-        if found.stack.stack_status.endswith("_FAILED"):
-            await self._clear(stack_id)
+        if not found.stack.stack_status.endswith("_COMPLETE"):
+            await Leftovers(self.openstack, self.objects.place.caller).clear(found.stack)
         parameters = {"replicas": tags.replicas, "generation": tags.generation}
         await self.openstack.heat.update(
             self.token, name, stack_id, existing=True, parameters=parameters, tags=templates.tags(tags)
@@ -314,24 +321,7 @@ class VirtualMachines:
             now = await self.openstack.heat.stack(self.token, name, stack_id)
             return now.updated_time != found.stack.updated_time or "IN_PROGRESS" in now.stack_status
 
-        await _until(begun, SEEN_SECONDS)
-
-    async def _clear(self, stack_id: str) -> None:
-        """Remove servers in ERROR: they hold the disks that those which Heat makes in their place need."""
-
-        async def broken() -> list[Server]:
-            return [one for one in await self._servers(stack_id) if one.status == "ERROR"]
-
-        async def remove(server: Server) -> None:
-            with contextlib.suppress(NotFoundError):
-                await self.openstack.nova.delete(self.token, server.id)
-
-        async def gone() -> bool:
-            return not await broken()
-
-        if found := await broken():
-            await self._bounded(remove(one) for one in found)
-            await _until(gone, CLEARED_SECONDS)
+        await until(begun, SEEN_SECONDS)
 
     async def _servers(self, stack_id: str) -> list[Server]:
         servers = await self.openstack.nova.servers(self.token)
@@ -349,24 +339,24 @@ class VirtualMachines:
 
     # Deleting
 
-    async def of_application(self, application: str) -> list[Found]:
-        """The groups of an application, as Heat has them."""
+    async def leave(self, application: str) -> None:
+        """Let the groups of an application be of none any more."""
         await self._own()
-        return [one for one in await self._stacks() if one.tags.application == application]
-
-    async def leave(self, found: Found) -> None:
-        """Let a group be of no application any more."""
         if self.objects.dry_run:
             return
-        found.tags.application = ""
-        await self.openstack.heat.update(
-            self.token,
-            found.stack.stack_name,
-            found.stack.id,
-            existing=True,
-            parameters={},
-            tags=templates.tags(found.tags),
-        )
+
+        async def one(found: Found) -> None:
+            found.tags.application = ""
+            await self.openstack.heat.update(
+                self.token,
+                found.stack.stack_name,
+                found.stack.id,
+                existing=True,
+                parameters={},
+                tags=templates.tags(found.tags),
+            )
+
+        await few_of(one(found) for found in await self._stacks() if found.tags.application == application)
 
     async def delete_named(self, name: str) -> None:
         """Remove a group, as `delete`.
@@ -375,79 +365,35 @@ class VirtualMachines:
             NotFoundError: it is not there.
         """
         await self._own()
-        found = await self._named(name)
-        if found is None:
+        if await self._named(name) is None:
             raise _not_there(name)
-        await self.delete([found])
+        await self.delete(name=name)
 
-    async def delete(self, groups: Sequence[Found]) -> None:
-        """Remove groups with all that Heat made, and wait for it; disks that are to be kept are.
+    async def delete(self, **tags: str) -> None:
+        """Remove groups with all that was made for them, and wait for it.
 
-        Disks of a group that never was complete hold nothing, and are removed with it.
+        Those that are gone since a short while are looked for, too: a deletion may have been cut off.
+
+        Args:
+            tags: what says which: `application`, `name`, `request`.
 
         Raises:
-            UpstreamError: Heat could not remove something, or not yet; asked again it goes on.
+            UpstreamError: something could not be removed, or not yet; asked again it goes on.
         """
-        if self.objects.dry_run or not groups:
+        await self._own()
+        if self.objects.dry_run:
             return
-        heat, token = self.openstack.heat, self.token
+        found = [
+            one
+            for one in await self._stacks(gone=True)
+            if all(getattr(one.tags, key) == value for key, value in tags.items())
+        ]
+        groups = {one.tags.name: one.stack for one in reversed(found)}  # newest last
 
-        async def begin(one: Found) -> None:
-            if one.stack.stack_status != "DELETE_IN_PROGRESS":
-                try:
-                    await heat.delete(token, one.stack.stack_name, one.stack.id)
-                except NotFoundError:
-                    return
+        async def look() -> list[Stack]:
+            return [one.stack for one in await self._stacks()]
 
-        await self._bounded(begin(one) for one in groups)
-        names = {one.stack.id: one.tags.name for one in groups}
-        before = {one.stack.id: one.stack.stack_status for one in groups}
-        failed: list[Stack] = []
-
-        async def gone() -> bool:
-            left = [one.stack for one in await self._stacks() if one.stack.id in names]
-            # One that failed before shows that until Heat has begun anew.
-            failed[:] = [
-                one
-                for one in left
-                if one.stack_status == "DELETE_FAILED"
-                and (before[one.id] != "DELETE_FAILED" or time.monotonic() > started + SEEN_SECONDS)
-            ]
-            return len(failed) == len(left)
-
-        started = time.monotonic()
-        done = await _until(gone, GONE_SECONDS)
-        if failed:
-            raise UpstreamError(
-                f"Heat could not remove virtual machines {names[failed[0].id]!r}:"
-                f" {failed[0].stack_status_reason}; delete them again to let it go on",
-                upstream="heat",
-            )
-        if not done:
-            raise UpstreamTimeoutError(
-                f"Heat is still removing virtual machines {', '.join(sorted(names.values()))};"
-                " the same deletion again waits for it",
-                upstream="heat",
-            )
-        unfinished = {
-            stack
-            for stack, state in before.items()
-            if state.startswith("CREATE_") and "COMPLETE" not in state
-        }
-        if unfinished:
-            await self._remove_disks(unfinished)
-
-    async def _remove_disks(self, stacks: set[str]) -> None:
-        volumes = await self.openstack.cinder.volumes(self.token)
-        left = [one for one in volumes if one.metadata.get(templates.STACK_METADATA) in stacks]
-
-        async def remove(volume_id: str) -> None:
-            try:
-                await self.openstack.cinder.delete_volume(self.token, volume_id)
-            except NotFoundError:
-                return
-
-        await self._bounded(remove(one.id) for one in left)
+        await Removal(self.openstack, self.objects.place.caller, groups, look).run()
 
     # Throughout
 
@@ -456,32 +402,22 @@ class VirtualMachines:
         if not self.objects.places.own_project(self.objects.place):
             raise ForbiddenError(NOT_OWN)
 
-    async def _stacks(self) -> list[Found]:
-        stacks = await self.openstack.heat.stacks(self.token, tags=f"{templates.PREFIX}place={self.place}")
-        read = ((templates.read_tags(stack.tags), stack) for stack in stacks)
+    async def _stacks(self, *, gone: bool = False) -> list[Found]:
+        """The groups of the place; `gone`: those that are gone since a short while, too."""
+        filters = {"tags": f"{templates.PREFIX}place={self.place}"}
+        if gone:
+            filters["show_deleted"] = "true"
+        stacks = await self.openstack.heat.stacks(self.token, **filters)
+        early = (datetime.now(UTC) - LATELY).strftime("%Y-%m-%dT%H:%M:%SZ")
+        read = (
+            (templates.read_tags(stack.tags), stack)
+            for stack in stacks
+            if (manifests.time(stack.deletion_time) or early) >= early
+        )
         return [Found(tags, stack) for tags, stack in read if tags is not None]
 
     async def _named(self, name: str) -> Found | None:
         return next((one for one in await self._stacks() if one.tags.name == name), None)
-
-    async def _bounded(self, calls: Iterable[Any]) -> list[Any]:
-        """As `all_of`, a few at a time."""
-        gate = asyncio.Semaphore(batches.PARALLEL)
-
-        async def one(call: Any) -> Any:
-            async with gate:
-                return await call
-
-        return await all_of(*(one(call) for call in calls))
-
-
-async def _until(check: Callable[[], Any], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not await check():
-        if time.monotonic() > deadline:
-            return False
-        await asyncio.sleep(INTERVAL)
-    return True
 
 
 def _not_there(name: str) -> NotFoundError:

@@ -36,8 +36,22 @@ TIMEOUT_MINUTES = 60
 PREFIX = "ecns-"
 STACK_METADATA = "ecns_stack"
 """Of servers and volumes: the id of the stack that they are of."""
+CASCADE_METADATA = "ecns_cascade"
+"""Of volumes that go with their stack: `true`."""
 MONITOR = {"TCP": "TCP", "UDP": "UDP-CONNECT"}
 """How the health of members is asked, by protocol."""
+
+
+def mark(stack_id: str) -> str:
+    """The description of what is made for a stack and has no metadata: ports, groups, load balancers."""
+    return f"{STACK_METADATA}={stack_id}"
+
+
+def _mark(stack_id: JsonObject) -> JsonObject:
+    return {"list_join": ["=", [STACK_METADATA, stack_id]]}
+
+
+MARK = _mark({"get_param": "OS::stack_id"})
 
 
 class Definition(msgspec.Struct, kw_only=True):
@@ -163,7 +177,7 @@ def _group(name: str, machine: VirtualMachine, kept: Definition, resolved: Resol
         resources["security_group"] = _resource(
             "OS::Neutron::SecurityGroup",
             name=name,
-            description=f"The ports of virtual machines {machine.name}",
+            description=MARK,
             rules=[
                 {
                     "direction": "ingress",
@@ -179,7 +193,7 @@ def _group(name: str, machine: VirtualMachine, kept: Definition, resolved: Resol
         resources["load_balancer"] = _resource(
             "OS::Octavia::LoadBalancer",
             name=machine.loadbalancer.name or name,
-            description=name,
+            description=MARK,
             vip_subnet=resolved.subnet_id,
             vip_address=machine.loadbalancer.internal_ip or None,
         )
@@ -250,6 +264,7 @@ def _member(machine: VirtualMachine, resolved: Resolved) -> JsonObject:
             network=resolved.network_id,
             fixed_ips=[{"subnet": resolved.subnet_id}],
             security_groups={"get_param": "security_groups"},
+            value_specs={"description": _mark({"get_param": "stack"})},
         ),
         "system_disk": _disk(
             machine.system_disk,
@@ -318,7 +333,7 @@ def _disk(disk: Disk, resolved: Resolved, metadata: JsonObject, what: str, **mor
         name=name,
         size=disk.size,
         volume_type=resolved.volume_types[disk.type] if disk.type else None,
-        metadata=metadata,
+        metadata={**metadata, CASCADE_METADATA: "true"} if disk.cascade_deletion else metadata,
         **more,
     )
     return {**made, "deletion_policy": "Delete" if disk.cascade_deletion else "Retain"}

@@ -6,6 +6,7 @@ Source: https://docs.openstack.org/api-ref/block-storage/v3/
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -74,6 +75,15 @@ class Cinder(Service):
     async def volumes(self, token: str, **filters: str) -> list[Volume]:
         """The volumes of the token's project; `filters` are Cinder's, such as `name`."""
         return await self._pages(token, "/volumes/detail", "volumes", list[Volume], query=filters.items())
+
+    async def describe_volume(self, token: str, volume_id: str, metadata: Mapping[str, str]) -> None:
+        """Let a volume have this metadata, all of it.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        body = {"volume": {"metadata": metadata}}
+        await self._send("PUT", token, f"/volumes/{named(volume_id)}", body=body)
 
     async def delete_volume(self, token: str, volume_id: str) -> None:
         """Let Cinder remove a volume.

@@ -31,6 +31,10 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
     creation_time: str | None = None
     updated_time: str | None = None
+    deletion_time: str | None = None
+    """Set once it is gone."""
+    parent: str | None = None
+    """The id of the stack that it is a part of."""
     tags: list[str] | None = None
     parameters: dict[str, Any] = {}
     """In the detail alone."""
@@ -49,8 +53,20 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     parent_resource: str | None = None
 
 
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of what Heat did with a resource, or with a whole stack under its name."""
+
+    event_time: str
+    resource_name: str
+    resource_status: str
+
+
 class _Stack(msgspec.Struct):
     stack: Stack
+
+
+class _Events(msgspec.Struct):
+    events: list[Event]
 
 
 class _Identity(msgspec.Struct):
@@ -76,6 +92,23 @@ class Heat(Service):
     async def stacks(self, token: str, **filters: str) -> list[Stack]:
         """The stacks; `filters` are Heat's, such as `name` or `tags`."""
         return await self._pages(token, "/stacks", "stacks", list[Stack], query=filters.items())
+
+    async def inside(self, token: str, owner_id: str) -> list[Stack]:
+        """The stacks that a stack has made as its parts, those that are gone too."""
+        query = [("show_nested", "true"), ("show_deleted", "true"), ("owner_id", owner_id)]
+        found = await self._pages(token, "/stacks", "stacks", list[Stack], query=query)
+        return [one for one in found if one.parent == owner_id]
+
+    async def last_event(self, token: str, name: str, stack_id: str, depth: int = 0) -> Event | None:
+        """What happened last to a stack, and to those inside of it, `depth` stacks deep.
+
+        Raises:
+            NotFoundError: there is no such stack.
+        """
+        query = [("limit", "1"), ("sort_dir", "desc")]
+        query += [("nested_depth", str(depth))] if depth else []
+        found = await self._get(token, f"{_path(name, stack_id)}/events", _Events, query=query)
+        return found.events[0] if found.events else None
 
     async def stack(self, token: str, name: str, stack_id: str) -> Stack:
         """One stack with its parameters and outputs.

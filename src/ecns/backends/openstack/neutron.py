@@ -65,6 +65,9 @@ class Address(msgspec.Struct, frozen=True):
 class Port(msgspec.Struct, frozen=True):
     """Where something is in a network."""
 
+    id: str = ""
+    name: str = ""
+    description: str | None = None
     fixed_ips: list[Address] = []
 
 
@@ -73,6 +76,7 @@ class SecurityGroup(msgspec.Struct, frozen=True):
 
     id: str
     name: str
+    description: str | None = None
 
 
 class Neutron(Service):
@@ -97,10 +101,33 @@ class Neutron(Service):
 
     async def security_groups(self, token: str, project_id: str) -> list[SecurityGroup]:
         """The security groups of a project."""
-        query = [("project_id", project_id), *_fields("id", "name")]
+        query = [("project_id", project_id), *_fields("id", "name", "description")]
         return await self._pages(
             token, "/security-groups", "security_groups", list[SecurityGroup], query=query
         )
+
+    async def delete_security_group(self, token: str, group_id: str) -> None:
+        """Remove a security group.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: a port uses it.
+        """
+        await self._send("DELETE", token, f"/security-groups/{named(group_id)}")
+
+    async def ports(self, token: str, project_id: str) -> list[Port]:
+        """The ports of a project, without their addresses."""
+        query = [("project_id", project_id), *_fields("id", "name", "description")]
+        return await self._pages(token, "/ports", "ports", list[Port], query=query)
+
+    async def delete_port(self, token: str, port_id: str) -> None:
+        """Remove a port.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it is in use by something that does not let go of it.
+        """
+        await self._send("DELETE", token, f"/ports/{named(port_id)}")
 
     async def networks(self, token: str) -> list[Network]:
         """The networks that the token may see, as `subnets`."""

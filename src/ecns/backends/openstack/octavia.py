@@ -99,6 +99,25 @@ class LoadBalancer(msgspec.Struct, frozen=True, kw_only=True):
     vip_subnet_id: str | None = None
 
 
+class Part(msgspec.Struct, frozen=True):
+    """A listener, pool, member or health monitor, and what is below it."""
+
+    id: str
+    name: str = ""
+    listeners: list[Part] = []
+    pools: list[Part] = []
+    members: list[Part] = []
+    health_monitor: Part | None = None
+
+
+class _Tree(msgspec.Struct):
+    loadbalancer: Part
+
+
+class _Statuses(msgspec.Struct):
+    statuses: _Tree
+
+
 class Quota(msgspec.Struct, frozen=True):
     """How many of each a project may have; -1: any number."""
 
@@ -135,6 +154,30 @@ class Octavia(Service):
         """
         path = f"/lbaas/loadbalancers/{named(balancer_id)}"
         return (await self._get(token, path, _LoadBalancer)).loadbalancer
+
+    async def delete_load_balancer(self, token: str, balancer_id: str) -> None:
+        """Let Octavia remove a load balancer with all of its parts; it answers before that is done.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: something is being done with it.
+        """
+        await self._send(
+            "DELETE", token, f"/lbaas/loadbalancers/{named(balancer_id)}", query=[("cascade", "true")]
+        )
+
+    async def parts(self, token: str, balancer_id: str) -> dict[str, str]:
+        """What a load balancer consists of: by id, the path that names it in `delete_part`.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        path = f"/lbaas/loadbalancers/{named(balancer_id)}/status"
+        return _paths((await self._get(token, path, _Statuses)).statuses.loadbalancer)
+
+    async def delete_part(self, token: str, path: str) -> None:
+        """Let Octavia remove a part of a load balancer, by its path; as `delete_load_balancer`."""
+        await self._send("DELETE", token, f"/lbaas{path}")
 
     async def flavors(self, token: str) -> list[Flavor]:
         """The flavors of load balancers."""
@@ -190,3 +233,14 @@ class Octavia(Service):
     async def quota(self, token: str, project_id: str) -> Quota:
         """What a project may have."""
         return (await self._get(token, f"/lbaas/quotas/{named(project_id)}", _Quota)).quota
+
+
+def _paths(above: Part, pool: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word, parts in (("listeners", above.listeners), ("pools", above.pools), ("members", above.members)):
+        for part in parts:
+            path = f"{pool if word == 'members' else ''}/{word}/{named(part.id)}"
+            found |= {part.id: path} | _paths(part, path)
+    if above.health_monitor is not None:
+        found[above.health_monitor.id] = f"/healthmonitors/{named(above.health_monitor.id)}"
+    return found

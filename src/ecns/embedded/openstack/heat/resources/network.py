@@ -19,6 +19,10 @@ _COMMON = frozenset({"show", "id", "name", "status", "project_id", "tenant_id"})
 class _Neutron(Simple):
     kind = "neutron"
 
+    def body(self, properties: Body) -> Body:
+        """With fields that Heat does not know by name."""
+        return super().body(properties) | (properties.get("value_specs") or {})
+
     def failed(self, error: ProblemError) -> FailedError:
         """With the type of Neutron's error."""
         return FailedError(
@@ -30,6 +34,7 @@ class Net(_Neutron):
     """A network."""
 
     path, singular = "/v2.0/networks", "network"
+    renamed: ClassVar[dict[str, tuple[str, str]]] = {"value_specs": ("", "")}
     schema: ClassVar[Schema] = {
         "name": Property(),
         "admin_state_up": Property(bool),
