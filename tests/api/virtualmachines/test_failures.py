@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from ecns.api.applications import checks, manifests
 from ecns.api.applications.types import CreateApplication, OneApplication
 from tests.api.answers import refused, told
 from tests.api.applications.bodies import workload
-from tests.api.virtualmachines.conftest import NOTHING, SECONDS, SPACE, Hybrid, machine
+from tests.api.virtualmachines.conftest import NOTHING, SPACE, Hybrid, machine
 from tests.gateway import eventually
 
 if TYPE_CHECKING:
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
     from tests.real.openstack.cloud import Cloud
 
 pytestmark = pytest.mark.usefixtures("clean")
-LONG = pytest.mark.skipif(
-    not os.environ.get("ECNS_TEST_DEATHS"),
-    reason="Heat may leave a stack in progress for minutes after it died; run with ECNS_TEST_DEATHS=1",
-)
 
 
 def post(hybrid: Hybrid, name: str, *machines: dict[str, Any], **more: Any) -> httpx.Response:
@@ -219,37 +214,6 @@ def test_applications_are_shown_without_heat(hybrid: Hybrid, real_cloud: Cloud) 
     hybrid.delete("patient")
 
 
-@LONG
-@pytest.mark.parametrize("service", ["heat", "nova"])
-def test_services_that_die_in_the_middle(hybrid: Hybrid, real_cloud: Cloud, service: str) -> None:
-    """The group goes on, or is repaired, and is deleted with all that it had."""
-    hybrid.create("halfway", machine("vm", replicas=3))
-    eventually(lambda: hybrid.there()["volumes"], seconds=60)
-    dying = real_cloud.services[service]
-    dying.stop()
-    dying.start()
-    dying.ready()
-
-    # What Heat was doing is lost with it: `start` lets it go on, as it lets it try again what failed.
-    body = {"virtual_machines": [{"name": "vm"}]}
-
-    def started() -> bool:
-        status = hybrid.member.get("/virtualmachine/vm/").json().get("status")
-        if status != "Running":
-            hybrid.member.put("/virtualmachine/?action=start", json=body)
-            eventually(
-                lambda: (
-                    hybrid.member.get("/virtualmachine/vm/").json().get("status") in {"Running", "Failed"}
-                ),
-                seconds=100,
-            )
-        return bool(status == "Running")
-
-    eventually(started, seconds=SECONDS)
-    hybrid.delete("halfway")
-
-
-@LONG
 def test_the_same_request_completes_what_was_begun(hybrid: Hybrid) -> None:
     """As after the end of ECNS itself: the application is there, its machines are not."""
     body = hybrid.application("begun", machine("vm", replicas=0), workloads=[workload("box")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from ecns.api.virtualmachines.types import Flavor, VirtualMachine, VmNetwork, Vm
 from ecns.api.workloads.types import Access
 from ecns.backends.kubernetes.kinds.extensions import Application
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta
-from ecns.backends.openstack.heat import Stack
+from ecns.backends.openstack.heat import Event, Stack
 from ecns.backends.openstack.nova import Address, Fault, Server
 from ecns.backends.openstack.octavia import LoadBalancer
 from ecns.errors import BadRequestError
@@ -338,3 +339,30 @@ def test_what_cannot_be_names_its_field(more: dict[str, Any], field: str) -> Non
     with pytest.raises(BadRequestError) as refusal:
         checks.virtual_machines([msgspec.convert(machine(**more), VirtualMachine)])
     assert refusal.value.field == f"virtual_machines[0].{field}"
+
+
+@pytest.mark.parametrize(
+    ("status", "last", "said"),
+    [
+        ("CREATE_IN_PROGRESS", "2026-01-01T10:05:00Z", ""),
+        (
+            "CREATE_IN_PROGRESS",
+            None,
+            "nothing of its create since 2026-01-01T10:00:00Z; .* start lets another",
+        ),
+        (
+            "DELETE_IN_PROGRESS",
+            "2026-01-01T10:04:00Z",
+            r"since 2026-01-01T10:04:00Z \(disk: .* delete it again",
+        ),
+        ("CREATE_COMPLETE", None, ""),
+    ],
+)
+def test_what_heat_left_in_the_middle(status: str, last: str | None, said: str) -> None:
+    stack = Stack(id="i", stack_name="s", stack_status=status, creation_time="2026-01-01T10:00:00Z")
+    event = (
+        Event(event_time=last, resource_name="disk", resource_status="DELETE_IN_PROGRESS") if last else None
+    )
+    found = manifests.stalled(stack, event, datetime(2026, 1, 1, 10, 6, 30, tzinfo=UTC))
+    assert re.search(said, found)
+    assert bool(found) == bool(said)

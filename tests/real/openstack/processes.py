@@ -92,6 +92,11 @@ class Process:
         assert self.process.stdin is not None, "asked for above"
         self.process.stdin.close()
 
+    def kill(self) -> None:
+        """End it at once, whatever it is doing."""
+        self.process.kill()
+        self.stop()
+
     def hang(self) -> None:
         """Let it answer no more without closing anything."""
         self.process.send_signal(signal.SIGSTOP)

@@ -168,6 +168,9 @@ def _word(found: Stack, replicas: int, servers: Sequence[Server]) -> tuple[Group
         return "Failed", next((one.fault.message for one in servers if one.fault), "a machine is in ERROR")
     if len(servers) < replicas:
         return "Failed", f"{len(servers)} of {replicas} machines are there"
+    if len(servers) > replicas:
+        are, is_ = len(servers), replicas
+        return "Failed", f"{are} machines are there, {is_} {'is' if is_ == 1 else 'are'} to be"
     if not servers or states <= OFF:
         return "Stopped", ""
     if states == {"ACTIVE"}:

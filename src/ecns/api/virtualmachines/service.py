@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from ecns.api.common.objects import Objects
 from ecns.api.common.waiting import all_of, few_of, until
-from ecns.api.virtualmachines import manifests, templates
+from ecns.api.virtualmachines import losses, manifests, templates
 from ecns.api.virtualmachines.leftovers import DEPTH, Leftovers
 from ecns.api.virtualmachines.references import References
 from ecns.api.virtualmachines.removal import SEEN_SECONDS, Removal
@@ -270,8 +270,8 @@ class VirtualMachines:
     async def act(self, name: str, action: Action) -> None:
         """Start, stop or make anew all machines of a group; what is so already is left so.
 
-        Starting a group that failed lets Heat try again, and one that Heat left in
-        the middle go on.
+        Starting a group that failed lets Heat try again, and one that Heat left in the middle go on;
+        machines that are in ERROR, or that somebody has removed, are made anew.
 
         Raises:
             NotFoundError: it is not there.
@@ -279,8 +279,7 @@ class VirtualMachines:
         """
         await self._own()
         found = await self._settled(name, going_on=action == "start")
-        at_work = found.stack.stack_status.endswith(("_FAILED", "_IN_PROGRESS"))
-        if action == "recreate" or (action == "start" and at_work):
+        if action == "recreate" or (action == "start" and await self._broken(found)):
             anew = found.tags.generation + (action == "recreate")
             await self._update(found, generation=anew)
             return
@@ -311,7 +310,7 @@ class VirtualMachines:
             setattr(tags, key, value)
         name, stack_id = found.stack.stack_name, found.stack.id
         if not found.stack.stack_status.endswith("_COMPLETE"):
-            await Leftovers(self.openstack, self.objects.place.caller).clear(found.stack)
+            await self._mend(found.stack)
         parameters = {"replicas": tags.replicas, "generation": tags.generation}
         await self.openstack.heat.update(
             self.token, name, stack_id, existing=True, parameters=parameters, tags=templates.tags(tags)
@@ -322,6 +321,21 @@ class VirtualMachines:
             return now.updated_time != found.stack.updated_time or "IN_PROGRESS" in now.stack_status
 
         await until(begun, SEEN_SECONDS)
+
+    async def _broken(self, found: Found) -> bool:
+        """Whether Heat has something to do so that a group is whole; what is too much of it is removed."""
+        if not found.stack.stack_status.endswith("_COMPLETE"):
+            return True
+        servers = await self._servers(found.stack.id)
+        if len(servers) == found.tags.replicas and all(one.status != "ERROR" for one in servers):
+            return False
+        return not self.objects.dry_run and await self._mend(found.stack)
+
+    async def _mend(self, stack: Stack) -> bool:
+        """Remove what Heat does not know of a stack, and tell it what is gone; whether something is."""
+        caller = self.objects.place.caller
+        await Leftovers(self.openstack, caller).clear(stack)
+        return await losses.tell(self.openstack, caller, stack)
 
     async def _servers(self, stack_id: str) -> list[Server]:
         servers = await self.openstack.nova.servers(self.token)

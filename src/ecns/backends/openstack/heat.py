@@ -42,6 +42,13 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     """In the detail alone."""
 
 
+class Link(msgspec.Struct, frozen=True):
+    """Where something is; `rel` says what."""
+
+    href: str
+    rel: str
+
+
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """A thing that a stack is made of."""
 
@@ -51,6 +58,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     resource_status_reason: str | None = None
     physical_resource_id: str | None = None
     parent_resource: str | None = None
+    links: list[Link] = []
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +169,18 @@ class Heat(Service):
         query = [("nested_depth", str(depth))] if depth else []
         path = f"{_path(name, stack_id)}/resources"
         return (await self._get(token, path, _Resources, query=query)).resources
+
+    async def mark_unhealthy(self, token: str, resource: Resource, reason: str) -> None:
+        """Let Heat know that a resource is not as it is to be: the next update makes another one.
+
+        Raises:
+            NotFoundError: there is no such resource.
+            ConflictError: something is being done with it.
+        """
+        stack = next((one.href for one in resource.links if one.rel == "stack"), "")
+        path = stack[stack.find("/stacks/") :] if "/stacks/" in stack else "/stacks/-/-"
+        body = {"mark_unhealthy": True, "resource_status_reason": reason}
+        await self._send("PATCH", token, f"{path}/resources/{named(resource.resource_name)}", body=body)
 
 
 def _path(name: str, stack_id: str) -> str:
