@@ -32,6 +32,10 @@ BASE64 = "base64.channel.k8s.io"
 _PROTOCOLS = (V5, V4, PLAIN, BASE64)
 _STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
 _FRAME = 32 * 1024
+_NO_SPDY = (
+    "this embedded cluster speaks WebSocket and no SPDY: use kubectl 1.30 or later, or a client of "
+    "v4.channel.k8s.io or v5.channel.k8s.io"
+)
 _TRUE = frozenset({"true", "1", "t", "T", "TRUE", "True"})
 _INTERRUPT, _END = b"\x03", b"\x04"
 _encode = msgspec.json.Encoder().encode
@@ -197,12 +201,14 @@ def _refuse(cluster: Cluster, request: web.BaseRequest, target: Target) -> tuple
     name = pods.choose(pod, request.query.get("container", ""))
     if not pod["spec"].get("nodeName"):
         raise bad_request(f"pod {target.name} does not have a host assigned")
-    if request.headers.get("Upgrade", "").lower() != "websocket":
+    if not request.headers.get("Upgrade"):
         raise bad_request("Upgrade request required")
     return pod, name, _wishes(request)
 
 
 async def _open(request: web.BaseRequest) -> Channels | web.Response:
+    if request.headers["Upgrade"].lower() != "websocket":
+        raise bad_request(_NO_SPDY)
     offered = [
         item.strip() for item in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if item.strip()
     ]

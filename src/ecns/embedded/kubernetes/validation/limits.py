@@ -48,6 +48,13 @@ _QUOTA_NAMES = frozenset(
         "services.loadbalancers",
     }
 )
+_COUNTED_PODS = frozenset({"pods"})
+_OF_PODS = _COUNTED_PODS | {
+    "cpu",
+    "memory",
+    *(f"{a}.{b}" for a in ("requests", "limits") for b in ("cpu", "memory")),
+}
+_OF_CLAIMS = frozenset({"persistentvolumeclaims", "requests.storage"})
 _LIMIT_TYPES = frozenset({"Container", "Pod", "PersistentVolumeClaim"})
 _METRIC_TYPES = ("ContainerResource", "External", "Object", "Pods", "Resource")
 _METRIC_FIELDS = {
@@ -73,13 +80,30 @@ def resource_quota(causes: Causes, obj: Object) -> None:
             causes.invalid(path, name, "must be a standard resource for quota")
         containers.quantity(causes, path, name, amount)
     scopes = spec.get("scopes", [])
-    if any(scope not in SCOPES for scope in scopes):
-        causes.invalid("spec.scopes", scopes, "unsupported scope")
+    for scope in scopes:
+        if scope not in SCOPES:
+            causes.invalid("spec.scopes", scopes, "unsupported scope")
+        for _ in _beyond(scope, spec):
+            causes.invalid("spec.scopes", scopes, "unsupported scope applied to resource")
     for first, second in (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")):
         if first in scopes and second in scopes:
             causes.invalid("spec.scopes", scopes, "conflicting scopes")
     for item in spec.get("scopeSelector", {}).get("matchExpressions", ()):
         _scope(causes, "spec.scopeSelector.matchExpressions", item)
+        for _ in _beyond(item.get("scopeName", ""), spec):
+            causes.invalid(
+                "spec.scopeSelector.matchExpressions",
+                spec["scopeSelector"],
+                "unsupported scope applied to resource",
+            )
+
+
+def _beyond(scope: str, spec: Object) -> list[str]:
+    """The resources of a quota that one of its scopes is not for."""
+    if scope not in SCOPES:
+        return []
+    reach = {"BestEffort": _COUNTED_PODS, "VolumeAttributesClass": _OF_CLAIMS}.get(scope, _OF_PODS)
+    return sorted(name for name in spec.get("hard", {}) if name in _QUOTA_NAMES and name not in reach)
 
 
 def _scope(causes: Causes, path: str, item: Object) -> None:
