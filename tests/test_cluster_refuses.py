@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from litestar.stores.memory import MemoryStore
 
 from ecns import config
 from ecns.api.common.objects import Objects
 from ecns.backends.kubernetes.clusters import Clusters
 from ecns.backends.kubernetes.kinds.configuration import CONFIG_MAP, ConfigMap
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta
+from ecns.backends.memory import Local
 from ecns.errors import ForbiddenError
 from ecns.identity.caller import Caller
 from ecns.identity.place import Places
@@ -147,7 +147,7 @@ def caller(gateway: Gateway, name: str) -> Caller:
 
 async def test_the_cluster_refuses_another_project(gateway: Gateway, limited: Path) -> None:
     clusters = Clusters((config.Cluster(name="eks", kubeconfig=limited),))
-    places = Places(clusters, MemoryStore(), Policy())
+    places = Places(clusters, Local(), Policy())
     try:
         cluster = clusters["eks"]
         place = await places.resolve(caller(gateway, "developer"), cluster="eks", namespace="demo")

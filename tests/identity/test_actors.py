@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from litestar.stores.memory import MemoryStore
 
 from ecns import config
 from ecns.backends.kubernetes.client import Bearer, Impersonation
 from ecns.backends.kubernetes.clusters import Clusters
 from ecns.backends.kubernetes.kinds.core import Namespace
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta
+from ecns.backends.memory import Local
 from ecns.errors import NotFoundError
 from ecns.identity.place import PROJECT_LABEL, Places, bind_project
 from ecns.identity.policy import Policy
@@ -34,7 +34,7 @@ async def api() -> AsyncIterator[Api]:
 def places(directory: Path, url: str, **more: Any) -> Places:
     file = kubeconfig(directory / "east.yaml", url)
     clusters = Clusters((config.Cluster(name="east", kubeconfig=file, timeout=2, **more),))
-    return Places(clusters, MemoryStore(), Policy())
+    return Places(clusters, Local(), Policy())
 
 
 OURS = Namespace(metadata=ObjectMeta(name="shop", uid="u", labels={PROJECT_LABEL: "p1"}))
@@ -78,7 +78,7 @@ async def test_the_current_cluster(tmp_path: Path) -> None:
         )
         for name, projects in (("east", ("*",)), ("west", ("p2",)))
     ]
-    found = Places(Clusters(entries), MemoryStore(), Policy())
+    found = Places(Clusters(entries), Local(), Policy())
     assert (await found.current_cluster(caller("reader"))).name == "east"
     assert (await found.current_cluster(caller("admin"), "http://west:1")).name == "west"
     with pytest.raises(NotFoundError):

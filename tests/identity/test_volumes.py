@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from litestar.stores.memory import MemoryStore
 
 from ecns.backends.kubernetes.kinds.core import Namespace, PersistentVolume
+from ecns.backends.memory import Local
 from ecns.identity.place import PROJECT_LABEL, Places
 from ecns.identity.policy import Policy
 from tests.identity.test_policy import caller
@@ -39,7 +39,7 @@ class FakeCluster:
     ],
 )
 def test_who_may_see_a_volume(claim: dict[str, str] | None, since: str, seen: list[str]) -> None:
-    places = Places([], MemoryStore(), Policy())  # type: ignore[arg-type]  # no clusters are needed
+    places = Places([], Local(), Policy())  # type: ignore[arg-type]  # no clusters are needed
     cluster: Any = FakeCluster()
     whole = {
         "metadata": {"name": "v", "creationTimestamp": "2026-01-01T00:00:00Z"},

@@ -25,12 +25,18 @@ from ecns.backends.kubernetes.client import Actor, Bearer, Impersonation
 from ecns.backends.kubernetes.clusters import Cluster, Clusters
 from ecns.backends.kubernetes.kinds.core import NAMESPACE, Namespace, PersistentVolume
 from ecns.backends.kubernetes.kinds.meta import ObjectMeta
-from ecns.errors import BadRequestError, ConflictError, EcnsError, ForbiddenError, NotFoundError
+from ecns.errors import (
+    BadRequestError,
+    ConflictError,
+    EcnsError,
+    ForbiddenError,
+    NotFoundError,
+    UpstreamUnavailableError,
+)
 from ecns.identity.caller import Caller
 
 if TYPE_CHECKING:
-    from litestar.stores.base import Store
-
+    from ecns.backends.memory import Memory
     from ecns.identity.policy import Policy
 
 PROJECT_LABEL = "ecns.easystack.com/project-id"
@@ -87,7 +93,7 @@ class Places:
         policy: tells cloud administrators and readers.
     """
 
-    def __init__(self, clusters: Clusters, sessions: Store, policy: Policy) -> None:
+    def __init__(self, clusters: Clusters, sessions: Memory, policy: Policy) -> None:
         self.clusters = clusters
         self.sessions = sessions
         self.policy = policy
@@ -306,15 +312,20 @@ class Places:
             await bind_project(place.cluster, namespace)
 
     async def wrote(self, place: Place, resource: str, resource_version: str) -> None:
-        """Remember the newest state of a resource that the caller has written, for all replicas."""
+        """Remember the newest state of a resource that the caller has written, for all replicas.
+
+        What was written stays written when that cannot be.
+        """
         if not resource_version.isdigit():
             return
-        session = await self._session(place.caller)
         version = int(resource_version)
-        written = session.written.setdefault(place.cluster.name, {})
-        if version > written.get(resource, 0):
-            written[resource] = place.written[resource] = version
-            await self._remember(place.caller, session)
+        place.written[resource] = max(version, place.written.get(resource, 0))
+        with contextlib.suppress(UpstreamUnavailableError):
+            session = await self._session(place.caller)
+            written = session.written.setdefault(place.cluster.name, {})
+            if version > written.get(resource, 0):
+                written[resource] = version
+                await self._remember(place.caller, session)
 
     async def doubt(self, place: Place, request: str) -> None:
         """Remember that a request may have been done though its answer was an error, for all replicas."""

@@ -14,7 +14,6 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, License, SecurityScheme
-from litestar.stores.memory import MemoryStore
 
 from ecns import __version__
 from ecns.api.images.service import Builders
@@ -23,6 +22,7 @@ from ecns.api.routes import DEPENDENCIES, ROUTES, WITHOUT_PRODUCT
 from ecns.backends.harbor.client import Harbor
 from ecns.backends.harbor.registry import Registry
 from ecns.backends.kubernetes.clusters import Clusters
+from ecns.backends.memory import Local, Shared, memory
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.backends.openstack.keystone import Keystone
 from ecns.config import Config, Identity
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from litestar.connection import ASGIConnection
     from litestar.handlers import BaseRouteHandler
-    from litestar.stores.base import Store
 
 
 log = structlog.get_logger(__name__)
@@ -62,7 +61,7 @@ def create_app(config: Config) -> Requests:
     Raises:
         ConfigError: a cluster's credentials cannot be read.
     """
-    sessions = _session_store(config.sessions.url)
+    sessions = memory(config.sessions.url)
     idempotency = Idempotency(sessions, patience=config.server.request_timeout)
     return Requests(
         litestar_app(config, sessions, idempotency),
@@ -74,7 +73,7 @@ def create_app(config: Config) -> Requests:
     )
 
 
-def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> Litestar:
+def litestar_app(config: Config, sessions: Local | Shared, idempotency: Idempotency) -> Litestar:
     """The routed application, without what every request passes through first."""
     assert config.identity is not None, "the caller completes the configuration"  # noqa: S101  a fault of ours
     identity = config.identity
@@ -104,6 +103,7 @@ def litestar_app(config: Config, sessions: Store, idempotency: Idempotency) -> L
                 clusters.close(),
                 openstack.close(),
                 keystone.close(),
+                sessions.close(),
                 *([harbor.close()] if harbor else ()),
             )
 
@@ -187,7 +187,7 @@ async def _greet(harbor: Harbor | None) -> None:
 def openapi_document() -> bytes:
     """The OpenAPI document, of an application that reaches nothing."""
     config = Config(identity=Identity(auth_url="http://127.0.0.1"))
-    return pages.document(litestar_app(config, MemoryStore(), Idempotency(MemoryStore(), patience=0)))
+    return pages.document(litestar_app(config, Local(), Idempotency(Local(), patience=0)))
 
 
 def _registry_domain(config: Config) -> str:
@@ -195,14 +195,6 @@ def _registry_domain(config: Config) -> str:
     if config.harbor is None:
         return EMBEDDED_REGISTRY
     return config.harbor.domain or urlsplit(config.harbor.url).netloc
-
-
-def _session_store(url: str) -> Store:
-    if not url:
-        return MemoryStore()
-    from litestar.stores.valkey import ValkeyStore  # noqa: PLC0415  an extra that few install
-
-    return ValkeyStore.with_client(url.replace("redis://", "valkey://"))
 
 
 def _openapi() -> OpenAPIConfig:

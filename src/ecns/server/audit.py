@@ -111,7 +111,8 @@ class Audit:
         self.file = file
         self.reads = reads
         self._queue: queue.Queue[Event | None] = queue.Queue(QUEUE)
-        self._bodies = 0
+        self._put = self._taken = 0
+        """Bodies that in the queue so far, counted by who records, and out of it, by the thread."""
         self._thread: threading.Thread | None = None
         self._broken = False
 
@@ -126,7 +127,7 @@ class Audit:
 
     def record(self, event: Event) -> None:
         """Have a line written; it is dropped, and counted, when too many wait."""
-        if event.body and (self._bodies >= BODIES or len(event.body) > BODY_BYTES):
+        if event.body and (self._put - self._taken >= BODIES or len(event.body) > BODY_BYTES):
             event.body = b""
         try:
             self._queue.put_nowait(event)
@@ -134,7 +135,7 @@ class Audit:
             metrics.audit_dropped.inc()
             return
         if event.body:
-            self._bodies += 1
+            self._put += 1
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
             self._thread.start()
@@ -159,7 +160,7 @@ class Audit:
             for event in events:
                 if event is not None:
                     if event.body:
-                        self._bodies -= 1
+                        self._taken += 1
                     pieces.append(msgspec.json.encode(line(event)) + b"\n")
             try:
                 out = self._opened(out)

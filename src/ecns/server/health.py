@@ -11,6 +11,9 @@ from litestar.datastructures import State
 from ecns.errors import EcnsError
 from ecns.server import metrics
 
+CHECK_SECONDS = 2.0
+"""For one that hangs must not make who asks give up."""
+
 
 @get("/healthz", include_in_schema=False)
 async def healthz() -> dict[str, str]:
@@ -24,9 +27,12 @@ async def readyz(state: State) -> Response[dict[str, Any]]:
 
     async def tried(check: Any) -> str:
         try:
-            await check()
+            async with asyncio.timeout(CHECK_SECONDS):
+                await check()
         except EcnsError as error:
             return error.message
+        except TimeoutError:
+            return f"no answer within {CHECK_SECONDS:g} s"
         return "ok"
 
     names = ["keystone", *(f"cluster {cluster.name}" for cluster in state.clusters)]

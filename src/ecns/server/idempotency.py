@@ -12,18 +12,21 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import structlog
 from litestar import Request, Response
 
 from ecns.api.common.operations import MULTIPART
-from ecns.errors import BadRequestError, ConflictError
+from ecns.errors import BadRequestError, ConflictError, UpstreamUnavailableError
 from ecns.server.requests import Context, context
 
 if TYPE_CHECKING:
-    from litestar.stores.base import Store
+    from ecns.backends.memory import Memory
 
 DAY = 24 * 3600
 LONGEST_KEY = 255
 REPLAYED = "Idempotency-Replayed"
+
+log = structlog.get_logger(__name__)
 
 
 class _Kept(msgspec.Struct):
@@ -38,11 +41,11 @@ class Idempotency:
     """Hooks around the handlers of POST.
 
     Args:
-        store: shared by all replicas.
+        store: where answers are kept, for all replicas.
         patience: seconds after which a request under way is given up for dead.
     """
 
-    def __init__(self, store: Store, *, patience: float) -> None:
+    def __init__(self, store: Memory, *, patience: float) -> None:
         self.store = store
         self.patience = int(patience) + 1
         self._looking: set[str] = set()
@@ -92,10 +95,16 @@ class Idempotency:
         return ConflictError(f"the first request with Idempotency-Key {key!r} is still under way")
 
     async def after(self, seen: Context, status: int, body: bytes) -> None:
-        """Keep an answer when all was done; forget the request otherwise: its repeat is to try again."""
+        """Keep an answer when all was done; forget the request otherwise: its repeat is to try again.
+
+        What was done is answered also when the store is away.
+        """
         name, seen.idempotency = seen.idempotency, ""
-        if status == HTTPStatus.OK:
-            kept = _Kept(seen.idempotency_request, status, body)
-            await self.store.set(name, msgspec.msgpack.encode(kept), expires_in=DAY)
-        else:
-            await self.store.delete(name)
+        try:
+            if status == HTTPStatus.OK:
+                kept = _Kept(seen.idempotency_request, status, body)
+                await self.store.set(name, msgspec.msgpack.encode(kept), expires_in=DAY)
+            else:
+                await self.store.delete(name)
+        except UpstreamUnavailableError as error:
+            log.warning("an answer is not kept", request_id=seen.request_id, reason=error.message)

@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from litestar.stores.memory import MemoryStore
 
 from ecns import config
 from ecns.api.applications import installation
 from ecns.api.applications.service import Applications
 from ecns.api.common.objects import Objects
 from ecns.backends.kubernetes.clusters import Cluster, Clusters
+from ecns.backends.memory import Local
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.backends.openstack.keystone import Keystone
 from ecns.identity.caller import Caller
@@ -36,7 +36,7 @@ class Direct:
         self.clusters = Clusters(entries)
         self.cluster: Cluster = self.clusters["eks"]
         self.policy = Policy()
-        self.places = Places(self.clusters, MemoryStore(), self.policy)
+        self.places = Places(self.clusters, Local(), self.policy)
         self.caller = Caller(
             user_id="u",
             user_name="u",
