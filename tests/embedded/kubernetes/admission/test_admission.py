@@ -420,3 +420,11 @@ class TestPodSecurity:
             'existing pods in namespace "team" violate the new PodSecurity enforce level "baseline:latest"',
             "a (and 1 other pod): host namespaces",
         ]
+
+
+def test_one_priority_class_is_the_default() -> None:
+    first = named("first", value=1, globalDefault=True)
+    cluster = Cluster(priorityclasses__scheduling__k8s__io=[first])
+    admit(cluster, "priorityclasses.scheduling.k8s.io", first, first)
+    with pytest.raises(ApiError, match="PriorityClass first is already marked as default"):
+        admit(cluster, "priorityclasses.scheduling.k8s.io", named("other", value=2, globalDefault=True))

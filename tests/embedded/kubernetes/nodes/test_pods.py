@@ -263,3 +263,24 @@ def test_a_readiness_gate_is_waited_for(world: World) -> None:
     status = {**found["status"], "conditions": [*found["status"]["conditions"], gate]}
     world.cluster.update_status("pods", {**found, "status": status})
     world.until(lambda: ready()["status"] == "True")
+
+
+def test_a_volume_is_shared_and_goes_with_its_pod(world: World) -> None:
+    world.namespace("shop")
+    made = pod("p", "sh", "-c", "echo kept > /data/f; sleep 1000")
+    spec = made["spec"]
+    spec["volumes"] = [{"name": "v", "emptyDir": {}}]
+    first = spec["containers"][0]
+    first["volumeMounts"] = [{"name": "v", "mountPath": "/data"}]
+    other = {**first, "name": "other", "command": ["sh", "-c", "while ! cat /in/sub/../f; do sleep 1; done"]}
+    other["volumeMounts"] = [{"name": "v", "mountPath": "/in", "readOnly": True}]
+    spec["containers"].append(other)
+    spec["restartPolicy"] = "Never"
+    world.cluster.create("pods", made, namespace="shop")
+
+    def ended() -> bool:
+        return any("terminated" in item["state"] for item in _status(world).get("containerStatuses", ()))
+
+    world.until(ended)
+    states = {item["name"]: item["state"] for item in _status(world)["containerStatuses"]}
+    assert states["other"]["terminated"]["exitCode"] == 0

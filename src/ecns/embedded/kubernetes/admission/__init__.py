@@ -70,6 +70,7 @@ _MUTATING: tuple[Callable[[Any, Request], None], ...] = (
     namespaces.set_ingress_class,
 )
 _CHECKING: tuple[Callable[[Any, Request], None], ...] = (
+    scheduling.check_default_class,
     limits.check,
     security.check,
     storage.check_resize,

@@ -71,6 +71,17 @@ def _priority_class(cluster: Reader, name: str) -> Object | None:
     return min(defaults, key=lambda item: item.get("value", 0)) if defaults else None
 
 
+def check_default_class(cluster: Reader, request: Request) -> None:
+    """One PriorityClass at most is the default."""
+    if request.resource != _CLASSES or not request.obj.get("globalDefault"):
+        return
+    default = _priority_class(cluster, "")
+    if default is not None and default["metadata"]["name"] != request.name:
+        name = default["metadata"]["name"]
+        why = f"PriorityClass {name} is already marked as default. Only one default can exist"
+        raise forbidden(_CLASSES, request.name, why)
+
+
 def tolerate_failures(cluster: Reader, request: Request) -> None:
     """A pod stays five minutes on a node that fails, unless it says otherwise."""
     del cluster

@@ -12,6 +12,7 @@ from ecns.embedded.kubernetes.controllers import objects
 from ecns.embedded.kubernetes.controllers.base import Controller, Key
 from ecns.embedded.kubernetes.nodes import inventory
 from ecns.embedded.kubernetes.nodes.images import Store
+from ecns.embedded.kubernetes.nodes.volumes import Volumes
 from ecns.embedded.kubernetes.nodes.worker import Worker
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Kubelets(Controller):
         super().__init__(cluster, shared)
         self.workers: dict[Key, Worker] = {}
         self.images: dict[str, Store] = {node: Store() for node in inventory.NODES}
+        self.volumes = Volumes(cluster)
         self._addresses: dict[str, str] = {}
         self._networks = {
             node: ipaddress.IPv4Network(network) for node, network in inventory.POD_NETWORKS.items()
@@ -42,6 +44,7 @@ class Kubelets(Controller):
         self.watch("pods", self._pod)
         for resource in ("configmaps", "secrets", "persistentvolumeclaims"):
             self.watch(resource, self._arrived)
+        self.watch("persistentvolumes", self._volume)
 
     def _pod(self, event: str, new: Object | None, old: Object | None) -> None:
         pod = new or old
@@ -60,6 +63,10 @@ class Kubelets(Controller):
             if worker.lacks and key[0] == new["metadata"]["namespace"]:
                 worker.retry()
                 self.enqueue(key)
+
+    def _volume(self, event: str, _new: Object | None, old: Object | None) -> None:
+        if event == "DELETED" and old is not None:
+            self.volumes.release("volume", old["metadata"]["name"])
 
     def is_settled(self, record: Record) -> bool:
         """Pods that have ended, or that run a server and nothing else, need no worker."""
@@ -126,6 +133,7 @@ class Kubelets(Controller):
         self._addresses[address] = uid
 
     def _release(self, worker: Worker) -> None:
+        self.volumes.release("pod", worker.uid)
         if self._addresses.get(worker.address) == worker.uid:
             del self._addresses[worker.address]
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
+from ecns.embedded.kubernetes.nodes.volumes import DIRECTORIES, Mount, Storage
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DIRECTORIES = (
-    *("/", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/sys", "/usr", "/usr/bin"),
-    *("/tmp", "/var", "/var/log", "/var/run"),  # noqa: S108  those of the simulated machine
-)
 _RESOLV = b"search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\n"
 
 
@@ -21,7 +19,8 @@ class Machine:
     Args:
         env: its environment.
         hostname: the pod's host name.
-        mounts: gives the files of mounted volumes (absolute path → content), asked each time.
+        mounts: gives the files that come from the API (absolute path → content), asked each time.
+        volumes: what is mounted beside them, by the path.
         memory: its limit in bytes, None for none.
         working: the directory that it starts in.
         addresses: the pod's.
@@ -36,6 +35,7 @@ class Machine:
         hostname: str,
         *,
         mounts: Callable[[], dict[str, bytes]] | None = None,
+        volumes: dict[str, Mount] | None = None,
         memory: int | None = None,
         working: str = "/",
         addresses: tuple[str, ...] = (),
@@ -50,24 +50,36 @@ class Machine:
         self.working = working or "/"
         self._mounts = mounts or dict
         address = addresses[0] if addresses else "127.0.0.1"
-        self._files: dict[str, bytes] = {
+        own = Storage(DIRECTORIES)
+        own.files = {
             "/etc/hostname": f"{hostname}\n".encode(),
             "/etc/hosts": f"127.0.0.1\tlocalhost\n{address}\t{hostname}\n".encode(),
             "/etc/resolv.conf": _RESOLV,
             "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
             "/dev/termination-log": b"",
         }
-        self._directories = set(_DIRECTORIES) | {self.working}
+        own.directories.add(self.working)
+        volumes = volumes or {}
+        self._volumes = {"/": Mount(own)} | {path: volumes[path] for path in sorted(volumes)}
 
     def resolve(self, path: str, working: str) -> str:
         """An absolute, normal path."""
         return posixpath.normpath(posixpath.join(working, path))
 
+    def _at(self, path: str) -> tuple[Mount, str]:
+        """The volume that a path is in, and where in its storage."""
+        for base in reversed(self._volumes):  # the deepest first: they are sorted
+            if path == base or path.startswith(base.rstrip("/") + "/"):
+                mount = self._volumes[base]
+                return mount, self.resolve(path[len(base.rstrip("/")) :].lstrip("/"), mount.directory)
+        raise AssertionError(path)
+
     def read(self, path: str) -> bytes | None:
         """A file's content, None when there is none."""
         if path == "/dev/null":
             return b""
-        found = self._files.get(path)
+        mount, inner = self._at(path)
+        found = mount.storage.files.get(inner)
         return self._mounts().get(path) if found is None else found
 
     def write(self, path: str, data: bytes, *, append: bool = False) -> str | None:
@@ -78,32 +90,39 @@ class Machine:
             return "Is a directory"
         if not self.is_directory(posixpath.dirname(path)):
             return "nonexistent directory"
-        if path in self._mounts():
+        mount, inner = self._at(path)
+        if mount.read_only or path in self._mounts():
             return "Read-only file system"
-        self._files[path] = (self._files.get(path, b"") if append else b"") + data
+        files = mount.storage.files
+        files[inner] = (files.get(inner, b"") if append else b"") + data
         return None
 
     def remove(self, path: str) -> bool:
         """Deletes a file, or a directory with what is in it; whether it was there."""
-        inside = [name for name in self._files if name == path or name.startswith(path + "/")]
-        for name in inside:
-            del self._files[name]
-        known = [name for name in self._directories if name == path or name.startswith(path + "/")]
-        self._directories.difference_update(known)
-        return bool(inside or known)
+        mount, inner = self._at(path)
+        return not mount.read_only and mount.storage.remove(inner)
 
     def make_directory(self, path: str) -> None:
         """Makes a directory, and those above it."""
-        while path not in {"/", ""}:
-            self._directories.add(path)
-            path = posixpath.dirname(path)
+        mount, inner = self._at(path)
+        if not mount.read_only:
+            mount.storage.make_directory(inner)
+
+    def _names(self) -> set[str]:
+        """Every path that is there."""
+        found = {*self._mounts(), *self._volumes}
+        for base, (storage, directory, _) in self._volumes.items():
+            inside = directory.rstrip("/") + "/"
+            found |= {
+                self.resolve(name[len(inside) :], base) for name in storage.names() if name.startswith(inside)
+            }
+        return found
 
     def is_directory(self, path: str) -> bool:
         """Whether a directory is there, made or implied by the files in it."""
+        mount, inner = self._at(path)
         inside = path.rstrip("/") + "/"
-        return path in self._directories or any(
-            name.startswith(inside) for name in (*self._files, *self._mounts())
-        )
+        return inner in mount.storage.directories or any(name.startswith(inside) for name in self._names())
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or directory."""
@@ -112,6 +131,5 @@ class Machine:
     def listing(self, path: str) -> list[str]:
         """The names in a directory, sorted."""
         inside = path.rstrip("/") + "/"
-        everything = {*self._files, *self._mounts(), *self._directories}
-        names = {name[len(inside) :].split("/")[0] for name in everything if name.startswith(inside)}
+        names = {name[len(inside) :].split("/")[0] for name in self._names() if name.startswith(inside)}
         return sorted(names - {""})

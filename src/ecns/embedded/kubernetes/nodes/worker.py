@@ -421,6 +421,7 @@ class Worker:
             variables,
             self.pod["spec"]["nodeName"] if self.pod["spec"].get("hostNetwork") else hostname,
             mounts=lambda: environment.files(spec),
+            volumes=self._kubelet.volumes.mounts(self.pod, spec),
             memory=parse(limit).value if limit else None,
             working=spec.get("workingDir") or "/",
             addresses=(self.address,),
