@@ -7,9 +7,9 @@ Ends with the shell's exit code. Needs the library `websockets`, which ECNS inst
 
 import asyncio
 import codecs
+import contextlib
 import json
 import os
-import shutil
 import signal
 import sys
 import termios
@@ -27,8 +27,9 @@ async def main(url: str, token: str) -> int:
             tasks.add(loop.create_task(socket.send(json.dumps(message))))
 
         def resize() -> None:
-            columns, rows = shutil.get_terminal_size()
-            send(Operation="resize", Cols=columns, Rows=rows)
+            with contextlib.suppress(OSError):  # not a terminal
+                columns, rows = os.get_terminal_size(0)
+                send(Operation="resize", Cols=columns, Rows=rows)
 
         def read() -> None:
             if typed := os.read(0, 4096):

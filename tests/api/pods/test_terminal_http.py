@@ -412,7 +412,7 @@ def test_the_example_pipes_commands_into_a_shell(gateway: Gateway, box: str) -> 
 
 def test_the_example_is_a_terminal_for_a_person(gateway: Gateway, box: str) -> None:
     url = f"{gateway.url}/api/ecns/eks/pod_exec/chapters/{box}/ash/"
-    env = {**os.environ, "TOKEN": gateway.token("chapters-member")}
+    env = {**os.environ, "TOKEN": gateway.token("chapters-member"), "COLUMNS": "80", "LINES": "24"}
     person, screen = pty.openpty()
     fcntl.ioctl(person, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
     process = subprocess.Popen(
