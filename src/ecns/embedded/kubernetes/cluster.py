@@ -440,6 +440,7 @@ class Cluster:
                 dry_run=dry_run,
                 manager=manager,
                 version=version,
+                check=check,
             )
         record = self.record(kind.name, name, namespace)
         base = (
@@ -482,6 +483,7 @@ class Cluster:
         dry_run: bool,
         manager: Manager | None,
         version: str,
+        check: Callable[[Object], None] | None,
     ) -> Object:
         kind = self.resources[shown.stored_as]
         manager = manager or Manager("kube-controller-manager", version)
@@ -505,6 +507,8 @@ class Cluster:
                 raise conflict(kind.name, name, why)
             config["metadata"].pop("resourceVersion", None)
             applied = ownership.apply(shown, version, None, config, manager, "", self.now())
+            if check is not None:
+                check(applied.obj)
             return self.create(
                 kind.name,
                 conversion.restore(applied.obj, shown, version),
@@ -517,6 +521,8 @@ class Cluster:
         live = conversion.convert(record.obj, shown) if conversion.is_needed(shown, version) else record.obj
         live = {**live, "apiVersion": shown.api_version(version)}
         applied = ownership.apply(shown, version, live, config, manager, subresource, self.now())
+        if check is not None:
+            check(applied.obj)
         return self.replace(
             kind,
             record,

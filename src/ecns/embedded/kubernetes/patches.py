@@ -27,14 +27,16 @@ _DELETE_FROM, _ORDER = "$deleteFromPrimitiveList/", "$setElementOrder/"
 
 
 def decode(data: bytes, content_type: str) -> tuple[Any, list[str]]:
-    """Decodes the body of a PATCH, and says which fields it has twice (`duplicate field "spec.x"`).
+    """Decodes the body of a PATCH, and says which fields it has twice.
+
+    They are said as `duplicate field "spec.x"` of JSON, as the decoder's error of what is applied.
 
     Raises:
         ApiError: 400 when it does not decode.
 
     """
     if content_type == APPLY:
-        return _decode_applied(data), []
+        return _decode_applied(data)
     try:
         body = bodies.decode_json(data)
     except ValueError as error:
@@ -44,9 +46,13 @@ def decode(data: bytes, content_type: str) -> tuple[Any, list[str]]:
     return body.value, body.duplicates
 
 
-def _decode_applied(data: bytes) -> Object:
+def _decode_applied(data: bytes) -> tuple[Object, list[str]]:
+    duplicates: list[str] = []
     try:
-        value = _plain_json(data) or bodies.decode_yaml(data).value
+        value: Any = _plain_json(data)
+        if value is None:
+            body = bodies.decode_yaml(data)
+            value, duplicates = body.value, body.duplicates
     except ValueError as error:
         raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
     if value is None:
@@ -57,8 +63,10 @@ def _decode_applied(data: bytes) -> Object:
             "error decoding YAML: error unmarshaling JSON: while decoding JSON: "
             f"json: cannot unmarshal {sort} into Go value of type map[string]interface {{}}"
         )
-    decoded: Object = value
-    return decoded
+    if duplicates:  # a decoder tells all of them together
+        head, lines = duplicates[0].partition("\n")[0], [item.partition("\n")[2] for item in duplicates]
+        duplicates = [f"error converting YAML to JSON: {head}\n" + "\n".join(lines)]
+    return value, duplicates
 
 
 def _plain_json(data: bytes) -> Object | None:

@@ -79,7 +79,7 @@ def validate_create(kind: Resource, version: str, obj: Object) -> list[Cause]:
     """Everything that is wrong with a new object."""
     causes = validation.validate_create(kind.name, obj)
     if kind.definition:
-        causes += structural.validate(_schema(kind, version), obj)
+        causes += structural.validate(_schema(kind, version), obj, scale=_scale(kind, version))
     return causes
 
 
@@ -87,9 +87,13 @@ def validate_update(kind: Resource, version: str, new: Object, old: Object, subr
     """Everything that is wrong with a change."""
     causes = validation.validate_update(kind.name, new, old, subresource)
     if kind.definition:
-        causes += structural.validate(_schema(kind, version), new, old)
+        causes += structural.validate(_schema(kind, version), new, old, _scale(kind, version))
     return causes
 
 
 def _schema(kind: Resource, version: str) -> dict[str, Any]:
     return kind.schemas.get(version or kind.storage_version, {})
+
+
+def _scale(kind: Resource, version: str) -> dict[str, Any] | None:
+    return kind.scales.get(version or kind.storage_version)

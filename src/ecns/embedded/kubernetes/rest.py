@@ -182,6 +182,11 @@ class Rest:
         obj: Object = body.value
         if resource.definition:
             bodies.check_custom_kind(obj, resource.kind, api_version, call.body)
+            if obj["kind"] == resource.kind and obj["apiVersion"] != api_version:
+                version = str(obj["apiVersion"]).rpartition("/")[2]
+                self._cluster.warnings += self._strict(
+                    resource, version, obj, body.duplicates, validation_mode
+                )
         bodies.check_kind(obj, resource.kind, api_version, self._cluster.resources)
         return obj, self._strict(resource, target.version, obj, body.duplicates, validation_mode)
 
@@ -298,6 +303,10 @@ class Rest:
         validation_mode: str,
     ) -> list[str]:
         """Decodes what a patch made of an object; its problems are the patch's."""
+        if content_type == patches.APPLY:
+            if duplicates and validation_mode == "Strict":
+                raise bad_request(f"error strict decoding patch: {duplicates[0]}")
+            return duplicates if validation_mode == "Warn" else []
         if not isinstance(obj, dict):
             raise patches.refused(obj, patch, content_type, "json: cannot unmarshal into an object")
         sent = (obj.get("apiVersion"), obj.get("kind"))

@@ -6,6 +6,7 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.embedded.kubernetes.conformance.streams import events, named
 
 if TYPE_CHECKING:
@@ -240,3 +241,56 @@ async def test_rules_in_schemas(api: Client) -> None:
     refused = await api.post(TABS, tab("many", replicas=4))
     assert refused.status == 422
     assert "too many" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"rule": "self.nosuch == 1"}, "undefined field 'nosuch'"),
+        ({"rule": "self = 42"}, "Syntax error"),
+        ({"rule": "self.replicas"}, "must evaluate to a bool"),
+        ({"rule": "self.names.all(a, self.names.all(b, a == b))"}, "estimated rule cost exceeds budget"),
+        ({"rule": "true", "reason": "Odd"}, "Unsupported value"),
+        ({"rule": "true", "fieldPath": ".nosuch"}, "must be a valid path"),
+        ({"rule": "true", "messageExpression": "1"}, "messageExpression must evaluate to a string"),
+        ({"rule": "true", "optionalOldSelf": True}, "may not be set if oldSelf is not used in rule"),
+    ],
+)
+async def test_rules_are_checked_before_they_are_used(api: Client, rule: dict[str, Any], why: str) -> None:
+    crd = definition()
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["properties"]["names"] = {"type": "array", "items": {"type": "string"}}
+    spec["x-kubernetes-validations"] = [rule]
+    refused = await api.post(CRDS, crd)
+    assert refused.status == 422
+    assert why in refused.message
+
+
+async def test_a_rule_that_takes_too_long_is_given_up(api: Client) -> None:
+    crd = definition()
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["properties"]["many"] = {"type": "array", "maxItems": 725, "items": {"type": "integer"}}
+    spec["x-kubernetes-validations"] = [{"rule": "self.many.all(x, self.many.all(y, x == y))"}]
+    assert (await api.post(CRDS, crd)).status == 201
+    refused = await api.post(TABS, tab("many", replicas=1, many=[20] * 725))
+    assert "call cost exceeds limit" in refused.message
+
+
+async def test_selectable_fields(api: Client) -> None:
+    crd = definition()
+    version = crd["spec"]["versions"][0]
+    for path, why in (
+        (".spec.nosuch", "does not refer to"),
+        (".spec", "must point to"),
+        ("spec", "expected ["),
+    ):
+        version["selectableFields"] = [{"jsonPath": path}]
+        refused = await api.post(CRDS, crd)
+        assert (refused.status, why in refused.message) == (422, True)
+    version["selectableFields"] = [{"jsonPath": ".spec.replicas"}]
+    assert (await api.post(CRDS, crd)).status == 201
+    for number in (1, 2):
+        await api.post(TABS, tab(f"t{number}", replicas=number))
+    found = await api.get(TABS, fieldSelector="spec.replicas=2")
+    assert [item["metadata"]["name"] for item in found.json["items"]] == ["t2"]
+    assert (await api.get(TABS, fieldSelector="spec.image=x")).status == 400

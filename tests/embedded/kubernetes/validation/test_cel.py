@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ecns.embedded.kubernetes.validation import cel
+from ecns.embedded.kubernetes.validation.cel import checking, kinds
 
 SELF: dict[str, Any] = {
     "a": 1,
@@ -44,6 +45,24 @@ SELF: dict[str, Any] = {
         ("false && self.nosuch > 1", False),
         ("null == null && true != 1", True),
         ("isQuantity('1Gi') && !isQuantity('x')", True),
+        ("quantity('1Gi').compareTo(quantity('1024Mi'))", 0),
+        ("self.?nosuch.?deep.orValue('no') + self.?b.orValue('no')", "notext"),
+        ("[?self.?nosuch, ?self.?a]", [1]),
+        ("optional.of(3).optMap(x, x + 1).value()", 4),
+        ("self.map.all(k, v, k == v) || [1, 2].exists(i, v, i == 1 && v == 2)", True),
+        ("self.map.transformList(k, v, k + v)", ["kv"]),
+        ("semver('1.2.3-rc.1').isLessThan(semver('1.2.3')) && isSemver('1.0.0') && !isSemver('v1')", True),
+        ("[3, 1, 2].sortBy(x, -x)", [3, 2, 1]),
+        ("timestamp('2026-01-31T00:00:00Z') + duration('24h') == timestamp('2026-02-01T00:00:00Z')", True),
+        ("timestamp('2026-01-31T23:00:00Z').getDayOfWeek('Asia/Tokyo')", 0),
+        ("duration('1h30m').getMinutes()", 90),
+        ("ip('10.0.0.1').family() == 4 && cidr('10.0.0.0/8').containsIP('10.0.0.1')", True),
+        ("cidr('10.1.2.3/8').masked() == cidr('10.0.0.0/8') && cidr('10.0.0.0/8').prefixLength() == 8", True),
+        ("url('https://a.b:81/c').getPort() + url('https://a.b/c?x=1').getQuery()['x'][0]", "811"),
+        ("'%s has %d'.format(['x', 3])", "x has 3"),
+        ("!format.dns1123Label().validate('a').hasValue()", True),
+        ("type(1) == int && type('') != int && 1.0 == 1", True),
+        ("'a' in {'a': 1} && [1, 2, 3].max() == 3 && [[1], [2]].flatten().sum() == 3", True),
     ],
 )
 def test_expressions(rule: str, value: object) -> None:
@@ -54,6 +73,10 @@ def test_expressions(rule: str, value: object) -> None:
     ("rule", "why"),
     [
         ("self.nosuch", "no such key: nosuch"),
+        ("9223372036854775807 + 1", "integer overflow"),
+        ("1 + 1.0", "no such overload"),
+        ("optional.none().value()", "optional.none"),
+        ("url('x y')", "URL parse error"),
         ("self.list[9]", "index out of bounds: 9"),
         ("1 / 0", "division by zero"),
         ("1 +", "Syntax error"),
@@ -76,3 +99,85 @@ def test_faults(rule: str, why: str) -> None:
 def test_what_a_rule_speaks_of() -> None:
     assert cel.uses("self.a == oldSelf.a", "oldSelf")
     assert not cel.uses("self.oldSelfish == 'oldSelf'", "oldSelf")
+
+
+def test_an_evaluation_that_costs_too_much_ends() -> None:
+    numbers = list(range(800))
+    with pytest.raises(cel.LimitError, match="actual cost limit exceeded"):
+        cel.evaluate("self.all(x, self.all(y, x + y >= 0))", self=numbers)
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "n": {"type": "integer"},
+        "s": {"type": "string", "maxLength": 10},
+        "when": {"type": "string", "format": "date-time"},
+        "x-y": {"type": "boolean"},
+        "list": {"type": "array", "maxItems": 10, "items": {"type": "string", "maxLength": 10}},
+        "map": {"type": "object", "maxProperties": 5, "additionalProperties": {"type": "integer"}},
+        "either": {"x-kubernetes-int-or-string": True},
+    },
+}
+KIND = kinds.declared(SCHEMA, root=True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind"),
+    [
+        ("self.n > 0 && self.s.startsWith('a') && self.x__dash__y", "bool"),
+        ("self.list.map(x, x.size()).sum() + self.map['a']", "int"),
+        ("self.?s.orValue('x') + self.metadata.name", "string"),
+        ("self.when + duration('1h')", "google.protobuf.Timestamp"),
+        ("self.either + 1", "dyn"),
+        ("self.map.exists(k, v, k == 'a' && v > 1) ? [1] : []", "list(int)"),
+        ("type(self.either) == string || self.n in [1, 2]", "bool"),
+        ("has(self.s) && dyn(self.n) == 'a'", "bool"),
+        ("{'a': self.n}", "map(string, int)"),
+    ],
+)
+def test_types(rule: str, kind: str) -> None:
+    assert KIND is not None
+    assert str(checking.check(rule, {"self": KIND}).kind) == kind
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("self.nosuch == 1", "ERROR: <input>:1:5: undefined field 'nosuch'\n | self.nosuch == 1\n | ....^"),
+        ("self.n == 'a'", "1:8: found no matching overload for '_==_' applied to '(int, string)'"),
+        ("self.n + self.s", "applied to '(int, string)'"),
+        ("self.n.startsWith('a')", "found no matching overload for 'startsWith' applied to 'int.(string)'"),
+        ("self.s.nosuch()", "undeclared reference to 'nosuch'"),
+        ("nosuch(1)", "1:7: undeclared reference to 'nosuch'"),
+        ("other", "undeclared reference to 'other'"),
+        ("self.n.x", "type 'int' does not support field selection"),
+        ("self.list.all(x, x)", "expected type 'bool' but found 'string'"),
+        ("self.n.all(x, true)", "cannot be range of a comprehension"),
+        ("self.n ? 1 : 2", "found no matching overload for '_?_:_' applied to '(int, int, int)'"),
+        ("self = 42", "1:6: Syntax error: token recognition error at: '= '"),
+        ("self.n +", "Syntax error: mismatched input '<EOF>'"),
+        ("self.n >\n  self.nosuch", "2:7: undefined field"),
+        ("(" * 300 + "1" + ")" * 300, "recursion limit"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(rule: str, why: str) -> None:
+    assert KIND is not None
+    with pytest.raises(cel.CelError) as caught:
+        checking.check(rule, {"self": KIND})
+    assert why in cel.located(caught.value, rule)
+
+
+def test_costs_grow_with_what_a_schema_allows() -> None:
+    def cost(rule: str, schema: dict[str, Any]) -> int:
+        kind = kinds.declared(schema)
+        assert kind is not None
+        return checking.check(rule, {"self": kind}).cost
+
+    rule = "self.all(x, self.all(y, x == y))"
+    few = {"type": "array", "maxItems": 10, "items": {"type": "integer"}}
+    assert cost(rule, few) < cost(rule, {**few, "maxItems": 100}) < 10_000_000
+    del few["maxItems"]
+    assert cost(rule, few) > 10_000_000
+    text = {"type": "string", "maxLength": 5}
+    assert cost("self.contains('a')", text) < cost("self.contains('a')", {"type": "string"})

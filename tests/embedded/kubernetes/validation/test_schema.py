@@ -197,7 +197,7 @@ def test_rules() -> None:
     ]
     missing = schema.validate(RULED, {"spec": {"high": 2}})
     assert [str(cause) for cause in missing] == [
-        "spec: Invalid value: rule evaluation error: no such key: low"
+        'spec: Invalid value: "object": no such key: low evaluating rule: self.low <= self.high'
     ]
 
 

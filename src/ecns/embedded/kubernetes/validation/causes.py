@@ -69,6 +69,10 @@ class Causes(list[Cause]):
         """A value has too many bytes."""
         self.append(Cause("FieldValueTooLong", f"Too long: may not be more than {most} bytes", path))
 
+    def too_many(self, path: str, count: int, most: int) -> None:
+        """A list has too many items."""
+        self.append(Cause("FieldValueTooMany", f"Too many: {count}: must have at most {most} items", path))
+
     def each(self, path: str, value: Any, details: Iterable[str]) -> None:
         """One invalid value for each text."""
         for detail in details:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecns.embedded.kubernetes.validation import names
+from ecns.embedded.kubernetes.validation import names, rules
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
@@ -79,7 +79,9 @@ def _typed(causes: Causes, path: str, schema: Object, missing: str) -> None:
     _schema_faults(causes, path, schema)
 
 
-def _versions(causes: Causes, spec: Object) -> None:
+def _versions(causes: Causes, spec: Object, before: Object | None) -> None:
+    """Checks the versions; rules are not looked at again in a schema that was there before."""
+    old = {version.get("name"): version.get("schema") for version in (before or {}).get("versions") or ()}
     versions = spec.get("versions") or []
     several = len(versions) > 1
     for index, version in enumerate(versions):
@@ -95,7 +97,12 @@ def _versions(causes: Causes, spec: Object) -> None:
                 causes.required(f"{root}.type", "must not be empty at the root")
             else:
                 causes.invalid(f"{root}.type", schema["type"], "must be object at the root")
+        faults = len(causes)
         _schema_faults(causes, root, schema)
+        if len(causes) == faults and version.get("schema") != old.get(version.get("name")):
+            rules.check(causes, root, schema)
+        fields = f"{at}.selectableFields" if several else "spec.selectableFields"
+        rules.selectable(causes, fields, version.get("selectableFields") or [], schema)
     if sum(bool(version.get("storage")) for version in versions) != 1:
         causes.invalid("spec.versions", _shown_versions(spec), _ONE_STORAGE)
 
@@ -112,8 +119,8 @@ def _names(causes: Causes, path: str, found: Object) -> None:
         causes.invalid(f"{path}.listKind", found["listKind"], "kind and listKind may not be the same")
 
 
-def definition(causes: Causes, obj: Object) -> None:
-    """Checks a CustomResourceDefinition."""
+def definition(causes: Causes, obj: Object, before: Object | None = None) -> None:
+    """Checks a CustomResourceDefinition; `before` is the spec that it had."""
     spec = obj["spec"]
     group, plural, scope = (
         spec.get("group", ""),
@@ -131,7 +138,7 @@ def definition(causes: Causes, obj: Object) -> None:
         if "." not in group:
             causes.invalid("spec.group", group, "should be a domain with at least one dot")
     causes.required_one_of("spec.scope", scope, ("Cluster", "Namespaced"))
-    _versions(causes, spec)
+    _versions(causes, spec, before)
     for name in ("plural", "singular", "kind", "listKind"):
         if not spec.get("names", {}).get(name):
             causes.required(f"spec.names.{name}")
@@ -156,10 +163,9 @@ def definition_update(causes: Causes, new: Object, old: Object) -> None:
     )
     approved = {**new, "metadata": {**new["metadata"], "annotations": {_APPROVED: "unchanged"}}}
     old_approval = old["metadata"].get("annotations", {}).get(_APPROVED)
-    definition(
-        causes, approved if old_approval == new["metadata"].get("annotations", {}).get(_APPROVED) else new
-    )
     spec, before = new["spec"], old["spec"]
+    same = old_approval == new["metadata"].get("annotations", {}).get(_APPROVED)
+    definition(causes, approved if same else new, before)
     if established:
         causes.immutable("spec.scope", spec.get("scope"), before.get("scope"))
         causes.immutable("spec.names.kind", spec["names"].get("kind"), before["names"].get("kind"))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.kubernetes import quantities, schemas
 from ecns.embedded.kubernetes.errors import Cause
-from ecns.embedded.kubernetes.validation import cel
 from ecns.embedded.kubernetes.validation.causes import Causes, shown
+from ecns.embedded.kubernetes.validation.ruling import Ruling, counterpart, has_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -229,7 +229,7 @@ def _check_list(causes: Causes, path: str, schema: Object, value: list[Any], old
     if isinstance(items, dict):
         keys = schema.get("x-kubernetes-list-map-keys")
         for index, item in enumerate(value):
-            before = _counterpart(old, item, keys)
+            before = counterpart(old, item, keys)
             _check(causes, f"{path}[{index}]", items, item, _NOTHING if before is None else before)
     if most is not None and len(value) > most:
         _too_many(causes, path, len(value), most)
@@ -319,74 +319,6 @@ def _check(causes: Causes, path: str, schema: Object, value: Any, old: Any = _NO
     _check_combined(causes, path, schema, value)
 
 
-# rules
-
-
-def _has_rules(schema: Any) -> bool:
-    if isinstance(schema, dict):
-        return "x-kubernetes-validations" in schema or any(_has_rules(inner) for inner in schema.values())
-    return isinstance(schema, list) and any(_has_rules(inner) for inner in schema)
-
-
-def _rule(causes: Causes, path: str, rule: Object, value: Any, variables: Object) -> None:
-    text = rule.get("rule", "")
-    message = rule.get("message") or f"failed rule: {text.strip()}"
-    try:
-        if cel.evaluate(text, **variables) is True:
-            return
-        if rule.get("messageExpression"):
-            said = cel.evaluate(rule["messageExpression"], **variables)
-            message = said if isinstance(said, str) and said.strip() else message
-    except cel.CelError as error:
-        message = f"rule evaluation error: {error}" if rule.get("message") is None else str(rule["message"])
-    path = path + rule["fieldPath"] if rule.get("fieldPath") else path
-    reason = rule.get("reason", "FieldValueInvalid")
-    if reason == "FieldValueRequired":
-        causes.required(path, message)
-    elif reason == "FieldValueForbidden":
-        causes.forbidden(path, message)
-    elif reason == "FieldValueDuplicate":
-        causes.duplicate(path, value)
-    else:
-        at = "" if isinstance(value, dict | list) else f"{shown(value)}: "
-        causes.append(Cause("FieldValueInvalid", f"Invalid value: {at}{message}", path))
-
-
-def _rules(causes: Causes, path: str, schema: Object, value: Any, old: Any) -> None:
-    if value is None:
-        return
-    for rule in schema.get("x-kubernetes-validations", ()):
-        variables = {"self": value}
-        if cel.uses(rule.get("rule", ""), "oldSelf"):
-            if old is None:
-                continue
-            variables["oldSelf"] = old
-        elif value == old:
-            continue
-        _rule(causes, path or "<nil>", rule, value, variables)
-    if isinstance(value, dict):
-        known, more = schema.get("properties", {}), schema.get("additionalProperties")
-        for name, item in value.items():
-            inner = known.get(name, more)
-            if isinstance(inner, dict):
-                at = _below(path, name) if name in known else f"{path}[{name}]"
-                _rules(causes, at, inner, item, old.get(name) if isinstance(old, dict) else None)
-    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
-        keys = schema.get("x-kubernetes-list-map-keys")
-        for index, item in enumerate(value):
-            _rules(causes, f"{path}[{index}]", schema["items"], item, _counterpart(old, item, keys))
-
-
-def _counterpart(old: Any, item: Any, keys: list[str] | None) -> Any:
-    """The element of the old list that an element of the new one continues; lists without keys have none."""
-    if not keys or not isinstance(old, list) or not isinstance(item, dict):
-        return None
-    wanted = [item.get(key) for key in keys]
-    return next(
-        (one for one in old if isinstance(one, dict) and [one.get(key) for key in keys] == wanted), None
-    )
-
-
 def _scale(causes: Causes, path: str, obj: Object, expected: str) -> None:
     """Checks a number or text that the scale subresource reads."""
     value: Any = obj
@@ -423,10 +355,10 @@ def validate(
             _scale(causes, scale[name], obj, "int64")
     if scale and scale.get("labelSelectorPath"):
         _scale(causes, scale["labelSelectorPath"], obj, "string")
-    if not _has_rules(schema):
+    if not has_rules(schema):
         return causes
     if any(cause.reason in _BLOCKING for cause in causes):
         causes.append(Cause("FieldValueInvalid", _UNCHECKED, "<nil>"))
     else:
-        _rules(causes, "", schema, obj, old)
+        Ruling(causes).check("", schema, obj, old)
     return causes
