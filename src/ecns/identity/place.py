@@ -138,11 +138,14 @@ class Places:
         roles = _listed(metadata.annotations, ROLES_ANNOTATION)
         return not roles or ("Developer" if self.policy.is_member(caller) else "Visitor") in roles
 
+    def project(self, place: Place) -> str:
+        """The id of the project of a place's namespace, as far as that is known; empty: none."""
+        found = place.cluster.cache(NAMESPACE).get(place.namespace)
+        return ((found.metadata.labels if found else None) or {}).get(PROJECT_LABEL, "")
+
     def own_project(self, place: Place) -> bool:
         """Whether a place's namespace is of the project of the caller's token, as far as that is known."""
-        found = place.cluster.cache(NAMESPACE).get(place.namespace)
-        labels = (found.metadata.labels if found else None) or {}
-        return labels.get(PROJECT_LABEL) == place.caller.project_id
+        return self.project(place) == place.caller.project_id
 
     def sees(self, place: Place, namespace: str) -> bool:
         """Whether the caller of a place may see another namespace of its cluster, as far as that is known."""

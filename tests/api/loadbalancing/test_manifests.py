@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecns.api.loadbalancing import manifests
+from ecns.api.loadbalancing.profiles import balancer_of
+from ecns.api.workloads.types import AccessMode, External
 from ecns.backends.openstack.neutron import Address, Network, Port, Subnet
 from ecns.backends.openstack.nova import Flavor
+from ecns.backends.openstack.octavia import LoadBalancer
 
 if TYPE_CHECKING:
     from ecns.api.loadbalancing.types import Subnet as Shown
@@ -80,3 +83,25 @@ def test_what_is_left_of_a_quota(limit: int, used: int, available: int) -> None:
 def test_operators_recommend_flavors(specs: dict[str, str], recommended: bool) -> None:  # noqa: FBT001
     found = Flavor(id="1", name="f", vcpus=1, ram=1, disk=1, extra_specs=specs)
     assert manifests.flavor(found).is_recommend == recommended
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["kube_service_eks_shop_front", "kube_service_other_shop_front"], 0),
+        (["kube_service_other_shop_front", "kube_service_third_shop_front"], 1),  # by its address
+        (["kube_service_kubernetes_shop_front"], 0),
+        (["kube_service_eks_shop_front2", "shop_front", "kube_service_eks_x-shop_front"], None),
+        ([], None),
+    ],
+)
+def test_the_load_balancer_of_a_service(names: list[str], found: int | None) -> None:
+    balancers = [
+        LoadBalancer(
+            id=name, name=name, provisioning_status="", operating_status="", vip_address=f"10.0.0.{n}"
+        )
+        for n, name in enumerate(names)
+    ]
+    mode = AccessMode(name="front", type="LoadBalancer", access=[], external=External(vip_address="10.0.0.1"))
+    expected = None if found is None else balancers[found]
+    assert balancer_of(mode, "eks", "shop", balancers) == expected

@@ -15,8 +15,11 @@ from tests.api.virtualmachines.conftest import SPACE, Hybrid, machine
 from tests.gateway import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpx
 
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHZm0YyVGBbBhzLxC4sSHqKpBH8TqGOjHfQ5iYGdF0Bk nobody's"
 STACK = f"ecns-eks.{SPACE}"
 ACCESS = {"access": [{"port": 80, "protocol": "tcp"}, {"port": 53, "protocol": "UDP", "target_port": 5353}]}
 
@@ -145,3 +148,54 @@ def test_disks_stay_unless_they_are_to_go(hybrid: Hybrid) -> None:
     for one in volumes:
         hybrid.developer.call("cinder", "DELETE", f"/volumes/{one['id']}")
     eventually(lambda: not hybrid.there()["volumes"])
+
+
+@pytest.fixture
+def keypair(hybrid: Hybrid) -> Iterator[str]:
+    made = hybrid.developer.make("nova", "/os-keypairs", "keypair", name="mine", public_key=PUBLIC_KEY)
+    yield str(made["name"])
+    hybrid.developer.call("nova", "DELETE", "/os-keypairs/mine")
+
+
+@pytest.mark.usefixtures("clean")
+def test_machines_begin_with_what_others_were(hybrid: Hybrid, keypair: str) -> None:
+    """From a snapshot of a machine that boots from a volume, and from a bootable volume."""
+    developer = hybrid.developer
+    disk = {"size": 1, "type": "hdd", "cascade_deletion": True}
+    hybrid.create("first", machine("old", system_disk=disk))
+    server = hybrid.becomes("old", "Running")["vm_instances"][0]["id"]
+    developer.call("nova", "POST", f"/servers/{server}/action", {"createImage": {"name": "kept"}})
+
+    def image() -> dict[str, Any]:
+        (found,) = developer.call("glance", "GET", "/v2/images?name=kept")["images"]
+        assert found["status"] == "active"
+        assert "snapshot_id" in found["block_device_mapping"]
+        return dict(found)
+
+    kept = eventually(image, seconds=60)
+    volume = developer.call("cinder", "GET", "/volumes?name=old-0-system")["volumes"][0]["id"]
+    snapshot = {"type": "snapshot", "snapshot": "kept"}
+    bootable = {"type": "volume", "bootable_volume": volume}
+    hybrid.create(
+        "second",
+        machine("again", boot_manager=snapshot, system_disk={**disk, "size": 2}),
+        machine("copied", boot_manager=bootable, system_disk=disk, authentication={"keypair": keypair}),
+    )
+    for name, source in (("again", "kept"), ("copied", volume)):
+        group = hybrid.becomes(name, "Running")
+        assert group["image"] == source
+        (one,) = developer.call("cinder", "GET", f"/volumes/detail?name={name}-0-system")["volumes"]
+        assert (one["bootable"], one["status"]) == ("true", "in-use")
+        assert one["id"] != volume
+        came_from = {"again": "snapshot_id", "copied": "source_volid"}[name]
+        assert one[came_from] == (volume if name == "copied" else one["snapshot_id"])
+        assert one[came_from]
+        if name == "copied":
+            shown = developer.call("nova", "GET", f"/servers/{group['vm_instances'][0]['id']}")["server"]
+            assert shown["key_name"] == keypair
+    hybrid.delete("second")
+    developer.call("glance", "DELETE", f"/v2/images/{kept['id']}")
+    for one in developer.call("cinder", "GET", "/snapshots")["snapshots"]:
+        developer.call("cinder", "DELETE", f"/snapshots/{one['id']}")
+    eventually(lambda: not developer.call("cinder", "GET", "/snapshots")["snapshots"], seconds=60)
+    hybrid.delete("first")

@@ -9,6 +9,7 @@ external-responce); https://docs.openstack.org/octavia/latest/admin/flavors.html
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
@@ -29,7 +30,7 @@ from ecns.errors import (
     NotSupportedError,
     UnauthorizedError,
 )
-from ecns.identity.caller import Caller
+from ecns.identity.place import Place
 
 FLAVOR_KEYS = ("amp_volume_type", "compute_flavor", "loadbalancer_topology")
 ZONE_KEYS = ("compute_zone",)
@@ -39,6 +40,9 @@ ASKED_MOST = 20
 SHOWN_SECONDS = 5.0
 """How long an answer about a workload waits for the state of its load balancers."""
 
+PROVIDERS = "kube_service_"
+"""How the names begin that OpenStack's cloud provider gives: then cluster, namespace and Service."""
+
 Made = TypeVar("Made", Flavor, Zone)
 
 
@@ -47,12 +51,13 @@ class Balancing:
 
     Args:
         openstack: where they are.
-        caller: whose they are.
+        place: of the Services; its caller asks.
     """
 
-    def __init__(self, openstack: OpenStack, caller: Caller) -> None:
+    def __init__(self, openstack: OpenStack, place: Place) -> None:
         self.openstack = openstack
-        self.caller = caller
+        self.place = place
+        self.caller = place.caller
 
     async def chosen(
         self, modes: Sequence[AccessMode], at: str, known: Sequence[AccessMode] = ()
@@ -172,21 +177,70 @@ class Balancing:
 
     async def shown(self, modes: Sequence[AccessMode]) -> list[AccessMode]:
         """Access modes with what Octavia says of their load balancers; as they are when it says nothing."""
-        called = [_balancer_id(mode) for mode in modes]
+        waiting = [mode for mode in modes if mode.type == "LoadBalancer"][:ASKED_MOST]
+        if not waiting:
+            return list(modes)
+        octavia, token = self.openstack.octavia, self.caller.token
+        called = {mode.name: _balancer_id(mode) for mode in waiting}
 
         async def ask(balancer_id: str) -> LoadBalancer | None:
-            try:
-                async with asyncio.timeout(SHOWN_SECONDS):
-                    return await self.openstack.octavia.load_balancer(self.caller.token, balancer_id)
-            except (EcnsError, TimeoutError):
-                return None
+            with contextlib.suppress(EcnsError):
+                return await octavia.load_balancer(token, balancer_id)
+            return None
 
-        wanted = list(dict.fromkeys(one for one in called if one))[:ASKED_MOST]
-        found = dict(zip(wanted, await all_of(*(ask(one) for one in wanted)), strict=True))
-        return [
-            _with(mode, balancer) if (balancer := found.get(one)) else mode
-            for mode, one in zip(modes, called, strict=True)
-        ]
+        async def every() -> Sequence[LoadBalancer]:
+            with contextlib.suppress(EcnsError):
+                return await octavia.load_balancers(token, self.place.places.project(self.place))
+            return ()
+
+        wanted = sorted({one for one in called.values() if one})
+        try:
+            async with asyncio.timeout(SHOWN_SECONDS):
+                some, others = await all_of(
+                    all_of(*(ask(one) for one in wanted)), every() if "" in called.values() else _none()
+                )
+        except TimeoutError:
+            return list(modes)
+        known = {one.id: one for one in some if one}
+        found = {
+            mode.name: known.get(balancer_id) if balancer_id else self._named(mode, others)
+            for mode in waiting
+            for balancer_id in (called[mode.name],)
+        }
+        return [_with(mode, balancer) if (balancer := found.get(mode.name)) else mode for mode in modes]
+
+    def _named(self, mode: AccessMode, balancers: Sequence[LoadBalancer]) -> LoadBalancer | None:
+        return balancer_of(mode, self.place.cluster.name, self.place.namespace, balancers)
+
+
+def balancer_of(
+    mode: AccessMode, cluster: str, namespace: str, balancers: Sequence[LoadBalancer]
+) -> LoadBalancer | None:
+    """The load balancer of a Service that does not say which it has.
+
+    The provider names them after its own name of the cluster, which need not be ours.
+
+    Args:
+        mode: of the Service.
+        cluster: ours.
+        namespace: of the Service.
+        balancers: of the project.
+    """
+    address = mode.external.vip_address if mode.external else None
+    whose = f"_{namespace}_{mode.name}"
+    own = [one for one in balancers if one.name.startswith(PROVIDERS) and one.name.endswith(whose)]
+    for choice in (
+        [one for one in own if one.name == f"{PROVIDERS}{cluster}{whose}"],
+        [one for one in own if one.vip_address == address],
+        own,
+    ):
+        if len(choice) == 1:
+            return choice[0]
+    return None
+
+
+async def _none() -> Sequence[LoadBalancer]:
+    return ()
 
 
 def _asked(external: External) -> tuple[Any, Any]:
@@ -194,8 +248,6 @@ def _asked(external: External) -> tuple[Any, Any]:
 
 
 def _balancer_id(mode: AccessMode) -> str:
-    if mode.type != "LoadBalancer":
-        return ""
     return (mode.annotations or {}).get(names.LB_ID) or (mode.external.id if mode.external else "") or ""
 
 

@@ -49,7 +49,7 @@ class Services:
 
     def __init__(self, objects: Objects, openstack: OpenStack) -> None:
         self.objects = objects
-        self.balancing = Balancing(openstack, objects.place.caller)
+        self.balancing = Balancing(openstack, objects.place)
 
     async def page(self, query: ListQuery, *, kind: str | None, application: str) -> Page:
         """A page of Services."""

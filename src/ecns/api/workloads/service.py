@@ -61,7 +61,7 @@ class Workloads:
     def __init__(self, objects: Objects, registry_domain: str, openstack: OpenStack) -> None:
         self.objects = objects
         self.registry_domain = registry_domain
-        self.balancing = Balancing(openstack, objects.place.caller)
+        self.balancing = Balancing(openstack, objects.place)
 
     # Reading
 

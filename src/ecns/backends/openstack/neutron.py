@@ -65,10 +65,10 @@ class Address(msgspec.Struct, frozen=True):
 class Port(msgspec.Struct, frozen=True):
     """Where something is in a network."""
 
+    fixed_ips: list[Address] = []
     id: str = ""
     name: str = ""
     description: str | None = None
-    fixed_ips: list[Address] = []
 
 
 class SecurityGroup(msgspec.Struct, frozen=True):
