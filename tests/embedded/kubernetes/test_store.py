@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ecns.embedded.kubernetes.cluster import Cluster
+from ecns.embedded.kubernetes.disk import DiskError
+from ecns.embedded.kubernetes.errors import ApiError
 from ecns.embedded.kubernetes.resources import Resources
 from ecns.embedded.kubernetes.store import HISTORY, Expired, Store
 
@@ -149,3 +153,38 @@ async def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path:
     assert {f"c{number}" for number in range(acknowledged + 1)} <= kept
     assert store.revision > max(record.rv for record in store.all("configmaps"))
     store.close()
+
+
+async def test_a_full_disk_refuses_and_goes_on_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecns.embedded.kubernetes.disk._AGAIN", 0.01)
+    cluster = Cluster(tmp_path / "objects.sqlite")
+    disk = cluster.store._disk
+    assert disk is not None
+    await cluster.store.durable()
+    pages = disk._db.execute("PRAGMA page_count").fetchone()[0]
+    disk._db.execute(f"PRAGMA max_page_count={pages + 1}")
+    large = {"metadata": {"name": "large"}, "data": {"a": "x" * 20_000}}
+    cluster.create("namespaces", {"metadata": {"name": "n"}})
+    cluster.create("configmaps", large, namespace="n")
+    with pytest.raises(DiskError, match="full"):
+        await cluster.store.durable()
+    with pytest.raises(ApiError, match="full") as refused:
+        cluster.create("configmaps", {"metadata": {"name": "next"}}, namespace="n")
+    assert refused.value.code == 500
+    disk._db.execute("PRAGMA max_page_count=100000")
+    with contextlib.suppress(DiskError):  # a try that had begun
+        await cluster.store.durable()
+    await cluster.store.durable()
+    cluster.close()
+    again = Cluster(tmp_path / "objects.sqlite")
+    assert again.find("configmaps", "large", "n") is not None
+    assert again.find("configmaps", "next", "n") is None
+    again.close()
+
+
+def test_a_broken_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "objects.sqlite").write_bytes(b"nothing of the sort" * 1000)
+    with pytest.raises(DiskError, match=r"objects\.sqlite: file is not a database"):
+        Store(tmp_path / "objects.sqlite", Resources())

@@ -1,6 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
+
+from ecns.embedded.kubernetes import negotiation, options
+from ecns.embedded.kubernetes.resources import Resources
+from ecns.embedded.kubernetes.selectors import Selection
+from ecns.embedded.kubernetes.store import Store
+from ecns.embedded.kubernetes.views import View
+from ecns.embedded.kubernetes.watch import BACKLOG, Watch
 
 if TYPE_CHECKING:
     from tests.embedded.kubernetes.conftest import Client
@@ -82,3 +90,22 @@ async def test_pages_show_the_state_of_the_first(api: Client) -> None:
 async def test_a_version_of_the_future_is_refused(api: Client) -> None:
     reply = await api.get(_MAPS, resourceVersion="999999999")
     assert (reply.status, reply.headers["Retry-After"]) == (504, "1")
+
+
+async def test_who_does_not_read_is_cut_off_and_keeps_nothing() -> None:
+    resources = Resources()
+    store = Store(None, resources)
+    view = View(resources["configmaps"], "v1", negotiation.Representation())
+    asked = options.list_options({"watch": "1", "resourceVersion": str(store.revision)}, watch=True)
+    cuts: list[int] = []
+    watch = Watch(store, view, None, Selection("configmaps", (), ()), asked)
+    frames = watch.frames(asyncio.Event(), lambda: cuts.append(store.revision))
+    first = asyncio.ensure_future(anext(frames))
+    await asyncio.sleep(0)
+    begun = store.revision
+    for number in range(BACKLOG + 5):
+        store.put("configmaps", "n", "a", {"metadata": {"name": "a", "namespace": "n", "uid": "u"}})
+        if number == 0:  # the client's first frame, which it does not take
+            assert b"ADDED" in await first
+    assert cuts == [begun + BACKLOG + 2]
+    await frames.aclose()

@@ -116,6 +116,10 @@ def check_kind(obj: Object, kind: str, api_version: str, resources: Resources) -
 
     """
     has_kind, has_version = obj.get("kind") or kind, obj.get("apiVersion") or api_version
+    if "kind" not in obj or "apiVersion" not in obj:
+        rest = dict(obj)
+        obj.clear()
+        obj.update({"kind": has_kind, "apiVersion": has_version, **rest})  # in the order of an answer
     obj["kind"], obj["apiVersion"] = has_kind, has_version
     if (has_kind, has_version) == (kind, api_version):
         return

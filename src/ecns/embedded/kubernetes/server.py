@@ -74,7 +74,9 @@ class Server:
             return await self._respond(request)
         except ApiError as error:
             return _warned(_failure(request, error), self._cluster.warnings)
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
+            return web.Response(status=400)  # nobody is there to hear it
+        except asyncio.CancelledError:
             raise
         except DiskError as error:
             return _failure(request, not_written(error))
@@ -104,11 +106,7 @@ class Server:
             return await self._stream(request, target)
         call = Call(target, user, query, query.getall("dryRun", []), headers)
         if request.body_exists and request.method not in _GET_ONLY:
-            if (request.content_length or 0) > bodies.LIMIT:
-                raise bodies.too_large()
-            call.body = await request.content.read()
-            if len(call.body) > bodies.LIMIT:
-                raise bodies.too_large()
+            call.body = await _body(request)
         answer = self._rest.answer(call)
         if answer.wrote:
             await self._cluster.store.durable()
@@ -164,9 +162,10 @@ class Server:
         _head(request, response)
         response.enable_chunked_encoding()
         await response.prepare(request)
+        transport = request.transport
         with contextlib.suppress(ConnectionError):  # who watched has left
-            if answer.watch is not None:
-                async for frame in answer.watch.frames(self._stopping):
+            if answer.watch is not None and transport is not None:
+                async for frame in answer.watch.frames(self._stopping, transport.abort):
                     await response.write(frame)
             await response.write_eof()
         return response
@@ -177,6 +176,22 @@ def _head(request: web.BaseRequest, response: web.StreamResponse) -> None:
     if not response.prepared:
         response.headers.setdefault("Audit-Id", request.headers.get("Audit-Id") or str(uuid.uuid4()))
         response.headers.setdefault("Cache-Control", "no-cache, private")
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """A request's body.
+
+    Raises:
+        ApiError: 413 as soon as it is known to be too large.
+    """
+    if (request.content_length or 0) > bodies.LIMIT:
+        raise bodies.too_large()
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > bodies.LIMIT:
+            raise bodies.too_large()
+    return bytes(body)
 
 
 def _attributes(request: web.BaseRequest, target: requests.Target | None) -> rbac.Attributes:

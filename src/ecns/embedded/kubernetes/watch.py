@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,7 @@ from ecns.embedded.kubernetes.negotiation import PROTOBUF
 from ecns.embedded.kubernetes.store import Change, Expired, encode_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from ecns.embedded.kubernetes.errors import Object
     from ecns.embedded.kubernetes.options import ListOptions
@@ -29,8 +30,16 @@ _encode = msgspec.json.encode
 BOOKMARK_EVERY = 60.0
 BOOKMARK_BEFORE_END = 2.0
 _SHORTEST, _LONGEST = 1800, 3600
-_BACKLOG = 20_000
-"""Changes that a client may be behind before its watch is ended."""
+BACKLOG = 10_000
+"""Changes that a client may be behind before it is cut off."""
+_AT_ONCE = 200
+"""Changes of one frame: what a client that does not read keeps in memory is one frame."""
+
+
+def _batched(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines joined, a frame at a time."""
+    while frame := b"".join(islice(lines, _AT_ONCE)):
+        yield frame
 
 
 class Watch:
@@ -75,20 +84,28 @@ class Watch:
                 f"application/json;stream=watch, {PROTOBUF};stream=watch",
             )
 
-    async def frames(self, stopping: asyncio.Event) -> AsyncIterator[bytes]:
-        """The stream's bytes, each a few whole lines; ends at the timeout or when `stopping` is set."""
+    async def frames(self, stopping: asyncio.Event, cut: Callable[[], None]) -> AsyncIterator[bytes]:
+        """The stream's bytes, each a few whole lines; ends at the timeout or when `stopping` is set.
+
+        `cut` is called when the client is too far behind, even while a frame is on its way to it.
+        """
         pending: deque[Change] = deque()
         wake = asyncio.Event()
 
         def heard(change: Change) -> None:
+            if len(pending) == BACKLOG:
+                unsubscribe()
+                pending.clear()
+                cut()
+                return
             pending.append(change)
             wake.set()
 
         unsubscribe = self._store.subscribe(self._resource, heard)
         try:
-            start, begun = self._beginning()
-            if start:
-                yield start
+            first, begun = self._beginning()
+            for frame in _batched(first):
+                yield frame
             if begun < 0:
                 return
             async for frame in self._follow(pending, wake, begun, stopping):
@@ -96,25 +113,28 @@ class Watch:
         finally:
             unsubscribe()
 
-    def _beginning(self) -> tuple[bytes, int]:
+    def _beginning(self) -> tuple[Iterator[bytes], int]:
         """What is sent at once, and the revision it brings the client to (-1 when the watch is over)."""
         asked, now = self._asked, self._store.revision
         listed = asked.initial_events or (asked.initial_events is None and self._since == 0)
         if listed:
-            records = self._store.all(self._resource, self._namespace)
-            lines = [self._line("ADDED", record) for record in records if self._chosen.takes(record)]
-            if asked.initial_events and asked.bookmarks:
-                lines.append(self._bookmark(now, {"k8s.io/initial-events-end": "true"}))
-            return b"".join(lines), now
+            return self._every(self._store.all(self._resource, self._namespace), now), now
         if self._since == 0:
-            return b"", now
+            return iter(()), now
         try:
             changes = self._store.changes(self._resource, self._since)
         except Expired:
             oldest = self._store.oldest(self._resource)
             error = ApiError(410, "Expired", f"too old resource version: {self._since} ({oldest})")
-            return _encode({"type": "ERROR", "object": error.status()}) + b"\n", -1
-        return b"".join(map(self._lines, changes)), max(now, self._since)
+            return iter((_encode({"type": "ERROR", "object": error.status()}) + b"\n",)), -1
+        return filter(None, map(self._lines, changes)), max(now, self._since)
+
+    def _every(self, records: list[Record], now: int) -> Iterator[bytes]:
+        for record in records:
+            if self._chosen.takes(record):
+                yield self._line("ADDED", record)
+        if self._asked.initial_events and self._asked.bookmarks:
+            yield self._bookmark(now, {"k8s.io/initial-events-end": "true"})
 
     async def _follow(
         self, pending: deque[Change], wake: asyncio.Event, begun: int, stopping: asyncio.Event
@@ -124,33 +144,29 @@ class Watch:
         end = loop.time() + limit
         bookmark = self._next_bookmark(loop.time(), end)
         stopped = asyncio.ensure_future(stopping.wait())
+        stopped.add_done_callback(lambda _: wake.set())
+        due = min(end, bookmark)
+        timer = loop.call_at(due, wake.set)
         try:
             while not stopping.is_set():
-                lines = []
-                if len(pending) > _BACKLOG:
-                    return
-                while pending:
-                    change = pending.popleft()
-                    if change.rv > begun:
-                        lines.append(self._lines(change))
-                if frame := b"".join(lines):
+                changes = (pending.popleft() for _ in range(min(len(pending), _AT_ONCE)))
+                frame = b"".join([self._lines(change) for change in changes if change.rv > begun])
+                if frame:
                     yield frame
                 now = loop.time()
                 if now >= end:
                     return
-                if now >= bookmark:
+                if now >= bookmark and not pending:
                     bookmark = self._next_bookmark(now, end)
                     yield self._bookmark(max(self._store.revision, begun), {})
-                wake.clear()
+                if now >= due:
+                    due = min(end, bookmark)
+                    timer = loop.call_at(due, wake.set)
                 if not pending:
-                    waiting = asyncio.ensure_future(wake.wait())
-                    await asyncio.wait(
-                        {waiting, stopped},
-                        timeout=max(min(end, bookmark) - loop.time(), 0),
-                        return_when=asyncio.FIRST_COMPLETED,
-                    )
-                    waiting.cancel()
+                    wake.clear()
+                    await wake.wait()
         finally:
+            timer.cancel()
             stopped.cancel()
 
     def _next_bookmark(self, now: float, end: float) -> float:
