@@ -398,3 +398,51 @@ async def test_many_writers_lose_nothing(kubernetes: Client) -> None:
 
     await asyncio.gather(*(write(writer) for writer in range(8)))
     assert len((await kubernetes.get(f"{CORE}/configmaps/c")).json["data"]) == 80
+
+
+async def test_a_job_lets_pods_go_and_takes_them_back(kubernetes: Client) -> None:
+    await post(kubernetes, f"{BATCH}/jobs", "j", parallelism=2, template=running("sleep 100"))
+    await settled(kubernetes, f"{BATCH}/jobs/j", active=2)
+    first, second = (
+        f"{CORE}/pods/{item['metadata']['name']}" for item in await pods(kubernetes, "job-name=j")
+    )
+    await kubernetes.patch(first, {"metadata": {"ownerReferences": None}})
+    await until(kubernetes, first, lambda reply: reply.json["metadata"].get("ownerReferences"))
+    gone_labels = dict.fromkeys(("batch.kubernetes.io/controller-uid", "controller-uid"))
+    await kubernetes.patch(second, {"metadata": {"labels": gone_labels}})
+    released = await until(
+        kubernetes, second, lambda reply: not reply.json["metadata"].get("ownerReferences")
+    )
+    assert "finalizers" not in released.json["metadata"]
+    await until(
+        kubernetes, f"{CORE}/pods?labelSelector=controller-uid", lambda reply: len(reply.json["items"]) == 2
+    )
+
+
+async def test_addresses_of_services_are_objects_in_ranges(kubernetes: Client) -> None:
+    root = "/apis/networking.k8s.io/v1"
+
+    def is_ready(reply: Any) -> bool:
+        return reply.status == 200 and bool(reply.json.get("status", {}).get("conditions"))
+
+    await until(kubernetes, f"{root}/servicecidrs/kubernetes", is_ready)
+    await post(kubernetes, f"{CORE}/services", "web", ports=[{"port": 80}])
+    ip = (await kubernetes.get(f"{CORE}/services/web")).json["spec"]["clusterIP"]
+    found = await until(kubernetes, f"{root}/ipaddresses/{ip}", lambda reply: reply.status == 200)
+    assert found.json["spec"]["parentRef"]["name"] == "web"
+    await kubernetes.delete(f"{CORE}/services/web")
+    await until(kubernetes, f"{root}/ipaddresses/{ip}", gone)
+    for cidrs, code in (([], 422), (["10.1.2.3/8"], 422), (["192.168.7.0/24"], 201)):
+        made = await kubernetes.post(
+            f"{root}/servicecidrs", {"metadata": {"name": "more"}, "spec": {"cidrs": cidrs}}
+        )
+        assert made.status == code, made.text
+    await until(kubernetes, f"{root}/servicecidrs/more", is_ready)
+    parent = {"parentRef": {"resource": "services", "namespace": "default", "name": "x"}}
+    for name, code in (("x", 422), ("192.168.007.1", 422), ("192.168.7.1", 201)):
+        made = await kubernetes.post(f"{root}/ipaddresses", {"metadata": {"name": name}, "spec": parent})
+        assert made.status == code, made.text
+    await kubernetes.delete(f"{root}/servicecidrs/more")
+    assert (await kubernetes.get(f"{root}/servicecidrs/more")).json["metadata"]["deletionTimestamp"]
+    await kubernetes.delete(f"{root}/ipaddresses/192.168.7.1")
+    await until(kubernetes, f"{root}/servicecidrs/more", gone)

@@ -48,13 +48,20 @@ class Jobs(Controller):
         """Watches them and their pods."""
         self.watch_own(self.resource)
         self.watch("pods", self._pod)
+        self.shared.orphans("pods")
 
     def _pod(self, _event: str, new: Object | None, old: Object | None) -> None:
         """What pods do is gathered for a moment."""
-        pod = new or old
-        owner = objects.controller_of(pod) if pod else None
-        if pod is not None and owner is not None and owner["kind"] == "Job":
-            self.after(_GATHERED, (pod["metadata"]["namespace"], owner["name"]))
+        for pod in (new, old):
+            owner = objects.controller_of(pod) if pod else None
+            if pod is not None and owner is not None and owner["kind"] == "Job":
+                self.after(_GATHERED, (pod["metadata"]["namespace"], owner["name"]))
+                return
+        if new is None or objects.controller_of(new) is not None:
+            return
+        for job in self.cluster.list(self.resource, new["metadata"]["namespace"]):
+            if objects.selects(objects.requirements(job["spec"].get("selector")), new):
+                self.enqueue((new["metadata"]["namespace"], job["metadata"]["name"]))
 
     def is_settled(self, record: Record) -> bool:
         """Those that are over."""
@@ -65,7 +72,8 @@ class Jobs(Controller):
         job = self.cluster.find(self.resource, key[1], key[0])
         if job is None:
             return
-        owned = [pod for kind, pod in self.cluster.owned(job["metadata"]["uid"]) if kind == "pods"]
+        selector = objects.requirements(job["spec"].get("selector"))
+        owned = self.shared.claim(job, "pods", selector, finalizer=TRACKING)
         pods = sorted(owned, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
         if is_over(job):
             for pod in pods:

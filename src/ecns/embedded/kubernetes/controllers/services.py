@@ -57,6 +57,14 @@ class _Used:
 _used: WeakKeyDictionary[Cluster, _Used] = WeakKeyDictionary()
 
 
+def addresses(service: Object | None) -> dict[str, tuple[str, str]]:
+    """The addresses of a Service, with its namespace and name."""
+    if service is None:
+        return {}
+    metadata = service["metadata"]
+    return dict.fromkeys(_ips(service), (metadata["namespace"], metadata["name"]))
+
+
 def _ips(service: Object) -> list[str]:
     spec = service["spec"]
     return [ip for ip in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if ip not in {"", "None"}]

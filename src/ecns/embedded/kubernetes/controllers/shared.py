@@ -68,10 +68,12 @@ class Shared:
             self._stops.append(found.stop)
         return found
 
-    def claim(self, owner: Object, resource: str, selector: tuple[Requirement, ...]) -> list[Object]:
+    def claim(
+        self, owner: Object, resource: str, selector: tuple[Requirement, ...], *, finalizer: str = ""
+    ) -> list[Object]:
         """The objects of a resource that `owner` controls, after adopting and releasing by its selector.
 
-        Returns them sorted by name.
+        `finalizer` comes and goes with the owner. Returns them sorted by name.
         """
         metadata = owner["metadata"]
         namespace, deleting = metadata.get("namespace", ""), bool(metadata.get("deletionTimestamp"))
@@ -82,10 +84,10 @@ class Shared:
             if objects.selects(selector, obj):
                 mine.append(obj)
             elif not deleting and not obj["metadata"].get("deletionTimestamp"):
-                self._release(resource, obj, metadata["uid"])
+                self._release(resource, obj, metadata["uid"], finalizer)
         if not deleting:
             mine += [
-                self._adopt(resource, record.obj, owner)
+                self._adopt(resource, record.obj, owner, finalizer)
                 for record in list(self.orphans(resource).records(namespace))
                 if objects.selects(selector, record.obj)
                 and not record.obj["metadata"].get("deletionTimestamp")
@@ -93,20 +95,19 @@ class Shared:
         mine.sort(key=lambda obj: str(obj["metadata"]["name"]))
         return mine
 
-    def _adopt(self, resource: str, obj: Object, owner: Object) -> Object:
+    def _adopt(self, resource: str, obj: Object, owner: Object, finalizer: str) -> Object:
         owners = list(obj["metadata"].get("ownerReferences") or ())
         owners = [item for item in owners if item.get("uid") != owner["metadata"]["uid"]]
-        changed = {
-            **obj,
-            "metadata": {**obj["metadata"], "ownerReferences": [*owners, objects.owned_by(owner)]},
-        }
-        return self.cluster.update(resource, changed)
+        metadata = {**obj["metadata"], "ownerReferences": [*owners, objects.owned_by(owner)]}
+        if finalizer:
+            others = [item for item in metadata.get("finalizers") or () if item != finalizer]
+            metadata["finalizers"] = [*others, finalizer]
+        return self.cluster.update(resource, {**obj, "metadata": metadata})
 
-    def _release(self, resource: str, obj: Object, uid: str) -> None:
-        owners = [item for item in obj["metadata"]["ownerReferences"] if item.get("uid") != uid]
-        metadata = {key: value for key, value in obj["metadata"].items() if key != "ownerReferences"}
-        if owners:
-            metadata["ownerReferences"] = owners
+    def _release(self, resource: str, obj: Object, uid: str, finalizer: str) -> None:
+        metadata = dict(obj["metadata"])
+        metadata["ownerReferences"] = [item for item in metadata["ownerReferences"] if item.get("uid") != uid]
+        metadata["finalizers"] = [item for item in metadata.get("finalizers") or () if item != finalizer]
         self.cluster.update(resource, {**obj, "metadata": metadata})
 
     def stop(self) -> None:

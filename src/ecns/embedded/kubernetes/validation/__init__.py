@@ -96,6 +96,8 @@ _RULES: dict[str, _Rules] = {
     ),
     "ingressclasses.networking.k8s.io": _Rules(network.ingress_class, network.ingress_class_update),
     "networkpolicies.networking.k8s.io": _Rules(network.network_policy, network.network_policy_update),
+    "servicecidrs.networking.k8s.io": _Rules(network.service_cidr, network.service_cidr_update),
+    "ipaddresses.networking.k8s.io": _Rules(network.ip_object, network.ip_object_update, names.canonical_ip),
     "storageclasses.storage.k8s.io": _Rules(storage.storage_class, storage.storage_class_update),
     "csidrivers.storage.k8s.io": _Rules(storage.csi_driver),
     "csinodes.storage.k8s.io": _Rules(storage.csi_node),

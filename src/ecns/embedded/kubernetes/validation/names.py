@@ -236,6 +236,22 @@ def cidr(value: str) -> list[str]:
     return [] if network else ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
 
 
+def canonical_ip(value: str) -> list[str]:
+    """An address in its shortest spelling."""
+    wrong = ip_address(value)
+    if not wrong and str(ipaddress.ip_address(value)) != value:
+        return ["must be a canonical format IP address"]
+    return wrong
+
+
+def canonical_cidr(value: str) -> list[str]:
+    """A network in its shortest spelling, without bits of a host."""
+    wrong = cidr(value)
+    if not wrong and str(ipaddress.ip_network(value, strict=False)) != value:
+        return [f'must be in canonical form ("{ipaddress.ip_network(value, strict=False)}")']
+    return wrong
+
+
 def percentage(value: str) -> list[str]:
     """`25%`."""
     if re.fullmatch("[0-9]+%", value):

@@ -237,3 +237,54 @@ def network_policy_update(causes: Causes, new: Object, old: Object) -> None:
     """Checks a changed NetworkPolicy."""
     del old
     network_policy(causes, new)
+
+
+_MOST_RANGES = 2
+
+
+def service_cidr(causes: Causes, obj: Object) -> None:
+    """Checks a ServiceCIDR."""
+    cidrs = obj["spec"].get("cidrs") or []
+    if not cidrs:
+        causes.required("spec.cidrs", "at least one CIDR required")
+    elif len(cidrs) > _MOST_RANGES:
+        causes.invalid("spec", _shown_ranges(obj), "may only hold up to 2 values")
+    elif len(cidrs) == _MOST_RANGES and (":" in cidrs[0]) == (":" in cidrs[1]):
+        causes.invalid(
+            "spec",
+            _shown_ranges(obj),
+            "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/96",
+        )
+    for index, cidr in enumerate(cidrs):
+        causes.each(f"spec.cidrs[{index}]", cidr, names.canonical_cidr(cidr))
+
+
+def _shown_ranges(obj: Object) -> Object:
+    return {"CIDRs": obj["spec"].get("cidrs")}
+
+
+def service_cidr_update(causes: Causes, new: Object, old: Object) -> None:
+    """Checks a changed ServiceCIDR, to which only the range of another family may be added."""
+    service_cidr(causes, new)
+    cidrs, before = new["spec"].get("cidrs") or [], old["spec"].get("cidrs") or []
+    for index, cidr in enumerate(before):
+        causes.immutable(f"spec.cidrs[{index}]", cidrs[index] if index < len(cidrs) else "", cidr)
+
+
+def ip_object(causes: Causes, obj: Object) -> None:
+    """Checks an IPAddress."""
+    parent = obj["spec"].get("parentRef")
+    if not parent:
+        causes.required("spec.parentRef")
+        return
+    group = parent.get("group")
+    if group:
+        causes.each("spec.parentRef.group", group, names.dns_subdomain(group))
+    for name in ("resource", "name"):
+        causes.checked(f"spec.parentRef.{name}", parent.get(name), names.path_segment)
+
+
+def ip_object_update(causes: Causes, new: Object, old: Object) -> None:
+    """Checks a changed IPAddress."""
+    ip_object(causes, new)
+    causes.immutable("spec.parentRef", new["spec"].get("parentRef"), old["spec"].get("parentRef"))
