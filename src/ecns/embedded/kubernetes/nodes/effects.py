@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from ecns.embedded.kubernetes.nodes.shell import Shell
 
 Output = Callable[[bytes], None]
 """Takes what is written to standard output or standard error."""
 Effects = Generator[Any, Any, int]
 """A running program: it yields Sleep, Read, Join or a Job to start, and returns its exit code."""
+if TYPE_CHECKING:
+    Program = Callable[[Shell, list[str], "Source", Output, Output], Effects]
+    """What a command line starts: its shell, its arguments, and its three streams."""
+MOST = 64 * 1024 * 1024
+"""Bytes that a program gathers at most, whatever its machine's memory."""
+FOREVER = float("inf")
+"""Seconds that never pass."""
 
 
 class Sleep(NamedTuple):

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 from ecns.embedded.kubernetes.nodes.effects import Effects, Output, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from ecns.embedded.kubernetes.nodes.effects import Program
     from ecns.embedded.kubernetes.nodes.shell import Shell
-
-    Program = Callable[[Shell, list[str], Source, Output, Output], Effects]
 
 _ADDRESS = "10.96.0.1"
 _BODY = "<html><body>answered by a simulated server</body></html>\n"
