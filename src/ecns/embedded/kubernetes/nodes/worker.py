@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes import clock
 from ecns.embedded.kubernetes.controllers import objects
-from ecns.embedded.kubernetes.nodes import images, inventory, programs, status
-from ecns.embedded.kubernetes.nodes.container import ANNOTATION, Container, Probe
-from ecns.embedded.kubernetes.nodes.environment import Environment, Missing, expand
-from ecns.embedded.kubernetes.nodes.machine import Machine
-from ecns.embedded.kubernetes.nodes.process import NotFound, Process
-from ecns.embedded.kubernetes.quantities import parse
+from ecns.embedded.kubernetes.nodes import images, inventory, preparing, probes, pulling, status
+from ecns.embedded.kubernetes.nodes.container import ANNOTATION, Container
+from ecns.embedded.kubernetes.nodes.environment import Missing
+from ecns.embedded.kubernetes.nodes.process import NotFound
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,8 +25,6 @@ _RESYNC = 15.0
 _FIRST_MOUNT, _LAST_MOUNT = 0.5, 122.0
 _HARD_KILL = 2.0
 _STOPPING = timedelta(milliseconds=100)
-_PULL = 0.05
-_PROBE_TIME = 1.0
 _START_ERROR = 128
 _DEADLINE = "Pod was active on the node longer than the specified deadline"
 _RUNC = (
@@ -96,7 +93,7 @@ class Worker:
         """Has a container's command run again from when it began, for its log and what is left of it."""
         state = dict(container.state)
         try:
-            machine, command = self._prepare(container)
+            machine, command = preparing.machine(self._kubelet, self.pod, self.address, container)
             container.run(machine, command, began)
         except (Missing, NotFound):
             return
@@ -108,7 +105,7 @@ class Worker:
             container.log.close()
             container.process = None
         else:
-            self._start_probes(container)
+            probes.start(container, self._now())
 
     def _now(self) -> datetime:
         return self._kubelet.now()
@@ -146,7 +143,7 @@ class Worker:
             self._write("Pending", now)
             self._stage, self._due = "mount", now + _STEP
         elif self._stage == "mount":
-            why = self._environment().missing_volume()
+            why = preparing.environment(self._kubelet, self.pod, self.address).missing_volume()
             if why:
                 self.lacks = True
                 self._kubelet.say(self.pod, "Warning", "FailedMount", why)
@@ -280,10 +277,11 @@ class Worker:
                 self._back_off(container, ended, finished)
                 return
         image = images.read(container.spec["image"])
-        if not self._has_image(container, image, now):
+        store = self._kubelet.images[self.pod["spec"]["nodeName"]]
+        if not pulling.has(container, image, store, now, partial(self._say, container)):
             return
         try:
-            machine, command = self._prepare(container)
+            machine, command = preparing.machine(self._kubelet, self.pod, self.address, container)
         except Missing as missing:
             container.waits("CreateContainerConfigError", str(missing))
             self._say(container, "Warning", "Failed", f"Error: {missing}")
@@ -297,7 +295,7 @@ class Worker:
             return
         self._say(container, "Normal", "Created", "Container created")
         self._say(container, "Normal", "Started", "Container started")
-        self._start_probes(container)
+        probes.start(container, self._now())
         container.advance_quietly(now)
         if container.process is not None and container.process.exit_code is not None:
             self._due = now + _STEP  # what ends at once is seen running first
@@ -344,102 +342,6 @@ class Worker:
         else:
             container.backoff = images.next_backoff(container.backoff)
             container.due = now + _MOMENT
-
-    def _has_image(self, container: Container, image: images.Image, now: datetime) -> bool:
-        policy = container.spec.get("imagePullPolicy", "IfNotPresent")
-        store = self._kubelet.images[self.pod["spec"]["nodeName"]]
-        if image.fault:
-            self._say(container, "Warning", "InspectFailed", image.fault)
-            self._say(container, "Warning", "Failed", "Error: InvalidImageName")
-            container.waits("InvalidImageName", image.fault)
-            container.due = now + timedelta(seconds=_RESYNC)
-            return False
-        told = container.behaviour == "pull-fail"
-        if policy != "Always" and store.has(image) and not told:
-            message = (
-                f'Container image "{image.name}" already present on machine and can be accessed by the pod'
-            )
-            self._say(container, "Normal", "Pulled", message)
-            return True
-        if policy == "Never":
-            message = f'Container image "{image.name}" is not present with pull policy of Never'
-            self._say(container, "Warning", "ErrImageNeverPull", message)
-            self._say(container, "Warning", "Failed", "Error: ErrImageNeverPull")
-            container.waits("ErrImageNeverPull", message)
-            container.due = now + timedelta(seconds=_RESYNC)
-            return False
-        return self._pull(container, image, store, now, told=told)
-
-    def _pull(
-        self, container: Container, image: images.Image, store: images.Store, now: datetime, *, told: bool
-    ) -> bool:
-        waiting = container.state.get("waiting", {})
-        if waiting.get("reason") == "ErrImagePull":
-            message = f'Back-off pulling image "{image.name}"'
-            self._say(container, "Normal", "BackOff", message)
-            self._say(container, "Warning", "Failed", "Error: ImagePullBackOff")
-            container.waits("ImagePullBackOff", f"{message}: ErrImagePull: {waiting['message']}")
-            container.backoff = images.next_backoff(container.backoff)
-            container.due = now + timedelta(seconds=container.backoff)
-            return False
-        self._say(container, "Normal", "Pulling", f'Pulling image "{image.name}"')
-        why = images.failure(image)
-        if told and not why:
-            why = f'failed to pull and unpack image "{image.full}": not found'
-        if why:
-            self._say(container, "Warning", "Failed", f'Failed to pull image "{image.name}": {why}')
-            self._say(container, "Warning", "Failed", "Error: ErrImagePull")
-            container.waits("ErrImagePull", why)
-            container.due = now + _MOMENT
-            return False
-        store.add(image)
-        container.backoff = 0.0 if waiting.get("reason") == "ImagePullBackOff" else container.backoff
-        took = f"{int(_PULL * 1000)}ms"
-        message = (
-            f'Successfully pulled image "{image.name}" in {took} ({took} including waiting). '
-            f"Image size: {images.SIZE} bytes."
-        )
-        self._say(container, "Normal", "Pulled", message)
-        return True
-
-    def _environment(self) -> Environment:
-        address, node = self.address, self.pod["spec"]["nodeName"]
-        host = inventory.NODES[node]
-        known = {"podIP": address, "hostIP": host, "podIPs": address, "hostIPs": host}
-        seen = {**self.pod, "status": {**self.pod.get("status", {}), **known}}
-        return Environment(self._kubelet.cluster, seen)
-
-    def _prepare(self, container: Container) -> tuple[Machine, list[str]]:
-        environment = self._environment()
-        spec = container.spec
-        variables = environment.variables(spec)
-        image = images.read(spec["image"])
-        lenient = image.runs_on and image.repository != "library/nginx"
-        limit = ((spec.get("resources") or {}).get("limits") or {}).get("memory")
-        hostname = self.pod["spec"].get("hostname") or self.pod["metadata"]["name"]
-        machine = Machine(
-            variables,
-            self.pod["spec"]["nodeName"] if self.pod["spec"].get("hostNetwork") else hostname,
-            mounts=lambda: environment.files(spec),
-            volumes=self._kubelet.volumes.mounts(self.pod, spec),
-            memory=parse(limit).value if limit else None,
-            working=spec.get("workingDir") or "/",
-            addresses=(self.address,),
-            lenient=lenient,
-            lacks=image.lacks,
-        )
-        command = [expand(word, variables) for word in spec.get("command") or ()]
-        arguments = [expand(word, variables) for word in spec.get("args") or ()]
-        if container.behaviour:
-            return machine, ["nginx"]
-        if command:
-            return machine, ["nginx"] if lenient and not programs.find(command[0], image.lacks) else [
-                *command,
-                *arguments,
-            ]
-        if image.runs_on:
-            return machine, ["nginx"]
-        return machine, arguments or ["sh"]
 
     # ending
 
@@ -539,80 +441,17 @@ class Worker:
 
     # probes
 
-    def _start_probes(self, container: Container) -> None:
-        now = self._now()
-        container.probes = {}
-        spec = container.spec
-        if container.behaviour == "liveness-fail":
-            container.probes["liveness"] = Probe(
-                {"periodSeconds": 10, "failureThreshold": 1}, now + timedelta(seconds=10)
-            )
-        for kind in ("startup", "liveness", "readiness"):
-            probe = spec.get(f"{kind}Probe")
-            if not probe:
-                continue
-            if "exec" not in probe and kind != "readiness":
-                container.started = True
-                continue
-            delay = timedelta(seconds=probe.get("initialDelaySeconds", 0)) if "exec" in probe else timedelta()
-            container.probes[kind] = Probe(probe, now + delay + (_STEP if "exec" in probe else timedelta()))
-        if container.behaviour == "never-ready":
-            container.probes.pop("readiness", None)
-        elif container.started and "readiness" not in container.probes:
-            container.ready = container.kind == "main" or container.is_sidecar
-
     def _probe(self, now: datetime) -> None:
-        for container in self.containers:
-            for kind, probe in list(container.probes.items()):
-                if probe.due > now or not container.running:
-                    continue
-                if kind != "startup" and "startup" in container.probes:
-                    probe.due = container.probes["startup"].due + _STEP
-                    continue
-                self._probe_once(container, kind, probe, now)
-
-    def _probe_once(self, container: Container, kind: str, probe: Probe, now: datetime) -> None:
-        code, said = self._ask(container, kind, probe, now)
-        probe.due = now + timedelta(seconds=probe.spec.get("periodSeconds", 10))
-        if code == 0:
-            probe.successes, probe.failures = probe.successes + 1, 0
-            if probe.successes < probe.spec.get("successThreshold", 1):
-                return
-            if kind == "readiness":
-                container.ready = True
-                if "exec" not in probe.spec:
-                    del container.probes[kind]
-            elif kind == "startup":
-                container.started = True
-                del container.probes[kind]
-                if "readiness" not in container.probes and container.behaviour != "never-ready":
-                    container.ready = True
-            return
-        probe.failures, probe.successes = probe.failures + 1, 0
-        self._say(container, "Warning", "Unhealthy", f"{kind.capitalize()} probe failed: {said}")
-        if probe.failures < probe.spec.get("failureThreshold", 3):
-            return
-        if kind == "readiness":
-            container.ready = False
-            return
-        message = f"Container {container.name} failed {kind} probe, will be restarted"
-        self._terminate(container, now, _HARD_KILL, message)
-        if container.advance(now):
-            self._ended(container, now)
-
-    def _ask(self, container: Container, kind: str, probe: Probe, now: datetime) -> tuple[int, str]:
-        if container.behaviour == "liveness-fail" and kind == "liveness":
-            return 1, "HTTP probe failed with statuscode: 500"
-        command = probe.spec.get("exec", {}).get("command")
-        if not command or container.machine is None:
-            return 0, ""
-        said = bytearray()
-        try:
-            process = Process(container.machine, command, lambda _stream, data, _at: said.extend(data), now)
-        except NotFound:
-            return 0, ""
-        process.advance(now + timedelta(seconds=_PROBE_TIME))
-        return process.exit_code if process.exit_code is not None else 1, said.decode(errors="replace")
+        for container, kind, probe in probes.due(self.containers, now):
+            found = probes.make(container, kind, probe, now)
+            if found.fault:
+                self._say(container, "Warning", "Unhealthy", found.fault)
+            if not found.kills:
+                continue
+            message = f"Container {container.name} failed {kind} probe, will be restarted"
+            self._terminate(container, now, _HARD_KILL, message)
+            if container.advance(now):
+                self._ended(container, now)
 
     # writing
 
