@@ -59,11 +59,11 @@ _MADE_BY_UPDATE = frozenset(
         "events",
         "leases.coordination.k8s.io",
         "limitranges",
-        "podtemplates",
         "rolebindings.rbac.authorization.k8s.io",
         "roles.rbac.authorization.k8s.io",
         "clusterroles.rbac.authorization.k8s.io",
         "clusterrolebindings.rbac.authorization.k8s.io",
+        "runtimeclasses.node.k8s.io",
         "services",
     }
 )
@@ -73,8 +73,11 @@ _NEEDS_VERSION = frozenset(
         "customresourcedefinitions.apiextensions.k8s.io",
         "leases.coordination.k8s.io",
         "poddisruptionbudgets.policy",
-        "endpointslices.discovery.k8s.io",
-        "priorityclasses.scheduling.k8s.io",
+        "runtimeclasses.node.k8s.io",
+        "csidrivers.storage.k8s.io",
+        "csinodes.storage.k8s.io",
+        "csistoragecapacities.storage.k8s.io",
+        "volumeattachments.storage.k8s.io",
     }
 )
 """Resources (besides custom ones) whose PUT must say which resourceVersion it replaces."""

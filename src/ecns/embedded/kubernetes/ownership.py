@@ -12,6 +12,7 @@ import msgspec
 
 from ecns.embedded.kubernetes import clock, fieldsets, lastapplied, mergekeys, schemas
 from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
+from ecns.embedded.kubernetes.validation.strategies import STATUS_ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -254,7 +255,7 @@ def check(kind: Resource, version: str, config: Object) -> None:
 def _reset(kind: Resource, subresource: str) -> tuple[Path, ...]:
     """Fields that an apply to this endpoint never owns."""
     if subresource == "status":
-        if kind.definition or kind.name == "customresourcedefinitions.apiextensions.k8s.io":
+        if kind.definition or kind.name in STATUS_ALONE:
             return (("f:spec",), ("f:metadata",))
         kept = {"deployments.apps": ("labels",), "pods": ("deletionTimestamp", "ownerReferences")}
         return (("f:spec",), *(("f:metadata", f"f:{name}") for name in kept.get(kind.name, ())))

@@ -208,9 +208,9 @@ async def has_a_status(api: Client, place: Place) -> None:
     assert seen.json["kind"] == place.kind.kind
     noted = await api.patch(f"{place.path}/status", {"metadata": {"annotations": {"status": "seen"}}})
     assert noted.status == 200, noted.text
-    # A definition's status takes no metadata.
+    # Newer kinds take no metadata with their status.
     seen_there = noted.json["metadata"].get("annotations", {}).get("status") == "seen"
-    assert seen_there is not place.resource.startswith("customresource")
+    assert seen_there is not place.resource.startswith(("servicecidrs", "volumeattachments"))
     put = await api.put(f"{place.path}/status", noted.json)
     assert put.status == 200, put.text
 
@@ -253,3 +253,43 @@ async def test_delete_collection(api: Client, resource: str) -> None:
     assert gone.status == 200, gone.text
     left = await api.get(many, labelSelector="odd")
     assert [item["metadata"]["name"] for item in left.json["items"]] == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "made", "unconditional"),
+    [
+        ("/api/v1/namespaces/default/podtemplates", {"template": {"spec": {}}}, False, True),
+        ("/apis/node.k8s.io/v1/runtimeclasses", {"handler": "x"}, True, False),
+        ("/apis/storage.k8s.io/v1/csidrivers", {"spec": {}}, False, False),
+        ("/apis/scheduling.k8s.io/v1/priorityclasses", {"value": 1}, False, True),
+        ("/apis/coordination.k8s.io/v1/namespaces/default/leases", {"spec": {}}, True, False),
+    ],
+)
+async def test_what_a_put_makes_and_replaces(
+    api: Client, path: str, body: dict[str, Any], *, made: bool, unconditional: bool
+) -> None:
+    obj = {"metadata": {"name": "x"}, **body}
+    assert (await api.put(f"{path}/x", obj)).status == (201 if made else 404)
+    if not made:
+        template = {"template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}}
+        obj |= template if "template" in body else {}
+        assert (await api.post(path, obj)).status == 201
+    found = (await api.get(f"{path}/x")).json
+    del found["metadata"]["resourceVersion"]
+    assert (await api.put(f"{path}/x", found)).status == (200 if unconditional else 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "spec", "kept"),
+    [
+        ("/apis/networking.k8s.io/v1/servicecidrs", {"cidrs": ["10.9.0.0/24"]}, False),
+        ("/apis/apps/v1/namespaces/default/deployments", None, False),
+        ("/apis/apps/v1/namespaces/default/statefulsets", None, True),
+    ],
+)
+async def test_labels_set_by_a_status(api: Client, path: str, spec: Any, *, kept: bool) -> None:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = spec or {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    assert (await api.post(path, {"metadata": {"name": "x"}, "spec": spec})).status == 201
+    changed = await api.patch(f"{path}/x/status", {"metadata": {"labels": {"new": "1"}}})
+    assert ("new" in changed.json["metadata"].get("labels", {})) is kept

@@ -53,6 +53,8 @@ _KEPT = (
     "selfLink",
 )
 _NOT_OF_STATUS = ("generation", "selfLink", "labels", "annotations", "finalizers", "ownerReferences")
+STATUS_ALONE = frozenset({"servicecidrs.networking.k8s.io", "volumeattachments.storage.k8s.io"})
+"""Built-in resources whose status, like a custom one's, is changed without anything of the metadata."""
 _STATUS_KEPT_ON_CREATE = frozenset({"nodes"})
 
 
@@ -243,7 +245,7 @@ def _only_status(resource: str, new: Object, old: Object) -> None:
     for name in set(new) | set(old):
         if name not in {"apiVersion", "kind", "metadata", "status"}:
             _put_back(new, old, name)
-    if custom or resource == "customresourcedefinitions.apiextensions.k8s.io":
+    if custom or resource in STATUS_ALONE:
         for name in _NOT_OF_STATUS:
             _put_back(new["metadata"], old["metadata"], name)
     elif resource == "deployments.apps":
