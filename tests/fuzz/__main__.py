@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=20, help="for each operation and round")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))  # noqa: S311  no secret
     parser.add_argument("--only", default="", help="operations with this in their path")
+    parser.add_argument("--role", default="member", choices=("member", "manager", "reader", "admin"))
     asked = parser.parse_args()
     known: dict[tuple[str, str], Finding] = {}
     with tempfile.TemporaryDirectory(prefix="ecns-fuzz-") as directory:
@@ -31,7 +32,8 @@ def main() -> int:
         try:
             project = make(gateway, "fuzz")
             project.namespace(NAMESPACE)
-            fuzzer = Fuzzer(gateway, project)
+            user = asked.role if asked.role == "admin" else f"{project.name}-{asked.role}"
+            fuzzer = Fuzzer(gateway, user)
             end = time.monotonic() + asked.minutes * 60
             seed = asked.seed
             click.echo(f"seed {seed}")
@@ -49,7 +51,7 @@ def main() -> int:
                         click.echo("the gateway has ended")
                         return 1
                 here = {"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": NAMESPACE}
-                found, statuses = mutate(project.client("member", **here), many=1000, seed=seed)
+                found, statuses = mutate(gateway.client(user, **here), many=1000, seed=seed)
                 for status, count in statuses.items():
                     fuzzer.statuses[status] = fuzzer.statuses.get(status, 0) + count
                     fuzzer.sent += count

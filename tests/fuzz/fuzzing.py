@@ -114,10 +114,10 @@ class Fuzzer:
 
     Args:
         gateway: which.
-        project: whose member sends them.
+        user: who sends them.
     """
 
-    def __init__(self, gateway: Gateway, project: Project) -> None:
+    def __init__(self, gateway: Gateway, user: str) -> None:
         document = requests.get(f"{gateway.url}/openapi.json", timeout=30).json()
         self.gateway = gateway
         self.schema = schemathesis.openapi.from_dict(document)
@@ -125,7 +125,7 @@ class Fuzzer:
         self.session = requests.Session()
         self.session.headers.update(
             {
-                "X-Auth-Token": gateway.token(f"{project.name}-member"),
+                "X-Auth-Token": gateway.token(user),
                 "X-Ecns-Cluster": "eks",
                 "X-Ecns-Namespace": NAMESPACE,
             }

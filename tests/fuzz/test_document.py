@@ -27,7 +27,7 @@ def project(gateway: Gateway) -> Project:
 
 @pytest.fixture(scope="module")
 def fuzzer(gateway: Gateway, project: Project) -> Fuzzer:
-    return Fuzzer(gateway, project)
+    return Fuzzer(gateway, f"{project.name}-member")
 
 
 def test_no_fault_by_one_thing_that_is_wrong(project: Project) -> None:

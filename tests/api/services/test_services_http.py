@@ -214,7 +214,7 @@ WRONG: list[tuple[str, Json]] = [
             f"{MODE}.access[0].node_port",
             {"service": service("T", {"port": 80, "node_port": port}, type="NodePort")},
         )
-        for port in (0, 80, 29999, 32768, 65536, "x")
+        for port in (0, 65536, "x")
     ),
     (
         f"{MODE}.access[1].node_port",
@@ -319,6 +319,19 @@ def test_a_node_port_that_is_taken_says_by_whom(
         assert name not in answer.text
         assert NAMESPACE not in answer.text
     asking.delete(stranger, (target, "Deployment"))
+
+
+def test_a_node_port_that_the_cluster_does_not_have_is_its_word(
+    client: httpx.Client, target: str, name: str
+) -> None:
+    wrong = {"port": 81, "node_port": 29999}
+    sent = service(target, {"port": 80, "node_port": 30444}, wrong, type="NodePort")
+    answer = client.post(one(name), json={"service": sent})
+    said = refused(answer, 400, field=f"{MODE}.access[1].node_port")
+    assert said.endswith("29999 is none of the node ports of cluster eks, 30000 to 32767")
+    asked = workload(f"{name}w", replicas=0, access_mode=[{"type": "NodePort", "access": [wrong]}])
+    answer = client.post("/workloads/", json={"workloads": [asked]})
+    refused(answer, 400, field="workloads[0].access_mode[0].access[0].node_port")
 
 
 def test_a_cluster_ip_that_is_taken_says_by_whom(client: httpx.Client, target: str, name: str) -> None:

@@ -83,7 +83,7 @@ PORT = {"type": "ClusterIP", "access": [{"port": 80}]}
         ("scale_strategy.resource", body(scale_strategy={"max_replicas": 2})),
         (
             "access_mode[0].access[0].node_port",
-            body(access_mode=[{"type": "NodePort", "access": [{"port": 1, "node_port": 80}]}]),
+            body(access_mode=[{"type": "NodePort", "access": [{"port": 1, "node_port": 65536}]}]),
         ),
         (
             "access_mode[0].access[1].port",

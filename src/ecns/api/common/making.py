@@ -54,11 +54,15 @@ class Making:
     Args:
         objects: the place.
         what: the things' name, for messages; names are unique among things of one name.
+        check: raises when what was made may not stay; then it is removed again.
     """
 
-    def __init__(self, objects: Objects, what: str) -> None:
+    def __init__(
+        self, objects: Objects, what: str, check: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self.objects = objects
         self.what = what
+        self.check = check
 
     async def make(
         self,
@@ -118,7 +122,9 @@ class Making:
         if not planned.dependants:
             return controller
         try:
-            return await self._finish(planned, controller)
+            made = await self._finish(planned, controller)
+            if self.check is not None:
+                await self.check()
         except EcnsError as error:
             try:
                 await self._remove(planned, controller)
@@ -128,6 +134,7 @@ class Making:
                     f" send the same request again to complete it, or delete the {self.what}"
                 )
             raise
+        return made
 
     async def _begun(self, planned: Bundle[R], *, keyed: bool) -> R | None:
         """What a request like this one, or this very one, has made before, perhaps in part.

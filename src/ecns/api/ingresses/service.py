@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -11,15 +12,14 @@ from msgspec.structs import replace
 
 from ecns.api.common.applications import member
 from ecns.api.common.checks import dns_subdomain
-from ecns.api.common.claims import Route as ClaimedRoute
 from ecns.api.common.claims import class_of, default_class, is_canary, routes_of
 from ecns.api.common.lists import ListQuery, Page, Selection, select
 from ecns.api.common.making import make_one
 from ecns.api.common.names import PART_OF
 from ecns.api.common.objects import Objects
-from ecns.api.common.patching import operations
+from ecns.api.common.patching import find, operations
 from ecns.api.common.selectors import app_selector
-from ecns.api.common.taken import refuse_taken, sharing, whose
+from ecns.api.common.taken import alone, sharing, whose
 from ecns.api.ingresses import checks, manifests, types, uris
 from ecns.api.ingresses.cached import KINDS, ROWS, Surroundings
 from ecns.api.ingresses.checks import AT
@@ -27,7 +27,7 @@ from ecns.backends.kubernetes import indexes
 from ecns.backends.kubernetes.kinds.configuration import SECRET, TLS
 from ecns.backends.kubernetes.kinds.core import NODE, Service
 from ecns.backends.kubernetes.kinds.networking import INGRESS, INGRESS_CLASS, Ingress
-from ecns.errors import BadRequestError, NotFoundError
+from ecns.errors import BadRequestError, ConflictError, NotFoundError
 
 Sent = TypeVar("Sent", types.NewIngress, types.ChangedIngress)
 Target = TypeVar("Target", types.Route, types.Backend)
@@ -71,12 +71,19 @@ class Ingresses:
         checks.check(sent)
         around = await self._surroundings()
         sent = await self._with_ports(sent, around)
-        await self._refuse_taken(sent.name, sent.routers, (), sent.ingress_class, sent.annotations)
         obj = manifests.made(sent, namespace=self.objects.namespace)
         theirs = list(around.applications(msgspec.convert(obj, INGRESS.type)))
         if len(theirs) == 1:
             obj["metadata"]["labels"][PART_OF] = theirs[0]
-        return await self._told(await make_one(self.objects, INGRESS, obj, keyed=keyed))
+        claimed = self._alone(sent.name, sent.routers, (), sent.ingress_class, sent.annotations)
+        async with claimed as check:
+            made = await make_one(self.objects, INGRESS, obj, keyed=keyed)
+            try:
+                await check()
+            except ConflictError:
+                await self.objects.delete(INGRESS, sent.name, uid=made.metadata.uid)
+                raise
+        return await self._told(made)
 
     async def update(self, sent: types.ChangedIngress) -> types.OneIngress:
         """Change what is named of an Ingress; the rest stays, whoever made it.
@@ -101,9 +108,16 @@ class Ingresses:
         annotations = found.metadata.annotations if sent.annotations is None else sent.annotations
         routers = shown.routers if sent.routers is None else sent.routers
         known = shown.routers if wanted == shown.ingress_class else ()
-        await self._refuse_taken(sent.name, routers, known, wanted, annotations)
         made = manifests.changes(whole, sent, shown, number)
-        return await self._told(await self.objects.patch(INGRESS, whole, lambda now: operations(now, made)))
+        async with self._alone(sent.name, routers, known, wanted, annotations) as check:
+            now = await self.objects.patch_whole(INGRESS, whole, lambda now: operations(now, made))
+            try:
+                await check()
+            except ConflictError:
+                before = {path: find(whole, path) for path in made}
+                await self.objects.patch_whole(INGRESS, now, lambda now: operations(now, before))
+                raise
+        return await self._told(msgspec.convert(now, INGRESS.type))
 
     async def _with_ports(self, sent: Sent, around: Surroundings, shown: types.Ingress | None = None) -> Sent:
         """What was sent, with the port of each Service that has only one.
@@ -146,21 +160,20 @@ class Ingresses:
             )
         return sent
 
-    async def _refuse_taken(
+    def _alone(
         self,
         name: str,
         routers: Sequence[types.Route],
         known: Sequence[types.Route],
         ingress_class: str | None,
         annotations: dict[str, str] | None,
-    ) -> None:
-        """Refuse routes that another Ingress has, unless they are to be shared with it."""
+    ) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
+        """Have the routes alone, unless they are to be shared with another Ingress."""
         probe = Ingress()
         probe.metadata.annotations = annotations
-        if not is_canary(probe):
-            claims = manifests.claims(routers, known, f"{AT}.routers")
-            called = ingress_class or class_of(probe) or None
-            await refuse_taken(self.objects, claims, ingresses=[name], ingress_class=called)
+        claims = [] if is_canary(probe) else manifests.claims(routers, known, f"{AT}.routers")
+        called = ingress_class or class_of(probe) or None
+        return alone(self.objects, claims, ingresses=[name], ingress_class=called)
 
     async def delete(self, name: str) -> None:
         """Delete an Ingress.
@@ -184,13 +197,12 @@ class Ingresses:
         for name in dict.fromkeys(one.secret_name for one in found.spec.tls or () if one.secret_name):
             told += await self._secret(name)
         mine = (found.metadata.namespace, found.metadata.name)
-        for route in sorted(routes_without_host(found)):
+        for route in () if is_canary(found) else sorted(routes_of(found)):
             for other in sharing(ingresses, route, called):
                 if (other.metadata.namespace, other.metadata.name) != mine:
                     who = whose(self.objects, "ingress", other.metadata)
-                    told.append(
-                        f"path {route.path} of all hosts is taken by {who}, too: one of the two is served"
-                    )
+                    of = f"of host {route.host}" if route.host else "of all hosts"
+                    told.append(f"path {route.path} {of} is taken by {who}, too: one of the two is served")
         for host in sorted({rule.host for rule in found.spec.rules or () if rule.host}):
             others = (one.metadata.namespace for one in ingresses.index(indexes.HOST, host))
             if any(not self.objects.places.sees(self.objects.place, each) for each in others):
@@ -237,11 +249,6 @@ class Ingresses:
             return Selection(every, len(every))
         start = (query.page - 1) * query.page_size
         return Selection(every[start : start + query.page_size], len(every))
-
-
-def routes_without_host(found: Ingress) -> set[ClaimedRoute]:
-    """The routes of an Ingress that are of all hosts."""
-    return {one for one in routes_of(found) if not one.host}
 
 
 def _ports(found: Service) -> str:

@@ -14,7 +14,7 @@ from ecns.api.common.making import Making
 from ecns.api.common.objects import Objects
 from ecns.api.common.patching import operations
 from ecns.api.common.references import User, in_use
-from ecns.api.common.taken import refuse_taken
+from ecns.api.common.taken import alone
 from ecns.api.common.waiting import all_of
 from ecns.api.loadbalancing.profiles import Balancing
 from ecns.api.services import manifests, types
@@ -90,11 +90,12 @@ class Services:
         workload = await self._workload(around, sent) if sent.target_workload else None
         if workload and sent.selector and not selects(sent.selector, workload):
             raise _elsewhere(workload)
-        await refuse_taken(self.objects, access.claims(mode, at), services=[name], ingresses=[name])
+        claims = access.claims(mode, at)
         (mode,) = await self.balancing.chosen([mode], at)
         sent = msgspec.structs.replace(sent, access_mode=mode)
         planned = manifests.made(sent, name, workload, namespace=self.objects.namespace)
-        return await Making(self.objects, "service").make(planned, sent, self.shown, key=key)
+        async with alone(self.objects, claims, services=[name], ingresses=[name]) as check:
+            return await Making(self.objects, "service", check).make(planned, sent, self.shown, key=key)
 
     async def _workload(
         self, around: Surroundings, sent: types.NewService | types.ChangedService
@@ -143,7 +144,6 @@ class Services:
         selector, workload = await self._led(around, found, sent, mode, shown)
         named = [one.metadata.name for one in about.ingresses]
         claims = access.claims(mode, f"{AT}.access_mode")
-        await refuse_taken(self.objects, claims, services=[name], ingresses=[*named, name])
         changes = manifests.changes(whole, sent, mode, selector=selector, workload=workload, behind=behind)
         plan = Plan()
         if made := operations(whole, changes):
@@ -163,7 +163,8 @@ class Services:
             for _, made_for in plan.create:
                 made_for.metadata.namespace = self.objects.namespace
                 made_for.metadata.owner_references = [marks.owner_reference(found, SERVICE)]
-        await carry_out(self.objects, plan, [whole, *ingresses])
+        async with alone(self.objects, claims, services=[name], ingresses=[*named, name]):
+            await carry_out(self.objects, plan, [whole, *ingresses])
         now = (await self.objects.cache(SERVICE)).get(name, self.objects.namespace)
         return await self.shown(now or found)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ecns.api.common.documents import written
 from ecns.api.common.objects import Objects, Operations
-from ecns.api.common.taken import refuse_taken
+from ecns.api.common.taken import alone
 from ecns.api.common.waiting import all_of
 from ecns.api.workloads import aspects, checks, manifests
 from ecns.api.workloads.cached import Surroundings
@@ -132,12 +132,7 @@ class Changes:
         companions = around.companions(controller)
         shown = (await self.workloads.shown(controller)).access_mode or ()
         modes = await self.workloads.balancing.chosen(modes, "access_modes[#]", shown)
-        await refuse_taken(
-            self.objects,
-            [one for at, mode in enumerate(modes) for one in access.claims(mode, f"access_modes[{at}]")],
-            services=[one.metadata.name for one in companions.services],
-            ingresses=[one.metadata.name for one in companions.ingresses],
-        )
+        claims = [one for at, mode in enumerate(modes) for one in access.claims(mode, f"access_modes[{at}]")]
         services = await all_of(
             *(self.objects.whole(SERVICE, one.metadata.name) for one in companions.services)
         )
@@ -145,7 +140,9 @@ class Changes:
             *(self.objects.whole(INGRESS, one.metadata.name) for one in companions.ingresses)
         )
         plan = plan_access(whole, kind.kind, modes, services, ingresses, namespace=self.objects.namespace)
-        await carry_out(self.objects, plan, [*services, *ingresses])
+        mine = [[one.metadata.name for one in some] for some in (companions.services, companions.ingresses)]
+        async with alone(self.objects, claims, services=mine[0], ingresses=mine[1]):
+            await carry_out(self.objects, plan, [*services, *ingresses])
         return await self._change(lambda now, name: aspects.sent_access_modes(now, name, modes))
 
     async def _now(self, kind: Kind[Any]) -> Workload:

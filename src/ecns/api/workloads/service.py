@@ -15,7 +15,7 @@ from ecns.api.common.applications import need_application
 from ecns.api.common.lists import ListQuery, Page, Selection, kept_page, merged, select
 from ecns.api.common.making import Making
 from ecns.api.common.objects import Objects, Operations
-from ecns.api.common.taken import refuse_taken
+from ecns.api.common.taken import alone
 from ecns.api.common.waiting import all_of
 from ecns.api.loadbalancing.profiles import Balancing
 from ecns.api.workloads import aspects, checks, manifests
@@ -192,8 +192,12 @@ class Workloads:
         """
         planned = await self.plan(workload, product_type, at=at)
         await need_application(self.objects, workload.application_name, f"{at}.application_name")
-        await self._free(planned, workload, at=at)
-        return await Making(self.objects, "workload").make(planned, workload, self.shown, key=key)
+        called = [one.metadata.name for one in planned.services]
+        modes = enumerate(workload.access_mode or ())
+        claims = [one for index, mode in modes for one in access.claims(mode, f"{at}.access_mode[{index}]")]
+        async with alone(self.objects, claims, services=called, ingresses=called) as check:
+            making = Making(self.objects, "workload", check)
+            return await making.make(planned, workload, self.shown, key=key)
 
     async def plan(self, workload: Workload, product_type: str, *, at: str) -> manifests.WorkloadObjects:
         """The objects that a workload is to be made of.
@@ -209,12 +213,6 @@ class Workloads:
         return manifests.objects(
             workload, namespace=self.objects.namespace, registry_domain=self.registry_domain
         )
-
-    async def _free(self, planned: manifests.WorkloadObjects, workload: Workload, *, at: str) -> None:
-        called = [one.metadata.name for one in planned.services]
-        modes = enumerate(workload.access_mode or ())
-        claims = [one for index, mode in modes for one in access.claims(mode, f"{at}.access_mode[{index}]")]
-        await refuse_taken(self.objects, claims, services=called, ingresses=called)
 
     async def _unique(self, base: WorkloadBase) -> None:
         caches = await self.objects.caches(*KINDS.values())

@@ -212,7 +212,12 @@ class Cache(Generic[R]):
         return time.monotonic() - self.fresh_at
 
     async def at_least(
-        self, resource_version: int, *, namespace: str | None = None, within: float = 0.5
+        self,
+        resource_version: int,
+        *,
+        namespace: str | None = None,
+        within: float = 0.5,
+        all_before: bool = False,
     ) -> bool:
         """Wait a moment until a change is seen.
 
@@ -221,6 +226,7 @@ class Cache(Generic[R]):
                 watch hears of it with the next bookmark only.)
             namespace: where the reader looks; a `reload` of it counts.
             within: seconds.
+            all_before: with all that others wrote before it; that it was folded says nothing of those.
 
         Returns:
             False when it was not: `refresh` or `reload`, then read.
@@ -229,7 +235,7 @@ class Cache(Generic[R]):
             namespace = ""
         if (
             resource_version <= self.resource_version
-            or resource_version in self._folded
+            or (resource_version in self._folded and not all_before)
             or (namespace is not None and resource_version <= self._verified_in(namespace))
         ):
             return True

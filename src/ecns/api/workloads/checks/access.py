@@ -18,7 +18,6 @@ from ecns.api.workloads.types import Access, AccessMode, Router
 from ecns.errors import BadRequestError
 
 SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-NODE_PORTS = (30000, 32767)
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
@@ -99,7 +98,7 @@ def _access(access: Access, mode: AccessMode, at: str) -> None:
     if access.target_port is not None:
         simple.port(access.target_port, f"{at}.target_port")
     if access.node_port is not None and mode.type in services.EXPOSED:
-        simple.between(access.node_port, *NODE_PORTS, f"{at}.node_port")
+        simple.port(access.node_port, f"{at}.node_port")
     if access.protocol:
         simple.one_of(access.protocol.upper(), PROTOCOLS, f"{at}.protocol")
     for index, router in enumerate(access.routers or ()):
