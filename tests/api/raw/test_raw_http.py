@@ -137,6 +137,25 @@ def test_conflicts_are_shown(client: httpx.Client, gateway: Gateway) -> None:
     assert shown(client, "cm", name)["data"] == {"a": "2", "b": "1"}
 
 
+def test_what_another_chapter_set_changes(client: httpx.Client, gateway: Gateway) -> None:
+    name = unused()
+    sent = {"configmap": {"config": {"a": "1", "b": "1"}}}
+    assert client.post(f"/kubernetes/configmap/{name}/", json=sent).status_code == 200
+    (tried,) = done(post(client, "ConfigMap", name, config_map(name, {"a": "2"}), dry_run="true"))
+    assert '+  a: "2"' in tried.diff
+    done(post(client, "ConfigMap", name, config_map(name, {"a": "2"})))
+    assert shown(client, "cm", name)["data"] == {"a": "2", "b": "1"}
+    sent = {"configmap": {"config": {"a": "3", "b": "1"}}}
+    assert client.patch(f"/kubernetes/configmap/{name}/", json=sent).status_code == 200
+    done(post(client, "ConfigMap", name, config_map(name, {"a": "2"})))
+    gateway.kubectl("-n", NAMESPACE, "patch", "configmap", name, "-p", '{"data": {"b": "theirs"}}')
+    sent = {"configmap": {"config": {"a": "4", "b": "theirs"}}}
+    assert client.patch(f"/kubernetes/configmap/{name}/", json=sent).status_code == 200
+    answer = post(client, "ConfigMap", name, config_map(name, {"a": "5", "b": "5"}))
+    assert 'conflicts with "kubectl-patch" using v1' in refused(answer, 409)
+    assert shown(client, "cm", name)["data"] == {"a": "4", "b": "theirs"}
+
+
 def test_unknown_fields_and_wrong_types_are_refused(client: httpx.Client) -> None:
     name = unused()
     refused(post(client, "cm", name, {**config_map(name), "nosuch": 1}), 400, field="nosuch")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,7 +16,8 @@ import msgspec
 from ecns.api.common.documents import written
 from ecns.api.common.names import LAST_APPLIED
 from ecns.backends.kubernetes.cache import Cache
-from ecns.backends.kubernetes.client import Patch, Propagation
+from ecns.backends.kubernetes.client import FIELD_MANAGER, Patch, Propagation
+from ecns.backends.kubernetes.errors import CAUSES_LIMIT
 from ecns.backends.kubernetes.indexes import INDEXES
 from ecns.backends.kubernetes.kinds import BY_NAME
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind, Resource
@@ -26,6 +28,10 @@ R = TypeVar("R", bound=Resource)
 
 Operations = list[dict[str, Any]]
 """The operations of a JSON Patch."""
+
+
+_OURS = re.compile(rf'conflict with "{FIELD_MANAGER}" using ')
+"""In Kubernetes' words; the manager of another subresource, such as the status, has that in between."""
 
 
 class DryRun(msgspec.Struct):
@@ -196,6 +202,9 @@ class Objects:
     ) -> JsonObject:
         """Make of an object what is said of it, or make it; what others have said stays (server-side apply).
 
+        ECNS is one manager of fields: what its chapters have set gives way. Kubernetes tells the two apart,
+        since the chapters patch and do not apply.
+
         Args:
             kind: of which kind; any that the cluster serves.
             obj: what is said; without a name it is made under one that Kubernetes finds.
@@ -212,10 +221,19 @@ class Objects:
         await self.places.writing(self.place)
         name = obj["metadata"].get("name")
         if name:
-            patch = Patch.apply(obj, force=force)
-            made = await self.client.patch(
-                kind.whole, name, self.namespace, patch, dry_run=self.dry_run, actor=self.place.actor
-            )
+
+            async def patch(patch: Patch) -> JsonObject:
+                return await self.client.patch(
+                    kind.whole, name, self.namespace, patch, dry_run=self.dry_run, actor=self.place.actor
+                )
+
+            try:
+                made = await patch(Patch.apply(obj, force=force))
+            except ConflictError as error:
+                if now is None or not _only_ours(error):
+                    raise
+                unchanged = {"resourceVersion": now["metadata"]["resourceVersion"]}
+                made = await patch(Patch.apply({**obj, "metadata": obj["metadata"] | unchanged}, force=True))
         else:
             made = await self.client.create(
                 kind.whole, obj, self.namespace, dry_run=self.dry_run, actor=self.place.actor
@@ -280,6 +298,12 @@ class Objects:
 
     def _cache(self, kind: Kind[R]) -> Cache[R]:
         return self.place.cluster.cache(kind, **INDEXES.get(kind, {}))
+
+
+def _only_ours(error: ConflictError) -> bool:
+    """Whether an apply was refused only for fields that ECNS itself has set by other means."""
+    causes = error.details.get("causes", ())
+    return 0 < len(causes) < CAUSES_LIMIT and all(_OURS.match(cause["message"]) for cause in causes)
 
 
 def _concealed(whole: JsonObject, other: JsonObject | None = None, *, when: str = "before") -> JsonObject:
