@@ -160,6 +160,7 @@ class World:
         self.keystone = httpx.Client(
             base_url=gateway.facts["identity_url"], headers={"X-Auth-Token": gateway.token("admin")}
         )
+        self.document = httpx.get(f"{gateway.url}/openapi.json", timeout=30).json()
         self.made: list[str] = []
         roles = {role["name"]: role["id"] for role in self.keystone.get("/roles").json()["roles"]}
         self.projects = {name: self._make("project", name=f"matrix-{name}") for name in ("own", "other")}
@@ -212,6 +213,12 @@ class World:
             self.gateway.kubectl("-n", OTHER, "create", "configmap", name)
             self.gateway.kubectl("-n", OTHER, "create", "deployment", name, "--image=nginx", "--replicas=0")
             self.gateway.kubectl("-n", OTHER, "create", "secret", "generic", name)
+
+    def takes(self, call: Call) -> set[str]:
+        """The query parameters of a call's operation."""
+        path = call.path.replace(":str}", "}").rstrip("/")
+        described = self.document["paths"][f"/api/ecns/{{product_type}}{path}"][call.method.lower()]
+        return {one["name"] for one in described.get("parameters", ()) if one["in"] == "query"}
 
     def visible(self) -> list[dict[str, str]]:
         return [{"id": self.users[name]} for name in ("reader", "member")]
@@ -288,7 +295,8 @@ class World:
         }
         if call.operation == "app.create":  # whose fields other operations use for something else
             body = {"application": {"name": NOTHING}}
-        params = {"workload_type": "Deployment", "dry_run": "true"}
+        known = {"workload_type": "Deployment", "dry_run": "true"}
+        params = {name: known[name] for name in known if name in self.takes(call)}
         if call.action:
             params["action"] = call.action
         if call.operation == "storage.list":

@@ -13,6 +13,7 @@ from litestar.connection import WebSocket
 
 from ecns.api.common.operations import Operations
 from ecns.errors import BadRequestError, ForbiddenError
+from ecns.server.queries import Queries
 from ecns.server.requests import context
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Authentication:
         self.tokens = tokens
         self.policy = policy
         self.limits = limits
+        self.queries = Queries()
 
     async def __call__(
         self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
@@ -41,7 +43,7 @@ class Authentication:
 
         Raises:
             NotFoundError: the product type does not have the operation.
-            BadRequestError: the action is unknown.
+            BadRequestError: the action is unknown, or a query parameter.
             UnauthorizedError: no token, or none that is valid.
             ForbiddenError: another project's id was sent, or policy refuses.
             TooManyRequestsError: the caller is over a limit.
@@ -69,6 +71,7 @@ class Authentication:
         if project_id and project_id != caller.project_id and not self.policy.is_cloud_admin(caller):
             raise ForbiddenError("X-Project-Id is not the project of the token")
         self.policy.check(seen.operation, caller, {"project_id": caller.project_id})
+        self.queries.refuse_unknown(connection, handler)
         seen.take_body(operations.body)
 
 

@@ -92,6 +92,12 @@ def test_an_ingress_names_the_secrets_of_its_certificates() -> None:
     assert references(made("Service", {"type": "ClusterIP"})) == set()
 
 
+def test_an_account_names_the_secrets_that_its_pods_pull_images_with() -> None:
+    account = {"metadata": {"name": "default"}, "imagePullSecrets": [{"name": "pull"}, {}], "secrets": [{}]}
+    found = msgspec.convert(account, BY_NAME["ServiceAccount"].type)
+    assert users([found]) == {Reference("Secret", "pull"): {User("ServiceAccount", "default")}}
+
+
 @pytest.mark.parametrize(
     "obj",
     [

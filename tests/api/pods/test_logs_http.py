@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.api.answers import refused
-from tests.api.pods.asking import STAY, Events, container, logs, phase, pod
+from tests.api.pods.asking import NAMESPACE, STAY, Events, container, logs, phase, pod
 from tests.gateway import eventually
 
 if TYPE_CHECKING:
@@ -210,6 +210,22 @@ def test_all_containers_are_followed_as_they_start(gateway: Gateway, project: Pr
             *lines, done = Events(answer).until("done")
         assert [data["line"] for event, data in lines if event == "line"] == ["before", "after"]
         assert done[1] == {"message": "the container has ended with exit code 0 (Completed)"}
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_container_that_is_added_is_followed_too(gateway: Gateway, project: Project, others: int) -> None:
+    workers = [container(f"c{number}", f"echo here; {STAY}") for number in range(1 + others)]
+    with pod(gateway, *workers) as name:
+        query = {"follow": "true", "all_containers": "true"}
+        with project.reader.stream("GET", logs(name), params=query, headers=EVENTS) as answer:
+            told = Events(answer)
+            for _ in workers:
+                assert told.next()[1]["line"] == "here"
+            debug = ("debug", name, "--image=busybox", "--container=late", "--profile=general", "--quiet")
+            gateway.kubectl("-n", NAMESPACE, *debug, "--", "sh", "-c", f"echo late; {STAY}")
+            lines = (data for event, data in iter(told.next, None) if event == "line")
+            line = next(lines)
+            assert (line["container"], line["line"]) == ("late", "late")
 
 
 def test_bytes_are_kept_as_they_are(gateway: Gateway, project: Project) -> None:

@@ -6,13 +6,39 @@ from typing import TYPE_CHECKING, Any
 
 from ecns.api.services import types
 from tests.api.answers import told
+from tests.api.workloads import asking
 
 if TYPE_CHECKING:
     import httpx
 
+    from tests.gateway import Gateway
+
 Json = dict[str, Any]
 
 LIST = "/service/"
+NAMESPACE, SECOND = "services", "services-two"
+MODE = "service.access_mode"
+
+
+def there(namespace: str) -> dict[str, str]:
+    """Headers that name a place."""
+    return {"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": namespace}
+
+
+def kubectl(gateway: Gateway, *arguments: str, stdin: str = "") -> str:
+    """What kubectl prints, in the namespace."""
+    return gateway.kubectl("-n", NAMESPACE, *arguments, stdin=stdin)
+
+
+def whole(gateway: Gateway, name: str, kind: str = "service") -> Json:
+    """An object with all of its fields."""
+    found: Json = gateway.kubectl_json("-n", NAMESPACE, "get", kind, name)
+    return found
+
+
+def modes(client: httpx.Client, workload: str) -> dict[str, Any]:
+    """The access modes of a workload, by name."""
+    return {mode.name or "": mode for mode in asking.shown(client, workload).workload.access_mode or []}
 
 
 def one(name: str) -> str:

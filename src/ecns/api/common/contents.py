@@ -35,6 +35,9 @@ class Keys(Struct, kw_only=True):
     """The answer of "list the keys" (reference chapters 1.4 and 1.6)."""
 
     keys: list[str]
+    total: int
+    page: int
+    page_size: int
 
 
 def texts(sent: Mapping[str, Any], at: str) -> dict[str, str]:

@@ -284,7 +284,7 @@ def listed_plainly(
     created: Callable[[Any], str | None] = lambda _: None,
     sorts: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> Response[Any]:
-    """The answer of a list of things that are no Kubernetes objects, and have a `name`.
+    """The answer of a list of things that are no Kubernetes objects, and have a `name` or are one.
 
     Args:
         items: as they are shown, in the order of a list that is not sorted.
@@ -298,7 +298,8 @@ def listed_plainly(
     """
 
     def metadata(item: Any) -> ObjectMeta:
-        return ObjectMeta(name=item.name, creation_timestamp=created(item))
+        name = item if isinstance(item, str) else item.name
+        return ObjectMeta(name=name, creation_timestamp=created(item))
 
     selection = select(items, query, metadata=metadata, sorts=sorts)
     rows = [msgspec.json.encode(item) for item in selection.items]

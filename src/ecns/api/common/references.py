@@ -31,11 +31,15 @@ from ecns.backends.kubernetes.kinds.batch import CRON_JOB, JOB, CronJob, Job
 from ecns.backends.kubernetes.kinds.meta import Kind, OwnerReference, Resource
 from ecns.backends.kubernetes.kinds.networking import INGRESS, Ingress
 from ecns.backends.kubernetes.kinds.pods import POD, POD_ROW, Container, DriverVolume, Pod, PodSpec, Volume
+from ecns.backends.kubernetes.kinds.rbac import SERVICE_ACCOUNT, ServiceAccount
 from ecns.errors import ConflictError, NotFoundError
 
 Referred = Literal["ConfigMap", "Secret", "PersistentVolumeClaim"]
 
-_TEMPLATED: tuple[Kind[Any], ...] = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB, CRON_JOB)
+_READ: tuple[Kind[Any], ...] = (
+    *(DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB, CRON_JOB),
+    *(INGRESS, SERVICE_ACCOUNT),
+)
 """Kinds whose objects are read whole from the watch cache."""
 _FINISHED_POD = frozenset({"Succeeded", "Failed"})
 _FINISHED_JOB = frozenset({"Complete", "Failed"})
@@ -77,6 +81,8 @@ def references(obj: Resource) -> set[Reference]:
     match obj:
         case Ingress():
             found = {Reference("Secret", tls.secret_name) for tls in obj.spec.tls or ()}
+        case ServiceAccount():
+            found = {Reference("Secret", secret.name) for secret in obj.image_pull_secrets or ()}
         case Pod():
             found = set(_pod(obj.spec))
         case CronJob():
@@ -210,16 +216,15 @@ async def users_of(objects: Objects, wanted: Iterable[Reference]) -> dict[Refere
     """
     cluster, namespace = objects.place.cluster, objects.namespace
     several = list(dict.fromkeys(wanted))
-    kinds = (*_TEMPLATED, INGRESS)
     follow(cluster)
-    *caches, pods = await objects.caches(*kinds, POD_ROW)
+    *caches, pods = await objects.caches(*_READ, POD_ROW)
     bare = [one.metadata.name for one in pods.index(BARE, namespace)]
     alone = users(await _pods(objects, bare))
     found = {}
     for one in several:
         using = [obj for cache in caches for obj in cache.index(INDEX, (namespace, *one))]
         if one.kind == "PersistentVolumeClaim":
-            sets = caches[kinds.index(STATEFUL_SET)].namespace(namespace)
+            sets = caches[_READ.index(STATEFUL_SET)].namespace(namespace)
             using += [obj for obj in sets if templated(obj, one.name)]
         who = {known for obj in using if (known := user(obj)) is not None} | alone.get(one, set())
         if who:
@@ -229,7 +234,7 @@ async def users_of(objects: Objects, wanted: Iterable[Reference]) -> dict[Refere
 
 def follow(cluster: Cluster) -> None:
     """Let the caches of a cluster find what is used, by `INDEX` and `BARE`."""
-    for kind in (*_TEMPLATED, INGRESS):
+    for kind in _READ:
         cluster.cache(kind, **{INDEX: _index})
     cluster.cache(POD_ROW, **{BARE: _bare})
 

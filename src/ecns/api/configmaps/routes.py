@@ -10,7 +10,7 @@ from litestar.params import Parameter
 from ecns.api.common.answers import answered
 from ecns.api.common.batches import Batched
 from ecns.api.common.contents import Keys
-from ecns.api.common.lists import ListQuery, listed_page
+from ecns.api.common.lists import ListQuery, listed_page, listed_plainly
 from ecns.api.common.named import names
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
@@ -49,9 +49,9 @@ async def list_configmaps(
 
 
 @get(f"{ONE}/keys", opt=operation("configmap.keys", CONTAINERS), tags=TAGS)
-async def list_keys(configmaps: ConfigMaps, configmap_name: str) -> Keys:
+async def list_keys(configmaps: ConfigMaps, configmap_name: str, listing: ListQuery) -> Response[Keys]:
     """The keys of a ConfigMap."""
-    return Keys(keys=await configmaps.keys(configmap_name))
+    return listed_plainly(await configmaps.keys(configmap_name), listing, key="keys")
 
 
 @post(ONE, opt=operation("configmap.create", CONTAINERS), tags=TAGS, status_code=200)

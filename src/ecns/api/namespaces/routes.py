@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from litestar import Response, delete, get, patch, post
+from litestar.params import Parameter
 
 from ecns.api.common import batches
 from ecns.api.common.lists import ListQuery, listed, unavailable
@@ -17,6 +20,9 @@ from ecns.identity.place import Places
 from ecns.identity.policy import Policy
 
 TAGS = ["1.12 Namespaces"]
+RedundantType = Annotated[
+    str | None, Parameter(description="Has no effect: the path names the cluster, and so its type.")
+]
 ONE = "/namespace/cluster/{cluster_name:str}/ns/{namespace_name:str}"
 
 
@@ -76,7 +82,11 @@ async def delete_namespace(namespaces: Namespaces, cluster_name: str, namespace_
 
 @patch(f"{ONE}/psp", opt=operation("namespace.psp", CONTAINERS), tags=TAGS)
 async def set_security_policy(
-    namespaces: Namespaces, cluster_name: str, namespace_name: str, data: types.SetSecurityPolicy
+    namespaces: Namespaces,
+    cluster_name: str,
+    namespace_name: str,
+    data: types.SetSecurityPolicy,
+    cluster_type: RedundantType = None,  # noqa: ARG001  the reference has it
 ) -> types.SetSecurityPolicy:
     """Say what pods may do to their nodes: Limited or Unlimited."""
     await namespaces.set_security_policy(cluster_name, namespace_name, data.psp)
@@ -85,7 +95,11 @@ async def set_security_policy(
 
 @patch(f"{ONE}/user_ids", opt=operation("namespace.users", CONTAINERS), tags=TAGS)
 async def set_users(
-    namespaces: Namespaces, cluster_name: str, namespace_name: str, data: types.SetUsers
+    namespaces: Namespaces,
+    cluster_name: str,
+    namespace_name: str,
+    data: types.SetUsers,
+    cluster_type: RedundantType = None,  # noqa: ARG001  the reference has it
 ) -> types.SetUsers:
     """Say who of the project may see a namespace; an empty list means everybody."""
     await namespaces.set_users(cluster_name, namespace_name, data.user_ids)
@@ -94,7 +108,11 @@ async def set_users(
 
 @patch(f"{ONE}/quota", opt=operation("namespace.set_quota", CONTAINERS), tags=TAGS)
 async def set_quota(
-    namespaces: Namespaces, cluster_name: str, namespace_name: str, data: types.SetQuota
+    namespaces: Namespaces,
+    cluster_name: str,
+    namespace_name: str,
+    data: types.SetQuota,
+    cluster_type: RedundantType = None,  # noqa: ARG001  the reference has it
 ) -> types.QuotaAnswer:
     """Set limits; those not named stay, -1 takes one away."""
     await namespaces.set_quota(cluster_name, namespace_name, data.quota)

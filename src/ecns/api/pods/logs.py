@@ -13,7 +13,7 @@ from ecns.api.common.streams import EVENTS, Ended, Form, Stream, encode, event
 from ecns.api.pods import lines
 from ecns.api.pods.lines import Position, Text
 from ecns.api.pods.service import Pods
-from ecns.api.pods.tails import Asked, Batch, Note, Tail, Target, interleaved, merged, targets
+from ecns.api.pods.tails import Asked, Batch, Note, Tail, Target, interleaved, merged, newcomers, targets
 from ecns.backends.kubernetes.client import Stream as Upstream
 from ecns.backends.kubernetes.containers import LogQuery, NotStartedError, open_log
 from ecns.backends.kubernetes.kinds.meta import JsonObject
@@ -148,7 +148,9 @@ class _Logs:
         if len(wanted) == 1:
             (tail,) = self.tails = [self._tail(wanted[0], positions, follow=follow)]
             await tail.open()
-            return interleaved(self.tails)
+            return interleaved(
+                self.tails, self._newcomers() if follow and self.asked.all_containers else None
+            )
         self.tails = [self._tail(target, positions, follow=False) for target in wanted]
         missing: EcnsError | None = None
         for tail in self.tails:
@@ -171,9 +173,21 @@ class _Logs:
         positions = {tail.target.name: tail.position for tail in self.tails}
         self._reading_on = True
         self.tails = [self._tail(target, positions, follow=True) for target in wanted]
-        async with aclosing(interleaved(self.tails)) as followed:
+        async with aclosing(interleaved(self.tails, self._newcomers())) as followed:
             async for item in followed:
                 yield item
+
+    async def _newcomers(self) -> AsyncGenerator[Tail]:
+        """The logs of containers that are added to the pod from now on, whole."""
+        asked = msgspec.structs.replace(
+            self.asked, follow=True, tail_lines=None, since_seconds=None, since_time=""
+        )
+        async with aclosing(newcomers(self.objects, self.pod)) as added:
+            async for target in added:
+                tail = Tail(self.objects, self.pod, target, asked)
+                self._at_end.append(tail.close)
+                self.tails.append(tail)
+                yield tail
 
     def _tail(self, target: Target, positions: dict[str, Position], *, follow: bool) -> Tail:
         position = positions.get(target.name, lines.START)

@@ -8,8 +8,10 @@ read from the cluster before somebody wants it, so a slow reader makes the kubel
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -208,7 +210,7 @@ class Tail:
         await asyncio.sleep(self._pause)
         self._pause = min(max(self._pause * 2, PAUSES[0]), PAUSES[1])
         try:
-            pod = await self._look()
+            pod = await look(self._objects, self._pod, self._uid)
             if pod is None:
                 self.over = GONE
                 return None
@@ -277,15 +279,6 @@ class Tail:
         self._parser = Parser(self.position)
         self._opened = True
 
-    async def _look(self) -> PodRow | None:
-        """The pod as it is now; None when it is gone, or another one has its name."""
-        cache, namespace = self._objects.place.cluster.cache(POD_ROW), self._objects.namespace
-        await cache.ready()
-        found = cache.get(self._pod, namespace)
-        if found is None or found.metadata.uid != self._uid:
-            found = await cache.refresh(self._pod, namespace)
-        return found if found is not None and found.metadata.uid == self._uid else None
-
     def _failed(self, error: UpstreamError) -> None:
         """Take note that the cluster does not answer; for too long, that is the end."""
         now = time.monotonic()
@@ -293,6 +286,29 @@ class Tail:
             self._failing_since = now
         elif now - self._failing_since > PATIENCE:
             raise error
+
+
+async def look(objects: Objects, name: str, uid: str) -> PodRow | None:
+    """A pod as it is now; None when it is gone, or another one has its name."""
+    cache, namespace = objects.place.cluster.cache(POD_ROW), objects.namespace
+    await cache.ready()
+    found = cache.get(name, namespace)
+    if found is None or found.metadata.uid != uid:
+        found = await cache.refresh(name, namespace)
+    return found if found is not None and found.metadata.uid == uid else None
+
+
+async def newcomers(objects: Objects, pod: JsonObject) -> AsyncGenerator[Target]:
+    """The containers that are added to a pod while it runs, as `kubectl debug` does it; without end."""
+    known = {target.name for target in targets(pod)}
+    while True:
+        await asyncio.sleep(LOOK)
+        with contextlib.suppress(UpstreamError):
+            found = await look(objects, pod["metadata"]["name"], pod["metadata"]["uid"])
+            for one in (found.spec.ephemeral_containers or ()) if found else ():
+                if one.name not in known:
+                    known.add(one.name)
+                    yield Target(one.name, "ephemeral", "Never")
 
 
 async def merged(tails: Sequence[Tail]) -> AsyncGenerator[Batch]:
@@ -326,14 +342,22 @@ async def _more(tail: Tail) -> Batch | None:
     return None
 
 
-async def interleaved(tails: Sequence[Tail]) -> AsyncGenerator[Batch | Note]:
-    """What several logs say, as it comes."""
-    if len(tails) == 1:
+async def interleaved(
+    tails: Sequence[Tail], more: AsyncGenerator[Tail] | None = None
+) -> AsyncGenerator[Batch | Note]:
+    """What several logs say, as it comes.
+
+    Args:
+        tails: those that there are.
+        more: those that come to them until all have ended.
+    """
+    if len(tails) == 1 and more is None:
         while (one := await tails[0].read()) is not None:
             yield one
         return
     # One place: whoever has something waits until it is wanted.
     queue: asyncio.Queue[Batch | Note | Exception | None] = asyncio.Queue(1)
+    left = len(tails)
 
     async def pump(tail: Tail) -> None:
         try:
@@ -343,8 +367,17 @@ async def interleaved(tails: Sequence[Tail]) -> AsyncGenerator[Batch | Note]:
             await queue.put(error)
         await queue.put(None)
 
+    async def welcome() -> None:
+        nonlocal left
+        assert more is not None, "only then it runs"  # noqa: S101  a fault of ours
+        async with aclosing(more):
+            async for tail in more:
+                left += 1
+                tasks.append(asyncio.create_task(pump(tail)))
+
     tasks = [asyncio.create_task(pump(tail)) for tail in tails]
-    left = len(tasks)
+    if more is not None:
+        tasks.append(asyncio.create_task(welcome()))
     try:
         while left:
             item = await queue.get()

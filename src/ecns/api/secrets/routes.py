@@ -10,7 +10,7 @@ from litestar.params import Parameter
 from ecns.api.common.answers import answered
 from ecns.api.common.batches import Batched
 from ecns.api.common.contents import Keys
-from ecns.api.common.lists import ListQuery, listed_page
+from ecns.api.common.lists import ListQuery, listed_page, listed_plainly
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, operation
 from ecns.api.common.parameters import DryRunFlag, IdempotencyKey
@@ -52,9 +52,9 @@ async def list_secrets(  # noqa: PLR0917  the query string's parameters, which L
 
 
 @get(f"{ONE}/keys", opt=operation("secret.keys", CONTAINERS), tags=TAGS)
-async def list_keys(secrets: Secrets, secret_name: str) -> Keys:
+async def list_keys(secrets: Secrets, secret_name: str, listing: ListQuery) -> Response[Keys]:
     """The keys of a Secret."""
-    return Keys(keys=await secrets.keys(secret_name))
+    return listed_plainly(await secrets.keys(secret_name), listing, key="keys")
 
 
 @post(ALL, opt=operation("secret.create", CONTAINERS), tags=TAGS, status_code=200)

@@ -22,7 +22,7 @@ from ecns.api.services.cached import KINDS, ROWS, Surroundings
 from ecns.api.services.leading import selects
 from ecns.api.workloads.carrying import carry_out
 from ecns.api.workloads.checks import access as access_checks
-from ecns.api.workloads.checks import check_labels
+from ecns.api.workloads.checks.simple import check_labels, check_selector
 from ecns.api.workloads.manifests import access, routes
 from ecns.api.workloads.plans import Plan, plan_routes
 from ecns.api.workloads.types import AccessMode
@@ -305,7 +305,7 @@ def _check(sent: types.NewService | types.ChangedService, mode: AccessMode) -> N
         BadRequestError: it cannot be.
     """
     check_labels(sent.labels, at=f"{AT}.labels")
-    check_labels(sent.selector, at=f"{AT}.selector")
+    check_selector(sent.selector, at=f"{AT}.selector")
     if sent.external_traffic_policy and mode.type not in access.EXPOSED:
         raise BadRequestError(
             f"{AT}.external_traffic_policy: only of type NodePort or LoadBalancer",

@@ -24,6 +24,7 @@ _READS = {
         "pods",
         "resourcequotas",
         "secrets",
+        "serviceaccounts",
         "services",
     ),
     "apiextensions.k8s.io": ("customresourcedefinitions",),

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ecns.api.common.checks import capacity, dns_subdomain
 from ecns.api.workloads.checks import simple
 from ecns.api.workloads.checks.access import check_access_modes
-from ecns.api.workloads.checks.simple import check_labels
+from ecns.api.workloads.checks.simple import check_labels, check_selector
 from ecns.api.workloads.manifests import images, volumes
 from ecns.api.workloads.manifests.scheduling import values, words
 from ecns.api.workloads.manifests.templates import log_place
@@ -449,10 +449,10 @@ def _rule(rule: RequiredPrefered, at: str, *, pods: bool) -> None:
     if pods and not rule.expression:
         raise BadRequestError(f"{at}.expression: an expression is needed", field=f"{at}.expression")
     if rule.topology_key:
-        check_labels({rule.topology_key: ""}, at=f"{at}.topology_key")
+        check_selector({rule.topology_key: ""}, at=f"{at}.topology_key")
     for index, expression in enumerate(rule.expression or ()):
         here = f"{at}.expression[{index}]"
-        check_labels({expression.key: ""}, at=f"{here}.key", application="")
+        check_selector({expression.key: ""}, at=f"{here}.key")
         given = values(expression.values)
         operator = expression.operator
         if pods and operator in {"Gt", "Lt"}:

@@ -24,6 +24,19 @@ def check_labels(
     Raises:
         BadRequestError: a label cannot be.
     """
+    check_selector(labels, at=at)
+    if (labels or {}).get(names.PART_OF, application) != application:
+        raise BadRequestError(
+            f"{at}: {names.PART_OF} is set by application_name", field=f"{at}.{names.PART_OF}"
+        )
+
+
+def check_selector(labels: Mapping[str, str] | None, *, at: str) -> None:
+    """Check labels that something selects by, as Kubernetes does: they may be anybody's.
+
+    Raises:
+        BadRequestError: a label cannot be.
+    """
     for key, value in (labels or {}).items():
         _key(key, at)
         if value and (not QUALIFIED.fullmatch(value) or len(value) > MAX_LABEL):
@@ -31,8 +44,6 @@ def check_labels(
                 f"{at}: the value of {key!r} has only letters, digits, '-', '_' and '.', at most 63",
                 field=f"{at}.{key}",
             )
-        if key == names.PART_OF and value != application:
-            raise BadRequestError(f"{at}: {key} is set by application_name", field=f"{at}.{key}")
 
 
 def check_annotations(annotations: Mapping[str, str] | None, *, at: str) -> None:

@@ -157,10 +157,10 @@ def shown(
         controller: the workload, which knows the numbers of its named ports.
         nodes: the cluster's, for their addresses.
     """
-    ordered = sorted(services, key=_order)
+    several = ordered(services)
     ports = container_ports(controller) if controller else {}
-    number = routes.numbers({found.metadata.name: found for found in ordered})
-    modes = [_shown(found, ports, nodes) for found in ordered]
+    number = routes.numbers({found.metadata.name: found for found in several})
+    modes = [_shown(found, ports, nodes) for found in several]
     by_name = {mode.name: mode for mode in modes}
     for entry in ingresses:
         for host, path, backend in routes.of_services(entry):
@@ -181,6 +181,11 @@ def shown(
                     )
                 )
     return modes
+
+
+def ordered(services: Iterable[Service]) -> list[Service]:
+    """Services in the order they were sent; those of other tools as they were made."""
+    return sorted(services, key=_order)
 
 
 def _order(found: Service) -> tuple[int, str, str]:

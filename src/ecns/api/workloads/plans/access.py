@@ -60,11 +60,13 @@ def plan_access(
     found = {one["metadata"]["name"]: one for one in services}
     called = _names(controller, modes, services)
     named = [replace(mode, name=name) for mode, name in zip(modes, called, strict=True)]
+    known = {name: msgspec.convert(one, Service) for name, one in found.items()}
+    in_order = called == [one.metadata.name for one in access.ordered(known.values())]
     plan = Plan()
     labels = names.own_labels(controller.metadata.name, (controller.metadata.labels or {}).get(names.PART_OF))
     selector = access.pod_selector(controller)
     for at, mode in enumerate(named):
-        order = at if len(named) > 1 else None
+        order = at if len(named) > 1 and not in_order else None
         name = called[at]
         if name in found:
             present = find(found[name], ("spec", "selector"))
@@ -75,7 +77,6 @@ def plan_access(
         else:
             plan.create.append((SERVICE, access.service(mode, name, labels, selector, order)))
     plan.delete += [(SERVICE, name) for name in found if name not in called]
-    known = {name: msgspec.convert(one, Service) for name, one in found.items()}
     plan_routes(plan, named, ingresses, labels, routes.numbers(known))
     own(plan, controller, kind, namespace)
     return plan

@@ -28,7 +28,7 @@ from ecns.backends.kubernetes.kinds.extensions import APPLICATION, CUSTOM_RESOUR
 from ecns.backends.kubernetes.kinds.meta import Kind
 from ecns.backends.kubernetes.kinds.networking import INGRESS, INGRESS_CLASS
 from ecns.backends.kubernetes.kinds.pods import POD, POD_ROW
-from ecns.backends.kubernetes.kinds.rbac import ROLE_BINDING
+from ecns.backends.kubernetes.kinds.rbac import ROLE_BINDING, SERVICE_ACCOUNT
 from ecns.backends.kubernetes.kinds.storage import STORAGE_CLASS
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "ROLE_BINDING",
     "SECRET",
     "SERVICE",
+    "SERVICE_ACCOUNT",
     "STATEFUL_SET",
     "STORAGE_CLASS",
 ]
@@ -87,6 +88,7 @@ BY_NAME: dict[str, Kind[Any]] = {
         ROLE_BINDING,
         SECRET,
         SERVICE,
+        SERVICE_ACCOUNT,
         STATEFUL_SET,
         STORAGE_CLASS,
     )

@@ -1,12 +1,14 @@
-"""Role bindings.
+"""Role bindings, and the accounts that pods run as.
 
-Source: https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/role-binding-v1/
+Sources: https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/role-binding-v1/ and
+https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/service-account-v1/
 """
 
 from __future__ import annotations
 
 from msgspec import field
 
+from ecns.backends.kubernetes.kinds.core import LocalObjectReference
 from ecns.backends.kubernetes.kinds.meta import Kind, Part, Resource
 
 
@@ -34,4 +36,11 @@ class RoleBinding(Resource):
     subjects: list[Subject] | None = None
 
 
+class ServiceAccount(Resource):
+    """An account that pods run as; those that name no `imagePullSecrets` get its."""
+
+    image_pull_secrets: list[LocalObjectReference] | None = None
+
+
 ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", RoleBinding)
+SERVICE_ACCOUNT = Kind("", "v1", "serviceaccounts", "ServiceAccount", ServiceAccount)
