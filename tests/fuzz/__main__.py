@@ -7,65 +7,102 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
-from tests.api.project import make
+from tests.api.project import Project, make
 from tests.conftest import start, stop
 from tests.fuzz.fuzzing import NAMESPACE, Finding, Fuzzer, furnish
 from tests.fuzz.mutating import mutate
+from tests.fuzz.streaming import Streams
+from tests.gateway import Gateway
+
+HERE = {"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": NAMESPACE}
 
 
-def main() -> int:
-    """The number of findings, at most 1."""
+def asked() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--examples", type=int, default=20, help="for each operation and round")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))  # noqa: S311  no secret
-    parser.add_argument("--only", default="", help="operations with this in their path")
+    parser.add_argument("--only", default="", help="operations with this in their path, or `streams`")
     parser.add_argument("--role", default="member", choices=("member", "manager", "reader", "admin"))
-    asked = parser.parse_args()
-    known: dict[tuple[str, str], Finding] = {}
+    return parser.parse_args()
+
+
+class Run:
+    """Rounds of requests as one person.
+
+    Args:
+        gateway: to which.
+        project: whose namespace it is.
+        options: the command line's.
+    """
+
+    def __init__(self, gateway: Gateway, project: Project, options: argparse.Namespace) -> None:
+        self.gateway = gateway
+        self.project = project
+        self.options = options
+        self.user = options.role if options.role == "admin" else f"{project.name}-{options.role}"
+        self.fuzzer = Fuzzer(gateway, self.user)
+        self.end = time.monotonic() + options.minutes * 60
+        self.known: set[tuple[str, str]] = set()
+
+    def rounds(self) -> None:
+        """Go on until the time is over."""
+        seed = self.options.seed
+        while time.monotonic() < self.end:
+            furnish(self.project)
+            for finding in self._round(seed):
+                if (key := (finding.operation, finding.what.split("\n")[0][:80])) not in self.known:
+                    self.known.add(key)
+                    click.echo(f"\n{finding}")
+            seed += 1
+
+    def _round(self, seed: int) -> Iterator[Finding]:
+        only = self.options.only
+        for operation in self.fuzzer.operations():
+            if only in operation.label and time.monotonic() < self.end:
+                yield from self.fuzzer.run(operation, examples=self.options.examples, seed=seed)
+        if only in {"", "streams"}:
+            streams = Streams(self.gateway, self.user, seed)
+            streams.furnish()
+            yield from streams.run(self.options.examples * 5)
+            self._count(streams.statuses.items())
+        if not only:
+            found, statuses = mutate(self.gateway.client(self.user, **HERE), many=1000, seed=seed)
+            yield from found
+            self._count(statuses.items())
+
+    def _count(self, statuses: Iterable[tuple[int, int]]) -> None:
+        for status, count in statuses:
+            self.fuzzer.statuses[status] = self.fuzzer.statuses.get(status, 0) + count
+            self.fuzzer.sent += count
+
+
+def main() -> int:
+    """The number of findings, at most 1."""
+    options = asked()
     with tempfile.TemporaryDirectory(prefix="ecns-fuzz-") as directory:
         process, gateway = start(Path(directory) / "data")
         try:
             project = make(gateway, "fuzz")
             project.namespace(NAMESPACE)
-            user = asked.role if asked.role == "admin" else f"{project.name}-{asked.role}"
-            fuzzer = Fuzzer(gateway, user)
-            end = time.monotonic() + asked.minutes * 60
-            seed = asked.seed
-            click.echo(f"seed {seed}")
-            while time.monotonic() < end:
-                furnish(project)
-                for operation in fuzzer.operations():
-                    if asked.only not in operation.label or time.monotonic() > end:
-                        continue
-                    for finding in fuzzer.run(operation, examples=asked.examples, seed=seed):
-                        key = (finding.operation, finding.what.split("\n")[0][:80])
-                        if key not in known:
-                            known[key] = finding
-                            click.echo(f"\n{finding}")
-                    if process.poll() is not None:
-                        click.echo("the gateway has ended")
-                        return 1
-                here = {"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": NAMESPACE}
-                found, statuses = mutate(gateway.client(user, **here), many=1000, seed=seed)
-                for status, count in statuses.items():
-                    fuzzer.statuses[status] = fuzzer.statuses.get(status, 0) + count
-                    fuzzer.sent += count
-                for finding in found:
-                    if (key := (finding.operation, finding.what)) not in known:
-                        known[key] = finding
-                        click.echo(f"\n{finding}")
-                seed += 1
-            by_status = dict(sorted(fuzzer.statuses.items()))
-            click.echo(f"\n{fuzzer.sent} requests, {len(known)} findings, by status {by_status}")
+            click.echo(f"seed {options.seed}")
+            run = Run(gateway, project, options)
+            run.rounds()
+            by_status = dict(sorted(run.fuzzer.statuses.items()))
+            click.echo(f"\n{run.fuzzer.sent} requests, {len(run.known)} findings, by status {by_status}")
+            if process.poll() is not None:
+                click.echo("the gateway has ended")
+                return 1
         finally:
             gateway.close()
             stop(process)
-    return min(1, len(known))
+    return min(1, len(run.known))
 
 
 sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
 _DOCUMENT = "ecns.openapi"
+_making = threading.Lock()
 REFERENCE = re.compile(r"#/components/schemas/([^'\"]+)")
 
 
 def document(app: Litestar) -> bytes:
     """The OpenAPI document as JSON; made once for each application."""
-    if _DOCUMENT not in app.state:
-        app.state[_DOCUMENT] = encode_json(_completed(app.openapi_schema.to_schema()))
-    made: bytes = app.state[_DOCUMENT]
+    with _making:
+        if _DOCUMENT not in app.state:
+            app.state[_DOCUMENT] = encode_json(_completed(app.openapi_schema.to_schema()))
+        made: bytes = app.state[_DOCUMENT]
     return made
 
 
@@ -61,9 +64,9 @@ def _tell_of_batches(responses: dict[str, Any], schemas: dict[str, Any]) -> None
             responses["207"] = {"description": "A part has failed: see `failed`.", "content": content}
 
 
-@get("/openapi.json", include_in_schema=False, media_type="application/json")
-async def openapi_json(request: Request[Any, Any, Any]) -> bytes:
-    """The OpenAPI document."""
+@get("/openapi.json", include_in_schema=False, media_type="application/json", sync_to_thread=True)
+def openapi_json(request: Request[Any, Any, Any]) -> bytes:
+    """The OpenAPI document; making it takes a second, in which others are answered."""
     return document(request.app)
 
 
