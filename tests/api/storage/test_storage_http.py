@@ -364,9 +364,7 @@ async def test_a_cluster_that_is_down_is_named_and_waited_for_no_longer(
         assert answer.headers["X-Ecns-Unavailable"] == "dead, silent"
         listed = answer.json()
         assert {row["cluster"] for row in listed["storage_class"]} == {"eks"}
-        for field in ("apiserver_host", "cluster_addr"):
-            path = "/overview/pods_status/" if field == "apiserver_host" else LIST
-            alone = {field: "dead", "type": "PV"}
+        for path, alone in (("/overview/pods_status/", {"apiserver_host": "dead"}), (LIST, {"type": "PV"})):
             answer = await client.get(path, params=alone, headers={**headers, "X-Ecns-Cluster": "dead"})
             assert "dead" in refused(answer, 503)
     async with inside.client(gateway, clusters[1:]) as client:
