@@ -45,6 +45,22 @@ def test_an_operation_is_there_under_its_product_types_only(gateway: Gateway, pr
         refused(gateway.client("developer", product).get(path), 404)
 
 
+def test_a_query_parameter_that_an_operation_does_not_have_is_named(project: Project) -> None:
+    manager = project.manager
+    for path in (LIST, "/pods/", "/overview/pods_status/", "/namespace/", one("any")):
+        assert refused(manager.get(path, params={"sort": "name"}), 400, field="sort")
+        for harmless in ("_=1", "_dc=2", "t=3", "timestamp=4", "sort=", "&&"):
+            assert manager.get(f"{path}?{harmless}").status_code in {200, 404}
+    refused(manager.get("/overview/pods_status/", params={"watch": "true"}), 400, field="watch")
+    refused(
+        manager.delete("/namespace/cluster/eks/ns/calling/", params={"dryrun": "true"}), 400, field="dryrun"
+    )
+    assert manager.get(LIST).status_code == 200
+    path = "/namespace/cluster/eks/ns/calling/psp/"
+    answer = manager.patch(path, params={"cluster_type": "EKS"}, json={"psp": "Unlimited"})
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize("product", ["eks", "hybrid", "security"])
 def test_product_types_that_have_it_answer(project: Project, product: str) -> None:
     client = project.client("reader", product)

@@ -78,6 +78,7 @@ DEPENDENCIES = {
     "services": Provide(services.provide_services, sync_to_thread=False),
     "storage": Provide(storage.provide_storage, sync_to_thread=False),
     "virtual_machines": Provide(virtualmachines.provide_virtual_machines, sync_to_thread=False),
+    "where": Provide(storage.provide_where, sync_to_thread=False),
     "workloads": Provide(workloads.provide_workloads, sync_to_thread=False),
     "workspace_service": Provide(workspaces.provide_workspace_service, sync_to_thread=False),
 }

@@ -107,6 +107,17 @@ def test_what_kubectl_made_is_shown_and_keeps_what_ecns_has_no_word_for(
     gateway.kubectl("-n", NAMESPACE, "patch", "configmap", name, "-p", '{"metadata":{"finalizers":null}}')
 
 
+def test_keys_are_a_list_as_others(client: httpx.Client) -> None:
+    name = unused()
+    create(client, name, config=dict.fromkeys(("b", "a.txt", "c.txt"), "1"))
+    answer = client.get(f"{one(name)}keys/", params={"page": 1, "page_size": 2})
+    assert told(answer, Keys) == Keys(keys=["a.txt", "b"], total=3, page=1, page_size=2)
+    assert answer.headers["X-Total-Count"] == "3"
+    answer = client.get(f"{one(name)}keys/", params={"name": "txt", "order": "desc", "sort_by": "name"})
+    assert told(answer, Keys).keys == ["c.txt", "a.txt"]
+    refused(client.get(f"{one(name)}keys/", params={"sort_by": "size"}), 400, field="sort_by")
+
+
 def test_without_data_there_are_no_keys(gateway: Gateway, client: httpx.Client) -> None:
     name = unused()
     gateway.kubectl("-n", NAMESPACE, "create", "configmap", name)

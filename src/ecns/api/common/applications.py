@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Generic, TypeVar
 
+from ecns.api.common import marks
 from ecns.api.common.names import PART_OF
 from ecns.api.common.objects import Objects
 from ecns.api.common.selectors import Test
+from ecns.backends.kubernetes.client import Propagation
 from ecns.backends.kubernetes.errors import NotServedError
 from ecns.backends.kubernetes.kinds.extensions import APPLICATION, Application
+from ecns.backends.kubernetes.kinds.meta import Kind, Resource
 from ecns.errors import BadRequestError, NotFoundError
+
+R = TypeVar("R", bound=Resource)
 
 
 async def find_application(objects: Objects, name: str) -> Application | None:
@@ -46,6 +52,39 @@ async def need_application(objects: Objects, name: str | None, field: str) -> No
     """
     if name and await find_application(objects, name) is None:
         raise BadRequestError(f"{field}: application {name!r} is not there", field=field)
+
+
+class Members(Generic[R]):
+    """Objects of one kind that may belong to an application, for one request.
+
+    Args:
+        objects: the place.
+        kind: which.
+    """
+
+    def __init__(self, objects: Objects, kind: Kind[R]) -> None:
+        self.objects = objects
+        self.kind = kind
+
+    async def attach(self, name: str, application: str) -> None:
+        """Make one a member of an application.
+
+        Raises:
+            ConflictError: it is a member of another one.
+        """
+        await self.objects.change(self.kind, name, lambda whole: marks.attach(whole, application))
+
+    async def detach(self, name: str, application: str) -> None:
+        """Let one leave an application; nothing to do when it is no member."""
+        await self.objects.change(self.kind, name, lambda whole: marks.detach(whole, application))
+
+    async def delete(self, name: str, policy: Propagation | None) -> None:
+        """Delete one; what it has made goes too unless the policy is Orphan.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        await self.objects.delete(self.kind, name, propagation=policy or "Background")
 
 
 async def joined_application(objects: Objects, name: str | None, action: str) -> str:

@@ -10,7 +10,7 @@ from hashlib import sha256
 import msgspec
 
 from ecns.api.common import marks
-from ecns.api.common.applications import need_application
+from ecns.api.common.applications import Members, need_application
 from ecns.api.common.lists import ListQuery, Page
 from ecns.api.common.making import Making
 from ecns.api.common.names import REQUEST
@@ -23,7 +23,6 @@ from ecns.api.jobs.service import Jobs
 from ecns.api.jobs.types import Job
 from ecns.api.workloads.manifests import events
 from ecns.backends.kubernetes import indexes
-from ecns.backends.kubernetes.client import Propagation
 from ecns.backends.kubernetes.kinds import batch
 from ecns.backends.kubernetes.kinds.batch import CRON_JOB, JOB, CronJob
 from ecns.backends.kubernetes.kinds.core import EVENT
@@ -39,7 +38,7 @@ LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _SUSPEND = ("spec", "suspend")
 
 
-class CronJobs:
+class CronJobs(Members[CronJob]):
     """The CronJobs of one place, for one request.
 
     Args:
@@ -48,7 +47,7 @@ class CronJobs:
     """
 
     def __init__(self, objects: Objects, registry_domain: str) -> None:
-        self.objects = objects
+        super().__init__(objects, CRON_JOB)
         self.registry_domain = registry_domain
         self.jobs = Jobs(objects, registry_domain)
 
@@ -120,26 +119,6 @@ class CronJobs:
             ConflictError: it makes none, or somebody else changed that meanwhile.
         """
         await self.objects.change(CRON_JOB, name, lambda whole: _suspend(whole, suspend=True))
-
-    async def attach(self, name: str, application: str) -> None:
-        """Make a CronJob a member of an application.
-
-        Raises:
-            ConflictError: it is a member of another one.
-        """
-        await self.objects.change(CRON_JOB, name, lambda whole: marks.attach(whole, application))
-
-    async def detach(self, name: str, application: str) -> None:
-        """Let a CronJob leave an application; nothing to do when it is no member."""
-        await self.objects.change(CRON_JOB, name, lambda whole: marks.detach(whole, application))
-
-    async def delete(self, name: str, policy: Propagation | None) -> None:
-        """Delete a CronJob; its Jobs and their pods go too unless the policy is Orphan.
-
-        Raises:
-            NotFoundError: it is not there.
-        """
-        await self.objects.delete(CRON_JOB, name, propagation=policy or "Background")
 
     async def run(self, name: str, *, key: str = "") -> Job:
         """Run a CronJob now, stopped or not, whatever runs of it; its history counts the run.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ecns.api.common import marks
-from ecns.api.common.applications import need_application
+from ecns.api.common.applications import Members, need_application
 from ecns.api.common.composed import Composed
 from ecns.api.common.lists import ListQuery, Page
 from ecns.api.common.making import Making
@@ -13,12 +12,11 @@ from ecns.api.common.objects import Objects
 from ecns.api.jobs import checks, manifests, types
 from ecns.api.jobs.cached import KINDS, Surroundings, rows
 from ecns.api.workloads.manifests import conditions, events
-from ecns.backends.kubernetes.client import Propagation
 from ecns.backends.kubernetes.kinds.batch import JOB, Job
 from ecns.backends.kubernetes.kinds.core import EVENT
 
 
-class Jobs:
+class Jobs(Members[Job]):
     """The Jobs of one place, for one request.
 
     Args:
@@ -27,7 +25,7 @@ class Jobs:
     """
 
     def __init__(self, objects: Objects, registry_domain: str) -> None:
-        self.objects = objects
+        super().__init__(objects, JOB)
         self.registry_domain = registry_domain
 
     @property
@@ -83,23 +81,3 @@ class Jobs:
             job, namespace=self.objects.namespace, registry_domain=self.registry_domain
         )
         return await Making(self.objects, "job").make(planned, sent, self.shown, key=key)
-
-    async def attach(self, name: str, application: str) -> None:
-        """Make a Job a member of an application.
-
-        Raises:
-            ConflictError: it is a member of another one.
-        """
-        await self.objects.change(JOB, name, lambda whole: marks.attach(whole, application))
-
-    async def detach(self, name: str, application: str) -> None:
-        """Let a Job leave an application; nothing to do when it is no member."""
-        await self.objects.change(JOB, name, lambda whole: marks.detach(whole, application))
-
-    async def delete(self, name: str, policy: Propagation | None) -> None:
-        """Delete a Job; its pods go too unless the policy is Orphan.
-
-        Raises:
-            NotFoundError: it is not there.
-        """
-        await self.objects.delete(JOB, name, propagation=policy or "Background")

@@ -16,7 +16,7 @@ from ecns.api.common.parameters import DryRunFlag, IdempotencyKey
 from ecns.api.common.streams import WatchFlag
 from ecns.api.storage import types
 from ecns.api.storage.live import watch_storage
-from ecns.api.storage.service import KEYS, Storage, Wanted, types_of
+from ecns.api.storage.service import KEYS, Manage, Storage, Wanted, types_of
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.errors import BadRequestError
 from ecns.identity.caller import Caller
@@ -37,6 +37,32 @@ def provide_storage(
 ) -> Storage:
     """Litestar's dependency `storage`."""
     return Storage(places, caller, openstack, request.scope["state"]["ecns"])
+
+
+class Where:
+    """Which cluster's storage a request changes: it may be named in several places."""
+
+    def __init__(self, storage: Storage, named: tuple[str, str], header: str, *, dry_run: bool) -> None:
+        self._storage = storage
+        self._named = named
+        self._header = header
+        self._dry_run = dry_run
+
+    async def manage(self, *named: str | None) -> Manage:
+        """The cluster, to change what belongs to it; `named` is what the body says."""
+        sent = [name or "" for name in named]
+        return await self._storage.manage(*self._named, *sent, header=self._header, dry_run=self._dry_run)
+
+
+def provide_where(
+    storage: Storage,
+    cluster_name: ClusterName = "",
+    cluster_addr: Addr = "",
+    dry_run: DryRunFlag = False,  # noqa: FBT002  a parameter of the query string
+    cluster: Cluster = "",
+) -> Where:
+    """Litestar's dependency `where`."""
+    return Where(storage, (cluster_name, cluster_addr), cluster, dry_run=dry_run)
 
 
 @get("/kubernetes/storage", opt=operation("storage.list", CONTAINERS), tags=TAGS)
@@ -104,16 +130,13 @@ def _age(sites: list[Any]) -> dict[str, str]:
     tags=TAGS,
     status_code=200,
 )
-async def create_class(  # noqa: PLR0917  parameters, which Litestar passes by name
-    storage: Storage,
+async def create_class(
+    where: Where,
     storage_name: str,
     data: types.CreateClass | None = None,
     volume_type: Annotated[
         str, Parameter(description="Name of a Cinder volume type; here or in the body.")
     ] = "",
-    cluster_addr: Addr = "",
-    dry_run: DryRunFlag = False,  # noqa: FBT002  a parameter of the query string
-    cluster: Cluster = "",
     idempotency_key: IdempotencyKey = "",
 ) -> Response[types.OneClass | DryRun]:
     """Make the storage class of a Cinder volume type; without one, of Cinder's default type."""
@@ -124,7 +147,7 @@ async def create_class(  # noqa: PLR0917  parameters, which Litestar passes by n
             f"volume_type: the query says {volume_type[:80]!r} and the body {kind[:80]!r}",
             field="volume_type",
         )
-    manage = await storage.manage(cluster_addr, sent.cluster_addr or "", header=cluster, dry_run=dry_run)
+    manage = await where.manage(sent.cluster_addr)
     made, warnings = await manage.create_class(
         storage_name,
         volume_type=kind,
@@ -140,26 +163,15 @@ async def create_class(  # noqa: PLR0917  parameters, which Litestar passes by n
     opt=actions({"set": "storage.set_default", "unset": "storage.unset_default"}, CONTAINERS),
     tags=TAGS,
 )
-async def change_default(  # noqa: PLR0917  parameters, which Litestar passes by name
-    storage: Storage,
+async def change_default(
+    where: Where,
     storageclass_name: str,
     action: Literal["set", "unset"],
     data: types.WhichCluster | None = None,
-    cluster_name: ClusterName = "",
-    cluster_addr: Addr = "",
-    dry_run: DryRunFlag = False,  # noqa: FBT002  a parameter of the query string
-    cluster: Cluster = "",
 ) -> Response[types.OneClass | DryRun]:
     """Make a class the one that claims without a class get, or let it not be; no other is it then."""
     sent = data or types.WhichCluster()
-    manage = await storage.manage(
-        cluster_name,
-        cluster_addr,
-        sent.cluster or "",
-        sent.cluster_addr or "",
-        header=cluster,
-        dry_run=dry_run,
-    )
+    manage = await where.manage(sent.cluster, sent.cluster_addr)
     do = manage.set_default if action == "set" else manage.unset_default
     return answered(manage.objects, types.OneClass(await do(storageclass_name)))
 
@@ -170,18 +182,14 @@ async def change_default(  # noqa: PLR0917  parameters, which Litestar passes by
     tags=TAGS,
     status_code=200,
 )
-async def delete_volume(  # noqa: PLR0917  parameters, which Litestar passes by name
-    storage: Storage,
+async def delete_volume(
+    where: Where,
     storage_name: str,
     data: types.WhichCluster | None = None,
     type: Annotated[str, Parameter(description="`PV`.")] = "PV",  # noqa: A002  the reference's name
-    cluster_name: ClusterName = "",
-    cluster_addr: Addr = "",
     force: Annotated[  # noqa: FBT002  a parameter of the query string
         bool, Parameter(description="Also one that is bound: it is Removing until its claim is gone.")
     ] = False,
-    dry_run: DryRunFlag = False,  # noqa: FBT002  a parameter of the query string
-    cluster: Cluster = "",
 ) -> Response[batches.Batch[None] | DryRun]:
     """Delete a volume; one that is bound to a claim is a 409."""
     if types_of(type) != ["PV"]:
@@ -190,14 +198,7 @@ async def delete_volume(  # noqa: PLR0917  parameters, which Litestar passes by 
             field="type",
         )
     sent = data or types.WhichCluster()
-    manage = await storage.manage(
-        cluster_name,
-        cluster_addr,
-        sent.cluster or "",
-        sent.cluster_addr or "",
-        header=cluster,
-        dry_run=dry_run,
-    )
+    manage = await where.manage(sent.cluster, sent.cluster_addr)
     results = await batches.run(
         [storage_name], lambda name: manage.delete_volume(name, force=force), name=str
     )
@@ -210,22 +211,17 @@ async def delete_volume(  # noqa: PLR0917  parameters, which Litestar passes by 
     tags=TAGS,
     status_code=200,
 )
-async def delete_class(  # noqa: PLR0917  parameters, which Litestar passes by name
-    storage: Storage,
+async def delete_class(
+    where: Where,
     storage_name: str,
     data: types.WhichCluster | None = None,
-    cluster_addr: Addr = "",
     force: Annotated[  # noqa: FBT002  a parameter of the query string
         bool, Parameter(description="Also the default, and one that claims are of.")
     ] = False,
-    dry_run: DryRunFlag = False,  # noqa: FBT002  a parameter of the query string
-    cluster: Cluster = "",
 ) -> Response[batches.Batch[None] | DryRun]:
     """Delete a storage class; the default, and one that claims are of, is a 409."""
     sent = data or types.WhichCluster()
-    manage = await storage.manage(
-        cluster_addr, sent.cluster or "", sent.cluster_addr or "", header=cluster, dry_run=dry_run
-    )
+    manage = await where.manage(sent.cluster, sent.cluster_addr)
     results = await batches.run([storage_name], lambda name: manage.delete_class(name, force=force), name=str)
     return answered(manage.objects, results)
 
