@@ -10,21 +10,21 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ecns.embedded.kubernetes import (
     admission,
+    applying,
     clock,
     conversion,
     deletion,
     ownership,
     patches,
     pipeline,
+    preconditions,
     rbac,
-    schemas,
 )
 from ecns.embedded.kubernetes import metadata as meta
 from ecns.embedded.kubernetes.auth import SYSTEM, User
@@ -35,14 +35,15 @@ from ecns.embedded.kubernetes.errors import (
     Cause,
     Object,
     already_exists,
-    conflict,
     invalid,
     not_found,
     not_written,
 )
 from ecns.embedded.kubernetes.metadata import clone, suffix
+from ecns.embedded.kubernetes.observers import Observers
+from ecns.embedded.kubernetes.ownership import Manager
 from ecns.embedded.kubernetes.resources import Resource, Resources
-from ecns.embedded.kubernetes.store import Change, Record, Store, TooLargeError
+from ecns.embedded.kubernetes.store import Record, Store, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,46 +53,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LONGEST_BASE, _TRIES = 58, 8
-_STALE = "the object has been modified; please apply your changes to the latest version and try again"
-_MADE_BY_UPDATE = frozenset(
-    {
-        "endpoints",
-        "events",
-        "leases.coordination.k8s.io",
-        "limitranges",
-        "rolebindings.rbac.authorization.k8s.io",
-        "roles.rbac.authorization.k8s.io",
-        "clusterroles.rbac.authorization.k8s.io",
-        "clusterrolebindings.rbac.authorization.k8s.io",
-        "runtimeclasses.node.k8s.io",
-        "services",
-    }
-)
-"""Resources of which a PUT makes what is not there."""
-_NEEDS_VERSION = frozenset(
-    {
-        "customresourcedefinitions.apiextensions.k8s.io",
-        "leases.coordination.k8s.io",
-        "poddisruptionbudgets.policy",
-        "runtimeclasses.node.k8s.io",
-        "csidrivers.storage.k8s.io",
-        "csinodes.storage.k8s.io",
-        "csistoragecapacities.storage.k8s.io",
-        "volumeattachments.storage.k8s.io",
-    }
-)
-"""Resources (besides custom ones) whose PUT must say which resourceVersion it replaces."""
-
-
 _Owned = list[tuple[str, Object]]
-
-
-class Manager(NamedTuple):
-    """Who writes, for managedFields: the field manager's name and the API version it spoke."""
-
-    name: str = ""
-    version: str = ""
-    force: bool = False
 
 
 class Cluster:
@@ -108,9 +70,9 @@ class Cluster:
         self.now = now
         self.authority = ""
         self.warnings: list[str] = []
-        self._observers: dict[str, list[Callable[[str, Object | None, Object | None], None]]] = {}
-        self._pending: deque[Change] = deque()
-        self._dispatching = False
+        self._observers = Observers()
+        self.observe = self._observers.add
+        """Tells a callback of each write of a resource (`Observers.add`)."""
         self.store = Store(path, self.resources)
         self.rbac = rbac.Authorizer(self)
         self.definitions = Definitions(self)
@@ -146,22 +108,6 @@ class Cluster:
     def owned(self, uid: str) -> _Owned:
         """(resource, object) of all that name `uid` among their ownerReferences."""
         return [(record.resource, record.obj) for record in self.store.owned(uid)]
-
-    def observe(
-        self, resource: str, callback: Callable[[str, Object | None, Object | None], None]
-    ) -> Callable[[], None]:
-        """Calls back with (event, new, old) after each write; returns what ends it.
-
-        The event is "ADDED", "MODIFIED" or "DELETED"; `new` is None for the last, `old` for the first.
-        """
-        observers = self._observers.setdefault(resource, [])
-        observers.append(callback)
-
-        def stop() -> None:
-            if callback in observers:
-                observers.remove(callback)
-
-        return stop
 
     # writing
 
@@ -284,7 +230,7 @@ class Cluster:
         namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
         record = self.store.get(resource, namespace, name)
         if record is None:
-            if resource in _MADE_BY_UPDATE and not subresource:
+            if resource in preconditions.MADE_BY_UPDATE and not subresource:
                 metadata.pop("resourceVersion", None)
                 return self.create(
                     resource,
@@ -326,7 +272,7 @@ class Cluster:
         """
         resource, old = kind.name, record.obj
         metadata = meta.of(new)
-        self._check_update(kind, record, metadata)
+        preconditions.check(kind, record, metadata)
         for key in (
             "uid",
             "creationTimestamp",
@@ -375,32 +321,6 @@ class Cluster:
         put = self._put_lean if track is None else self._put
         return put(kind, new, dry_run=dry_run)
 
-    def _check_update(self, kind: Resource, record: Record, metadata: Object) -> None:
-        asked = metadata.get("resourceVersion") or ""
-        if asked in {"", "0"}:
-            if kind.definition or kind.name in _NEEDS_VERSION:
-                cause = Cause(
-                    "FieldValueInvalid",
-                    "Invalid value: 0: must be specified for an update",
-                    "metadata.resourceVersion",
-                )
-                name = kind.plural if kind.definition else kind.kind
-                raise invalid(name, kind.group, record.name, [cause])
-        elif asked != str(record.rv):
-            if not asked.isdigit():
-                raise ApiError(500, "", f'strconv.ParseUint: parsing "{asked}": invalid syntax')
-            raise conflict(kind.name, record.name, _STALE)
-        uid = metadata.get("uid")
-        if uid and uid != record.uid:
-            place = f"{record.namespace}/{record.name}" if record.namespace else record.name
-            why = (
-                f"StorageError: invalid object, Code: 4, Key: /registry/{kind.plural}/{place}, "
-                "ResourceVersion: 0, "
-                f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in "
-                f"object meta: {record.uid}"
-            )
-            raise conflict(kind.name, record.name, why)
-
     def update_status(self, resource: str, obj: Object) -> Object:
         """`update` of the status subresource."""
         return self.update(resource, obj, subresource="status")
@@ -433,7 +353,8 @@ class Cluster:
         kind = self.resources[shown.stored_as]
         version = version or shown.storage_version
         if content_type == patches.APPLY:
-            return self._apply(
+            return applying.apply(
+                self,
                 shown,
                 name,
                 namespace,
@@ -472,69 +393,6 @@ class Cluster:
             dry_run=dry_run,
             manager=manager,
             version=version,
-        )
-
-    def _apply(
-        self,
-        shown: Resource,
-        name: str,
-        namespace: str,
-        config: Object,
-        *,
-        subresource: str,
-        user: User,
-        dry_run: bool,
-        manager: Manager | None,
-        version: str,
-        check: Callable[[Object], None] | None,
-    ) -> Object:
-        kind = self.resources[shown.stored_as]
-        manager = manager or Manager("kube-controller-manager", version)
-        config = clone(config)
-        record = self.store.get(kind.name, namespace, name)
-        meta.check_applied(shown, version, config, name, namespace, exists=record is not None)
-        ownership.check(shown, version, config)
-        if not kind.definition:
-            try:
-                schemas.decode(shown.name, clone(config))
-            except schemas.DecodeError as error:
-                raise ownership.not_an_object(shown, config, str(error)) from None
-        if record is None:
-            if subresource:
-                raise not_found(kind.name, name)
-            if config["metadata"].get("uid"):
-                uid = config["metadata"]["uid"]
-                why = (
-                    f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-                )
-                raise conflict(kind.name, name, why)
-            config["metadata"].pop("resourceVersion", None)
-            applied = ownership.apply(shown, version, None, config, manager, "", self.now())
-            if check is not None:
-                check(applied.obj)
-            return self.create(
-                kind.name,
-                conversion.restore(applied.obj, shown, version),
-                namespace=namespace,
-                user=user,
-                dry_run=dry_run,
-                version=version if kind.definition else "",
-                track=keep_managers(applied.obj["metadata"].get("managedFields")),
-            )
-        live = conversion.convert(record.obj, shown) if conversion.is_needed(shown, version) else record.obj
-        live = {**live, "apiVersion": shown.api_version(version)}
-        applied = ownership.apply(shown, version, live, config, manager, subresource, self.now())
-        if check is not None:
-            check(applied.obj)
-        return self.replace(
-            kind,
-            record,
-            clone(conversion.restore(applied.obj, shown, version)),
-            subresource=subresource,
-            user=user,
-            dry_run=dry_run,
-            version=version if kind.definition else "",
-            track=keep_managers(applied.obj["metadata"].get("managedFields")),
         )
 
     def delete(
@@ -589,7 +447,9 @@ class Cluster:
         if not dry_run:
             self._check_disk()
             metadata = new["metadata"]
-            self._commit(self.store.put(kind.name, metadata.get("namespace", ""), metadata["name"], new))
+            self._observers.tell(
+                self.store.put(kind.name, metadata.get("namespace", ""), metadata["name"], new)
+            )
         return new
 
     def _put_lean(self, kind: Resource, new: Object, *, dry_run: bool) -> Object:
@@ -607,44 +467,11 @@ class Cluster:
     def _remove(self, kind: Resource, last: Object) -> Object:
         self._check_disk()
         metadata = last["metadata"]
-        self._commit(self.store.remove(kind.name, metadata.get("namespace", ""), metadata["name"], last))
+        self._observers.tell(
+            self.store.remove(kind.name, metadata.get("namespace", ""), metadata["name"], last)
+        )
         return last
-
-    def _commit(self, change: Change) -> None:
-        self._pending.append(change)
-        if self._dispatching:
-            return
-        self._dispatching = True
-        try:
-            while self._pending:
-                self._tell(self._pending.popleft())
-        finally:
-            self._dispatching = False
-
-    def _tell(self, change: Change) -> None:
-        observers = self._observers.get(change.new.resource)
-        if not observers:
-            return
-        new = None if change.type == "DELETED" else change.new.obj
-        old = change.old.obj if change.old else None
-        for observer in tuple(observers):
-            try:
-                observer(change.type, new, old)
-            except Exception:  # noqa: BLE001  the others are to be told all the same
-                _log.exception("an observer of %s failed", change.new.resource)
 
     def close(self) -> None:
         """Writes what is left to disk."""
         self.store.close()
-
-
-def keep_managers(entries: list[Object] | None) -> Callable[[Object | None, Object], None]:
-    """A `track` that writes the managedFields of an apply."""
-
-    def keep(_old: Object | None, new: Object) -> None:
-        if entries:
-            new["metadata"]["managedFields"] = entries
-        else:
-            new["metadata"].pop("managedFields", None)
-
-    return keep

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
-    from ecns.embedded.kubernetes.cluster import Manager
     from ecns.embedded.kubernetes.fieldsets import Path
     from ecns.embedded.kubernetes.resources import Resource
 
@@ -49,6 +48,14 @@ _BEFORE = "before-first-apply"
 _CONTROLLER = "kube-controller-manager"
 _MOST_UPDATES = 10
 _ANCIENT = "ancient-changes"
+
+
+class Manager(NamedTuple):
+    """Who writes, for managedFields: the field manager's name and the API version it spoke."""
+
+    name: str = ""
+    version: str = ""
+    force: bool = False
 
 
 class Owner(NamedTuple):

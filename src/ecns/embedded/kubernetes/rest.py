@@ -20,10 +20,11 @@ from ecns.embedded.kubernetes import (
     validation,
 )
 from ecns.embedded.kubernetes.auth import User
-from ecns.embedded.kubernetes.cluster import Cluster, Manager
+from ecns.embedded.kubernetes.cluster import Cluster
 from ecns.embedded.kubernetes.discovery import unknown_resource
 from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
 from ecns.embedded.kubernetes.metadata import clone
+from ecns.embedded.kubernetes.ownership import Manager
 from ecns.embedded.kubernetes.requests import Target
 from ecns.embedded.kubernetes.views import View
 from ecns.embedded.kubernetes.watch import Watch

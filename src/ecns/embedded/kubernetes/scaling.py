@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.kubernetes import bodies, fieldsets, mergekeys, ownership, patches
 from ecns.embedded.kubernetes import metadata as meta
-from ecns.embedded.kubernetes.cluster import Cluster, Manager, keep_managers
+from ecns.embedded.kubernetes.applying import keep_managers
+from ecns.embedded.kubernetes.cluster import Cluster
 from ecns.embedded.kubernetes.errors import Cause, Object, bad_request, conflict, invalid
 from ecns.embedded.kubernetes.metadata import clone
+from ecns.embedded.kubernetes.ownership import Manager
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.options import WriteOptions
