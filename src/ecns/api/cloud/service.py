@@ -9,7 +9,6 @@ import structlog
 
 from ecns.api.cloud import manifests
 from ecns.api.cloud.types import KubernetesVersions, OpenStackOverview, VolumeType
-from ecns.config import ConfigError
 from ecns.errors import EcnsError, NotSupportedError, UnauthorizedError, UpstreamError
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class CloudOfProject:
             return {}
         try:
             found = await self.openstack.cinder.types_of_volumes(await account.token(), of_all=True)
-        except (EcnsError, ConfigError) as error:
+        except EcnsError as error:
             if isinstance(error, UnauthorizedError):
                 account.forget()
             log.warning("ECNS's own account does not see the volume types", reason=str(error))

@@ -29,9 +29,9 @@ async def all_of(*calls: Awaitable[Any]) -> list[Any]:
     return results
 
 
-async def few_of(calls: Iterable[Awaitable[Any]]) -> list[Any]:
+async def few_of(calls: Iterable[Awaitable[Any]], at_once: int = PARALLEL) -> list[Any]:
     """As `all_of`, a few at a time."""
-    gate = asyncio.Semaphore(PARALLEL)
+    gate = asyncio.Semaphore(at_once)
 
     async def one(call: Awaitable[Any]) -> Any:
         async with gate:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ecns.api.common.lists import ListQuery, Selection, select
+from ecns.api.common.waiting import few_of
 from ecns.api.images import manifests, names
 from ecns.api.images.types import (
     CollectionStatus,
@@ -24,8 +25,6 @@ from ecns.backends.kubernetes.kinds.meta import ObjectMeta
 from ecns.errors import BadRequestError, ConflictError, EcnsError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from ecns.backends.harbor.client import Harbor
     from ecns.backends.harbor.registry import Registry
     from ecns.identity.caller import Caller
@@ -36,9 +35,6 @@ PARALLEL = 16
 LONGEST_DESCRIPTION = 64 * 1024
 REMEMBERED = 10_000
 """Images whose builder is remembered: a digest always means the same one."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Builders:
@@ -119,7 +115,7 @@ class Images:
             every = [one for one in (await self.harbor.repositories(by_id)).items if one.project_id in by_id]
             every.sort(key=lambda one: (one.creation_time, one.name), reverse=True)
             selection = select(every, query, metadata=_metadata)
-        shown = await _each(selection.items, lambda one: self._shown(one, by_id[one.project_id]))
+        shown = await few_of((self._shown(one, by_id[one.project_id]) for one in selection.items), PARALLEL)
         return selection, shown
 
     async def show(self, workspace_name: str, name: str) -> ImageInfo:
@@ -157,7 +153,7 @@ class Images:
         )
         repository = f"{workspace_name}/{name}"
         chosen = list({artifact.digest: artifact for _, artifact in selection.items}.values())
-        versions = await _each(chosen, lambda one: self.builders.of(repository, one))
+        versions = await few_of((self.builders.of(repository, one) for one in chosen), PARALLEL)
         by_digest = {artifact.digest: version for artifact, version in zip(chosen, versions, strict=True)}
         return selection, [
             manifests.tag(tag, artifact, repository, self.harbor.domain, by_digest[artifact.digest])
@@ -235,22 +231,22 @@ class Images:
         await self.workspaces.own(self.caller, workspace_name)
         await self._repository(workspace_name, name)
 
-        async def one(tag: str) -> str | EcnsError:
-            """The digest that it named."""
+        async def one(tag: str) -> tuple[str, EcnsError | None]:
+            """The digest that it named, or why it was not deleted."""
             try:
                 artifact = await self._artifact(workspace_name, name, tag)
                 if not self.dry_run:
                     await self.harbor.delete_tag(workspace_name, name, tag)
             except EcnsError as error:
-                return error
-            return artifact.digest
+                return "", error
+            return artifact.digest, None
 
         once = list(dict.fromkeys(tags))
-        results = dict(zip(once, await _each(once, one), strict=True))
+        results = dict(zip(once, await few_of(map(one, once), PARALLEL), strict=True))
         if not self.dry_run:
-            digests = {result for result in results.values() if isinstance(result, str)}
-            await _each(digests, lambda digest: self._tidy(workspace_name, name, digest))
-        return [error if isinstance(error := results[tag], EcnsError) else None for tag in tags]
+            digests = {digest for digest, error in results.values() if error is None}
+            await few_of((self._tidy(workspace_name, name, digest) for digest in digests), PARALLEL)
+        return [results[tag][1] for tag in tags]
 
     async def _artifact(self, workspace_name: str, name: str, tag: str) -> Artifact:
         missing = NotFoundError(f"version {tag!r} is not there")
@@ -298,7 +294,7 @@ class Images:
         """Stop what is under way, if there is anything."""
         runs = [run for run in await self.harbor.collections() if not run.over]
         if not self.dry_run:
-            await _each(runs, lambda run: self.harbor.stop_collecting(run.id))
+            await few_of(self.harbor.stop_collecting(run.id) for run in runs)
         return await self.collection()
 
 
@@ -310,14 +306,3 @@ def _metadata(repository: Repository) -> ObjectMeta:
     return ObjectMeta(
         name=manifests.image_name(repository), creation_timestamp=repository.creation_time or None
     )
-
-
-async def _each(items: Iterable[Item], do: Callable[[Item], Awaitable[Result]]) -> list[Result]:
-    """What `do` says of each, several at a time."""
-    gate = asyncio.Semaphore(PARALLEL)
-
-    async def one(item: Item) -> Result:
-        async with gate:
-            return await do(item)
-
-    return await asyncio.gather(*map(one, items))

@@ -150,8 +150,8 @@ class Balancing:
                 " account of its own (openstack.application_credential_id)",
                 details={"field": field},
             )
-        token = await account.token()
         try:
+            token = await account.token()
             found = await find(token)
             if not found:
                 data = json.dumps(wanted, sort_keys=True)

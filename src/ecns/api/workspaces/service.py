@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
 from ecns.api.common.bodies import truth
 from ecns.api.common.lists import ListQuery, Selection, select
+from ecns.api.common.waiting import few_of
 from ecns.api.images.login import extend
 from ecns.api.images.manifests import image_name, word
 from ecns.api.workspaces import manifests, types
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ecns.identity.caller import Caller
     from ecns.identity.workspaces import Workspaces
 
-PARALLEL = 8
-"""Images of a workspace that are deleted at a time."""
 NAMED = 20
 """Images that a refusal to delete a workspace names."""
 
@@ -131,13 +129,8 @@ class WorkspaceService:
         return types.Removed(images=names)
 
     async def _empty(self, name: str, images: list[str]) -> None:
-        gate = asyncio.Semaphore(PARALLEL)
-
         async def gone(image: str) -> None:
-            async with gate:
-                try:
-                    await self.workspaces.harbor.delete_repository(name, image)
-                except NotFoundError:
-                    return
+            with contextlib.suppress(NotFoundError):
+                await self.workspaces.harbor.delete_repository(name, image)
 
-        await asyncio.gather(*map(gone, images))
+        await few_of(map(gone, images))

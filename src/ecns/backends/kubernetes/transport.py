@@ -297,6 +297,7 @@ class Transport:
             raise self._refusal(refused.status, refused.body, None, actor) from None
         except _CAUGHT as error:
             raise self._failed(error) from error
+        self.breaker.succeeded()
         try:
             yield socket
         finally:

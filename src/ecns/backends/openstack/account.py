@@ -11,10 +11,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecns.config import ConfigError
+import structlog
+
+from ecns.errors import UnavailableError
 
 if TYPE_CHECKING:
     from ecns.backends.openstack.keystone import Keystone
+
+log = structlog.get_logger(__name__)
 
 EARLY_SECONDS = 300.0
 """So long before its end a token is replaced."""
@@ -43,14 +47,18 @@ class Account:
         Raises:
             UnauthorizedError: Keystone does not accept the credential.
             UpstreamError: Keystone does not answer.
-            ConfigError: the secret's file cannot be read.
+            UnavailableError: the secret's file cannot be read.
         """
         async with self._lock:
             if time.time() >= self._until:
                 try:
                     secret = self._secret_file.read_text().strip()
-                except OSError as error:
-                    raise ConfigError(f"openstack.application_credential_secret_file: {error}") from error
+                except (OSError, ValueError) as error:
+                    log.warning(
+                        "ECNS has no account of its own", file=str(self._secret_file), reason=str(error)
+                    )
+                    message = "the secret of ECNS's own account in the cloud cannot be read"
+                    raise UnavailableError(message) from error
                 self._token, expires_at = await self._keystone.issue(self._credential_id, secret)
                 self._until = expires_at - EARLY_SECONDS
             return self._token
