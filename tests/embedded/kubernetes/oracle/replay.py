@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
 import copy
-import io
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +13,7 @@ from typing import Any
 import aiohttp
 import yaml
 from tests.embedded.kubernetes.oracle import moments, normal, scenes
+from tests.embedded.kubernetes.oracle.asking import TOKEN, Asker
 from tests.embedded.kubernetes.oracle.comparing import (
     Difference,
     Exchange,
@@ -24,6 +22,7 @@ from tests.embedded.kubernetes.oracle.comparing import (
     is_table,
     joined,
 )
+from tests.embedded.kubernetes.oracle.naming import Naming
 from tests.embedded.kubernetes.oracle.timing import Loop
 from tests.embedded.oracle import FOLDER, Known
 
@@ -34,7 +33,6 @@ from ecns.embedded.kubernetes.server import Server
 
 KNOWN = Known(Path(__file__).with_name("differences.toml"))
 FILES = ("discovery", "defaults", "errors", "patches", "apply", "watch", "controllers", "streams")
-TOKEN = "oracle-admin"
 _QUIET = 0.03
 _OK, _FAILED = 200, 300
 _SETTLED = 2.0
@@ -64,11 +62,8 @@ class Scene:
         self.exchanges = exchanges
         self._loop = loop
         self.cluster = Cluster(now=loop.now)
-        self._strings = dict(scenes.NODES)
+        self._naming = Naming(self.cluster)
         self._rows: set[str] = set()
-        self._versions: list[tuple[int, int]] = []
-        self._token = ""
-        self._url = ""
 
     async def run(self) -> list[Difference]:
         """Replays it; returns what differs."""
@@ -82,11 +77,10 @@ class Scene:
         bootstrap.ensure(self.cluster, "(certificate removed)")
         running = controllers.start(self.cluster)
         port = await server.start()
-        self._url = f"http://127.0.0.1:{port}"
         differences = []
         try:
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
-                self._session = session
+                self._asker = Asker(session, f"http://127.0.0.1:{port}", self._naming)
                 await self._prepare()
                 for exchange, following in zip(self.exchanges, [*self.exchanges[1:], None], strict=True):
                     difference = await self._replay(exchange)
@@ -121,30 +115,21 @@ class Scene:
         for name in wanted:
             labels = scenes.NAMESPACE_LABELS.get(name, {})
             body = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name, "labels": labels}}
-            await self._send("POST", "/api/v1/namespaces", body)
+            await self._asker.send("POST", "/api/v1/namespaces", body)
         await self._settle()
-        await self._send("DELETE", "/apis/storage.k8s.io/v1/storageclasses/standard", None)
+        await self._asker.send("DELETE", "/apis/storage.k8s.io/v1/storageclasses/standard", None)
         if self.file in {"controllers", "streams"} and self.name not in scenes.ALL_NODES:
             for node in list(scenes.NODES.values())[1:]:
-                await self._send("PATCH", f"/api/v1/nodes/{node}", {"spec": {"unschedulable": True}})
+                await self._asker.send("PATCH", f"/api/v1/nodes/{node}", {"spec": {"unschedulable": True}})
         inferred = []
         if self.file == "controllers" and self.name not in scenes.SETUPS:
             inferred = scenes.infer(copy.deepcopy(self.exchanges))
         for method, path, body in scenes.SETUPS.get(self.name, inferred):
-            status, text = await self._send(method, path, body)
+            status, text = await self._asker.send(method, path, body)
             assert status < 300, f"setup of {self.name}: {method} {path}: {text}"
             await self._settle()
         if inferred or self.name in scenes.SETUPS:
-            self._versions.append((0, self.cluster.store.revision))
-
-    async def _send(self, method: str, path: str, body: Any) -> tuple[int, str]:
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind}
-        data = None if body is None else json.dumps(body)
-        async with self._session.request(
-            method, self._url + path, data=data, headers=headers, skip_auto_headers={"User-Agent"}
-        ) as response:
-            return response.status, await response.text()
+            self._naming.begins(self.cluster.store.revision)
 
     async def _settle(self) -> None:
         end = self._loop.time() + _SETTLED
@@ -165,18 +150,18 @@ class Scene:
         if exchange.id not in scenes.AT_ONCE:
             await self._settle()
         for before in scenes.BEFORE.get(exchange.id, ()):
-            status, text = await self._send(*before)
+            status, text = await self._asker.send(*before)
             assert status < _FAILED, f"before {exchange.id}: {before}: {text}"
             await self._settle()
         if resource := scenes.COMPACTED.get(exchange.id):
             self.cluster.store.compact(resource)
         if meanwhile := scenes.MEANWHILE.get(exchange.id):
-            self._loop.call_later(0.5, lambda: asyncio.ensure_future(self._send(*meanwhile)))
+            self._loop.call_later(0.5, lambda: asyncio.ensure_future(self._asker.send(*meanwhile)))
         if not reads:
             await self._meet(exchange)
         self._rows.clear()
         while True:
-            ours = await self._ask(exchange)
+            ours = await self._asker.ask(exchange)
             expected, got = self._normal(exchange.response, ours)
             same = self._same(exchange, expected, got)
             if same or patience <= 0:
@@ -184,7 +169,7 @@ class Scene:
             await asyncio.sleep(_QUIET)
             self._loop.forward(_STEP)
             patience -= _STEP
-        self._learn(exchange.response["body"], ours["body"], names=expected == got)
+        self._naming.learn(exchange.response["body"], ours["body"], names=expected == got)
         return None if same else Difference(exchange, expected, got)
 
     def _came(self, difference: Difference) -> bool:
@@ -194,7 +179,7 @@ class Scene:
 
     async def _meet(self, exchange: Exchange) -> None:
         """Waits with a change until its object has the status in which the recorded server met it."""
-        target = requests.parse("GET", self._ours(exchange.request["path"]), {})
+        target = requests.parse("GET", self._naming.ours(exchange.request["path"]), {})
         body = exchange.response["body"]
         if target is None or not target.name or not isinstance(body, dict) or "metadata" not in body:
             return
@@ -240,7 +225,7 @@ class Scene:
 
     def _states(self, exchange: Exchange) -> list[Any]:
         """Every state of the objects of a path that our server passed through."""
-        target = requests.parse("GET", self._ours(exchange.request["path"]), {})
+        target = requests.parse("GET", self._naming.ours(exchange.request["path"]), {})
         if target is None or target.subresource not in {"", "status", "scale"}:
             return []
         store = self.cluster.store
@@ -250,259 +235,6 @@ class Scene:
 
     def _shown(self, obj: Any) -> Any:
         return normal.body(normal.generated(obj, normal.names(obj, {})), managed=self.file == "apply")
-
-    async def _ask(self, exchange: Exchange) -> dict[str, Any]:
-        request = exchange.request
-        self._adopt(request["path"])
-        headers = dict(request["headers"])
-        auth = scenes.AUTH.get(exchange.id, request.get("auth"))
-        if auth != "none":
-            token = {"invalid": "not-a-token", "serviceaccount": self._token}.get(auth or "", TOKEN)
-            headers["authorization"] = f"Bearer {token}"
-        query = [
-            (key, self._ours(item, key))
-            for key, value in request["query"].items()
-            for item in (value if isinstance(value, list) else [value])
-        ]
-        url = self._url + self._ours(request["path"])
-        if "sec-websocket-protocol" in headers:
-            return await self._websocket(exchange, url, query, headers)
-        body = self._body(exchange)
-        data = (
-            body.encode()
-            if isinstance(body, str)
-            else json.dumps(body).encode()
-            if body is not None
-            else None
-        )
-        skip = {"Content-Type", "Accept", "User-Agent"}
-        wait = aiohttp.ClientTimeout(total=30)
-        from yarl import URL  # noqa: PLC0415  beside its use
-
-        async with self._session.request(
-            request["method"],
-            URL(url, encoded=False),
-            params=query,
-            headers=headers,
-            data=io.BytesIO(data) if data is not None else None,
-            skip_auto_headers=skip,
-            timeout=wait,
-            allow_redirects=False,
-        ) as response:
-            shown = {
-                key: response.headers[key]
-                for key in ("content-type", "retry-after")
-                if key in response.headers
-            }
-            warnings = response.headers.getall("warning", [])
-            if warnings:
-                shown["warning"] = warnings
-            text = await self._text(response, exchange)
-        return {"status": response.status, "headers": shown, "body": _decoded(text, shown, exchange)}
-
-    async def _text(self, response: aiohttp.ClientResponse, exchange: Exchange) -> str:
-        if exchange.response.get("end") != "client":
-            return await response.text()
-        recorded = exchange.response["body"]
-        lines = []
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(3):
-                async for line in response.content:
-                    lines.append(line.decode())
-                    if isinstance(recorded, list) and len(lines) >= len(recorded):
-                        break
-        response.close()
-        return "".join(lines)
-
-    def _body(self, exchange: Exchange) -> Any:
-        body = scenes.restore(exchange.request["body"], exchange.note)
-        sent = self._ours_in(body)
-        request, metadata = exchange.request, sent.get("metadata") if isinstance(sent, dict) else None
-        if request["method"] == "PUT" and exchange.response["status"] == 200 and isinstance(metadata, dict):
-            present = self._present(request["path"])
-            if present and metadata.get("resourceVersion", "0") != "0":
-                metadata["resourceVersion"] = present
-        return sent
-
-    def _adopt(self, path: str) -> None:
-        """Lets a generated name that no answer told stand for one of ours."""
-        target = requests.parse("GET", path, {})
-        if target is None or not target.name or target.name in self._strings:
-            return
-        shown = normal.text(target.name)
-        if shown == target.name or self.cluster.store.get(target.full, target.namespace, target.name):
-            return
-        for record in self.cluster.store.all(target.full, target.namespace):
-            if normal.text(record.name) == shown and record.name not in self._strings.values():
-                self._strings[target.name] = record.name
-                return
-
-    def _present(self, path: str) -> str:
-        """The resourceVersion that the object of a path has now."""
-        target = requests.parse("GET", path, {})
-        if target is None:
-            return ""
-        found = self.cluster.store.get(target.full, target.namespace, target.name)
-        return str(found.rv) if found else ""
-
-    async def _websocket(
-        self, exchange: Exchange, url: str, query: list[tuple[str, str]], headers: dict[str, str]
-    ) -> dict[str, Any]:
-        protocols = [item.strip() for item in headers.pop("sec-websocket-protocol").split(",")]
-        for name in ("upgrade", "connection"):
-            headers.pop(name, None)
-        frames: list[dict[str, Any]] = []
-        recorded = exchange.response["body"]
-        try:
-            async with self._session.ws_connect(
-                url,
-                params=query,
-                headers=headers,
-                protocols=protocols,
-                timeout=aiohttp.ClientWSTimeout(ws_close=2),
-            ) as socket:
-                await self._talk(socket, recorded if isinstance(recorded, list) else [], frames)
-                shown = {"sec-websocket-protocol": socket.protocol} if socket.protocol else {}
-                return {"status": 101, "headers": shown, "body": frames}
-        except aiohttp.WSServerHandshakeError as error:
-            return await self._refusal(exchange, url, query, headers, error)
-
-    async def _refusal(
-        self,
-        exchange: Exchange,
-        url: str,
-        query: list[tuple[str, str]],
-        headers: dict[str, str],
-        error: aiohttp.WSServerHandshakeError,
-    ) -> dict[str, Any]:
-        """Asks once more by hand, since a failed handshake tells no body."""
-        key = base64.b64encode(b"0123456789abcdef").decode()
-        asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
-        asked |= {
-            **headers,
-            "Sec-WebSocket-Key": key,
-            "Sec-WebSocket-Protocol": exchange.request["headers"]["sec-websocket-protocol"],
-        }
-        async with self._session.get(url, params=query, headers=asked) as response:
-            shown = {key: response.headers[key] for key in ("content-type",) if key in response.headers}
-            text = await response.text()
-        return {"status": error.status, "headers": shown, "body": _decoded(text, shown, exchange)}
-
-    async def _talk(self, socket: Any, recorded: list[dict[str, Any]], frames: list[dict[str, Any]]) -> None:
-        for frame in recorded:
-            if frame["from"] == "client" and frame["op"] != "close":
-                channel = frame.get("channel")
-                data = frame.get("data", "")
-                if frame["op"] == "binary":
-                    await socket.send_bytes(bytes([channel]) + data.encode())
-                else:
-                    await socket.send_str(f"{channel}{data}")
-        closes = any(frame["op"] == "close" and frame["from"] == "client" for frame in recorded)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                while True:
-                    message = await socket.receive()
-                    if message.type == aiohttp.WSMsgType.BINARY:
-                        frames.append(
-                            {
-                                "from": "server",
-                                "op": "binary",
-                                "channel": message.data[0],
-                                "data": message.data[1:].decode(errors="backslashreplace"),
-                            }
-                        )
-                    elif message.type == aiohttp.WSMsgType.TEXT:
-                        frames.append(
-                            {
-                                "from": "server",
-                                "op": "text",
-                                "channel": ord(message.data[:1]),
-                                "data": message.data[1:],
-                            }
-                        )
-                    else:
-                        frames.append({"from": "server", "op": "close", "code": socket.close_code})
-                        return
-                    if closes and joined(frames)[0] == joined(recorded)[0]:
-                        break
-        if closes:
-            await socket.close()
-            frames.append({"from": "server", "op": "close", "code": socket.close_code})
-
-    # what one run calls a thing, and the other
-
-    def _ours(self, value: str, key: str = "") -> str:
-        if key == "resourceVersion" and value.isdigit():
-            return self._version(value)
-        if key == "continue":
-            return self._continue(value)
-        for theirs, ours in sorted(self._strings.items(), key=lambda pair: -len(pair[0])):
-            if theirs in value:
-                value = value.replace(theirs, ours)
-        return value
-
-    def _version(self, value: str) -> str:
-        number = int(value)
-        if number in {0, 1, 5} or number > 10**7:
-            return value
-        following = min((pair for pair in self._versions if pair[0] > number), default=(0, 0))
-        if following[0] == number + 1:
-            return str(following[1] - 1)
-        best = max((pair for pair in self._versions if pair[0] <= number), default=None)
-        return str(best[1]) if best else str(self.cluster.store.oldest("configmaps"))
-
-    def _continue(self, value: str) -> str:
-        try:
-            decoded = json.loads(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)))
-        except ValueError:
-            return value
-        if decoded.get("v") != "meta.k8s.io/v1" or decoded["rv"] < 0:
-            return value
-        decoded["rv"] = int(self._version(str(decoded["rv"])))
-        return base64.urlsafe_b64encode(json.dumps(decoded).encode()).decode().rstrip("=")
-
-    def _ours_in(self, value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            found = {name: self._ours_in(item, name) for name, item in value.items()}
-            if key == "ownerReferences":
-                self._name_owner(value, found)
-            return found
-        if isinstance(value, list):
-            return [self._ours_in(item, key) for item in value]
-        if isinstance(value, str) and value:
-            if value == "(token removed)":
-                return self._token
-            return self._ours(value, key)
-        return value
-
-    def _name_owner(self, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
-        """Puts the uid of our object of that name where no answer told it."""
-        if theirs.get("uid") not in self._strings and theirs.get("kind") == "ConfigMap":
-            found = [item for item in self.cluster.store.all("configmaps") if item.name == theirs.get("name")]
-            if found:
-                ours["uid"] = self._strings[theirs["uid"]] = found[0].uid
-
-    def _learn(self, theirs: Any, ours: Any, key: str = "", *, names: bool) -> None:
-        if isinstance(theirs, dict) and isinstance(ours, dict):
-            for name, item in theirs.items():
-                if name in ours:
-                    self._learn(item, ours[name], name, names=names)
-        elif isinstance(theirs, list) and isinstance(ours, list):
-            for left, right in zip(theirs, ours, strict=False):
-                self._learn(left, right, key, names=names)
-        elif isinstance(theirs, str) and isinstance(ours, str):
-            if key == "resourceVersion" and theirs.isdigit() and ours.isdigit():
-                self._versions.append((int(theirs), int(ours)))
-            elif key == "token":
-                self._token = ours
-            elif (
-                names
-                and theirs != ours
-                and key in {"uid", "name"}
-                and len(theirs) > 5
-                and normal.text(theirs) == normal.text(ours)
-            ):
-                self._strings[theirs] = ours
 
     def _normal(self, recorded: dict[str, Any], ours: dict[str, Any]) -> tuple[Any, Any]:
         managed = self.file == "apply"
@@ -527,25 +259,6 @@ class Scene:
             headers.pop("content-length", None)
             results.append({"status": answer["status"], "headers": headers, "body": body})
         return results[0], results[1]
-
-
-def _decoded(text: str, headers: dict[str, str], exchange: Exchange) -> Any:
-    if not text:
-        return [] if exchange.response["body"] == [] else None
-    if "yaml" in headers.get("content-type", ""):
-        return yaml.safe_load(text)
-    if "json" not in headers.get("content-type", ""):
-        return text
-    recorded = exchange.response["body"]
-    if isinstance(recorded, list):
-        try:
-            return [json.loads(line) for line in text.splitlines()]
-        except ValueError:
-            return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def replay(file: str, only: str = "") -> tuple[int, list[Difference]]:
