@@ -258,3 +258,13 @@ def test_a_cron_job_starts_jobs_by_its_schedule_and_keeps_few(world: World) -> N
     status = world.cluster.get("cronjobs.batch", "tick", "shop")["status"]
     assert status["lastScheduleTime"] == "2026-11-23T10:06:00Z"
     assert "active" not in status
+
+
+def test_a_schedule_that_never_comes_is_told(world: World) -> None:
+    world.namespace("shop")
+    spec = {"schedule": "59 23 31 2 *", "jobTemplate": {"spec": _job("never", "true")["spec"]}}
+    world.cluster.create("cronjobs.batch", {"metadata": {"name": "never"}, "spec": spec}, namespace="shop")
+    world.until(lambda: world.events("shop"))
+    name, reason, message = world.events("shop")[0]
+    assert (name, reason) == ("never", "InvalidSchedule")
+    assert message.startswith("invalid schedule: 59 23 31 2 * : time difference")

@@ -25,6 +25,7 @@ _JOBS = "jobs.batch"
 _SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 _LAG = 0.1
 _MOST_MISSED = 100
+_NEVER = "invalid schedule: {} : time difference between two schedules is less than 1 second"
 _TOO_MANY = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew"
 
 
@@ -109,8 +110,10 @@ class CronJobs(Controller):
             since = max(since, now - timedelta(seconds=deadline))
         due = self._last_missed(cron, schedule, zone, since, now)
         following = schedule.after(now, zone)
-        if following is not None:
-            self.after((following - now).total_seconds() + _LAG, key)
+        if following is None:
+            self.event(cron, "Warning", "InvalidSchedule", _NEVER.format(spec["schedule"]))
+            return
+        self.after((following - now).total_seconds() + _LAG, key)
         if due is None:
             return
         name = f"{cron['metadata']['name']}-{int(due.timestamp()) // 60}"
