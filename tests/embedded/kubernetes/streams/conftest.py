@@ -33,8 +33,9 @@ class Served:
             while self.cluster.get("pods", name, "default")["status"]["phase"] != phase:  # noqa: ASYNC110  no Event
                 await asyncio.sleep(0.005)
 
-    def get(self, path: str, **query: Any) -> Any:
-        return self._session.get(f"{self._url}/api/v1/namespaces/default/pods/{path}", params=query)
+    def get(self, path: str, headers: dict[str, str] | None = None, **query: Any) -> Any:
+        url = f"{self._url}/api/v1/namespaces/default/pods/{path}"
+        return self._session.get(url, params=query, headers=headers)
 
     def connect(self, path: str, query: list[tuple[str, str]], *protocols: str) -> Any:
         url = f"{self._url}/api/v1/namespaces/default/pods/{path}"

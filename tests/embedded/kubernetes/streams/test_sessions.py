@@ -180,6 +180,17 @@ async def test_without_an_upgrade(served: Served) -> None:
         assert (response.status, (await response.json())["message"]) == (400, "Upgrade request required")
 
 
+async def test_clients_of_spdy_hear_what_is_wrong_with_the_container_first(served: Served) -> None:
+    await served.pod("box", STAY)
+    await served.pod("done", "true", phase="Succeeded")
+    spdy = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}
+    async with served.get("done/attach", headers=spdy, stdout="true") as response:
+        assert (await response.text()) == "container c not found in pod done_default"
+    async with served.get("box/exec", headers=spdy, command="true", stdout="true") as response:
+        assert response.status == 400
+        assert "use kubectl 1.30 or later" in (await response.json())["message"]
+
+
 async def test_attaching_shows_what_comes_and_feeds_input(served: Served) -> None:
     await served.pod("cat", "cat", stdin=True, stdinOnce=True)
     async with served.connect("cat/attach", _query(stdin="true", stdout="true"), V5) as socket:
