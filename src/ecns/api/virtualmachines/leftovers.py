@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from ecns.api.common.waiting import all_of, until
@@ -129,17 +130,21 @@ class Leftovers:
             *(self._port(one) for one in ports if one.description in marks),
             *(self._group(one) for one in groups if one.description in marks),
             *(
-                self._volume(one)
+                thing
                 for one in volumes
-                if one.metadata.get(STACK_METADATA) in stacks and CASCADE_METADATA in one.metadata
+                if one.metadata.get(STACK_METADATA) in stacks
+                for thing in (*self._attachments(one, servers), *self._volume(one))
             ),
         ]
 
     async def _foreign(self, stack: Stack) -> list[Thing]:
-        """Servers in ERROR, and what of a stack Heat does not know."""
+        """Servers in ERROR, disks in servers that are gone, and what of a stack Heat does not know."""
         heat = self.openstack.heat
-        inside, servers, balancers = await all_of(
-            self._inside([stack.id]), self.openstack.nova.servers(self.token), self._balancers()
+        inside, servers, volumes, balancers = await all_of(
+            self._inside([stack.id]),
+            self.openstack.nova.servers(self.token),
+            self.openstack.cinder.volumes(self.token),
+            self._balancers(),
         )
         balancers = [one for one in balancers if one.description == mark(stack.id)]
         parts = await all_of(*(self.openstack.octavia.parts(self.token, one.id) for one in balancers))
@@ -153,6 +158,12 @@ class Leftovers:
                 for one in servers
                 if one.metadata.get(STACK_METADATA) == stack.id
                 and (one.id not in known or one.status == "ERROR")
+            ),
+            *(
+                thing
+                for one in volumes
+                if one.metadata.get(STACK_METADATA) == stack.id
+                for thing in self._attachments(one, servers)
             ),
             *(self._balancer(one) for one in balancers if one.id not in known),
             *(
@@ -209,9 +220,26 @@ class Leftovers:
         what = f"server {found.name}{' in ERROR' if found.status == 'ERROR' else ''}"
         return Thing(what, found.id, False, lambda: self.openstack.nova.delete(self.token, found.id))
 
-    def _volume(self, found: Volume) -> Thing:
-        what, going = f"volume {found.name}", found.status == "deleting"
-        return Thing(what, found.id, going, lambda: self.openstack.cinder.delete_volume(self.token, found.id))
+    def _volume(self, found: Volume) -> list[Thing]:
+        """A disk, if it is to go."""
+        if CASCADE_METADATA not in found.metadata:
+            return []
+        going, delete = found.status == "deleting", self.openstack.cinder.delete_volume
+        return [Thing(f"volume {found.name}", found.id, going, lambda: delete(self.token, found.id))]
+
+    def _attachments(self, found: Volume, servers: Sequence[Server]) -> list[Thing]:
+        """That a disk is in a server that is gone: Nova could not reach Cinder when it removed it."""
+        there, delete = {one.id for one in servers}, self.openstack.cinder.delete_attachment
+        return [
+            Thing(
+                f"attachment of volume {found.name}",
+                one.attachment_id,
+                False,
+                partial(delete, self.token, one.attachment_id),
+            )
+            for one in found.attachments
+            if one.server_id and one.server_id not in there
+        ]
 
     def _port(self, found: Port) -> Thing:
         delete = self.openstack.neutron.delete_port

@@ -100,6 +100,16 @@ class References:
             await self._room(machines, [_flavor(machine, found, "") for machine in machines])
         return resolved
 
+    async def room(self, machine: VirtualMachine) -> None:
+        """See that a quota leaves enough for machines of a flavor that is known.
+
+        Raises:
+            ForbiddenError: it does not.
+        """
+        flavors = await self.openstack.nova.flavors(self.token)
+        if found := [one for one in flavors if one.name == machine.flavor_name]:
+            await self._room([machine], found[:1])
+
     async def security_groups(self, called: Mapping[str, Sequence[str]]) -> None:
         """See that the project has the security groups that workloads name, by the field that names them.
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from msgspec.structs import replace
+
 from ecns.api.common.objects import Objects
 from ecns.api.common.waiting import all_of, few_of, until
 from ecns.api.virtualmachines import losses, manifests, templates
@@ -295,9 +297,15 @@ class VirtualMachines:
         Raises:
             NotFoundError: it is not there.
             ConflictError: something is being done with it.
+            ForbiddenError: a quota does not leave enough.
         """
         await self._own()
         found = await self._settled(name)
+        if (more := replicas - found.tags.replicas) > 0:
+            stack = await self.openstack.heat.stack(self.token, found.stack.stack_name, found.stack.id)
+            if (kept := templates.recalled(stack.parameters)) is not None:
+                references = References(self.openstack, self.objects.place.caller)
+                await references.room(replace(kept.machine, replicas=more))
         if replicas != found.tags.replicas or found.stack.stack_status.endswith("_FAILED"):
             await self._update(found, replicas=replicas)
 

@@ -12,6 +12,9 @@ import msgspec
 
 from ecns.backends.openstack.service import Service, named
 
+ATTACHMENTS_VERSION = {"OpenStack-API-Version": "volume 3.27"}
+"""The first with attachments of their own (2017)."""
+
 
 class VolumeType(msgspec.Struct, frozen=True):
     """A kind of volumes; Cinder shows most extra specs to administrators alone."""
@@ -27,6 +30,13 @@ class VolumeType(msgspec.Struct, frozen=True):
         return self.extra_specs.get("volume_backend_name") or ""
 
 
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """That a volume is in a server."""
+
+    attachment_id: str = ""
+    server_id: str = ""
+
+
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
     """A volume; `size` in GiB."""
 
@@ -36,6 +46,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     bootable: str = "false"
     metadata: dict[str, str] = {}
+    attachments: list[Attachment] = []
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +95,16 @@ class Cinder(Service):
         """
         body = {"volume": {"metadata": metadata}}
         await self._send("PUT", token, f"/volumes/{named(volume_id)}", body=body)
+
+    async def delete_attachment(self, token: str, attachment_id: str) -> None:
+        """Let a volume be in a server no more; Cinder sees that the server does not have it.
+
+        Raises:
+            NotFoundError: there is no such attachment.
+            ConflictError: the server has it.
+        """
+        path = f"/attachments/{named(attachment_id)}"
+        await self._send("DELETE", token, path, headers=ATTACHMENTS_VERSION)
 
     async def delete_volume(self, token: str, volume_id: str) -> None:
         """Let Cinder remove a volume.
