@@ -104,7 +104,9 @@ class Hybrid:
         ports = call("neutron", "GET", f"/v2.0/ports{project}")["ports"]
         groups = call("neutron", "GET", f"/v2.0/security-groups{project}")["security_groups"]
         return {
-            "stacks": {one["stack_name"] for one in call("heat", "GET", "/stacks")["stacks"]},
+            "stacks": {
+                one["stack_name"] for one in call("heat", "GET", "/stacks?show_nested=true")["stacks"]
+            },
             "servers": {one["name"] for one in call("nova", "GET", "/servers")["servers"]},
             "volumes": {one["name"] for one in call("cinder", "GET", "/volumes")["volumes"]},
             "balancers": {

@@ -134,3 +134,19 @@ def test_what_somebody_removed_is_made_anew(hybrid: Hybrid) -> None:
     # What is removed before a deletion does not disturb it.
     hybrid.developer.call("nova", "DELETE", f"/servers/{after['vm-0']}")
     assert hybrid.delete("robbed").status_code == 200
+
+
+def test_cinder_is_gone_while_machines_are_removed(hybrid: Hybrid, real_cloud: Cloud) -> None:
+    """Nova removes the machine, and leaves its disk in it."""
+    hybrid.create("held", machine("vm"))
+    hybrid.becomes("vm", "Running")
+    cinder = real_cloud.services["cinder"]
+    cinder.kill()
+    try:
+        assert hybrid.delete("held").status_code == 502
+        assert "Heat could not remove" in hybrid.delete("held").text
+        assert hybrid.member.get("/applications/app/held/").status_code == 200
+    finally:
+        cinder.start()
+        cinder.ready()
+    assert hybrid.delete("held").status_code == 200
