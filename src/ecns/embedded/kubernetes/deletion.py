@@ -75,7 +75,9 @@ def plan(kind: Resource, obj: Object, propagation: str | None, grace: int | None
     """The effect of a DELETE on `obj`, a copy that is changed."""
     metadata = obj["metadata"]
     deleting = bool(metadata.get("deletionTimestamp"))
-    changed = _mark_propagation(kind.name, metadata, propagation)
+    changed = not _is_pending(kind.name, metadata, grace) and _mark_propagation(
+        kind.name, metadata, propagation
+    )
     waits = bool(metadata.get("finalizers"))
     if kind.name == "namespaces":
         return _plan_namespace(obj, now, changed=changed, waits=waits)
@@ -89,6 +91,12 @@ def plan(kind: Resource, obj: Object, propagation: str | None, grace: int | None
         _mark(metadata, now, 0)
         changed = True
     return Plan(obj, changed=changed, remove=False)
+
+
+def _is_pending(resource: str, metadata: Object, grace: int | None) -> bool:
+    """Whether a pod is being deleted already and not sooner now: its finalizers stay as they are then."""
+    before = metadata.get("deletionGracePeriodSeconds")
+    return resource == "pods" and before is not None and (grace is None or grace >= before)
 
 
 def _mark(metadata: Object, now: datetime, grace: int) -> None:

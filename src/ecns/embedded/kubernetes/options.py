@@ -5,6 +5,7 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/l
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _MANAGER_LIMIT = 128
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
+_DURATION = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]*)", re.ASCII)
+_UNITS = {"ns", "us", "\u00b5s", "\u03bcs", "ms", "s", "m", "h"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 
@@ -28,6 +31,27 @@ def _int(query: Mapping[str, str], key: str) -> int | None:
         return int(text)
     except ValueError:
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def check_timeout(query: Mapping[str, str]) -> None:
+    """Refuses a `timeout` that is no duration of Go's; how long is no matter, as no answer takes long.
+
+    Raises:
+        ApiError: 400.
+    """
+    text = query.get("timeout", "")
+    rest = text[1:] if text[:1] in {"-", "+"} else text
+    if not text or rest == "0":
+        return
+    why = ""
+    parts = _DURATION.findall(rest)
+    if not rest or "".join(number + unit for number, unit in parts) != rest:
+        why = f'time: invalid duration "{text}"'
+    elif unknown := [unit for _, unit in parts if unit not in _UNITS]:
+        shown = f'unknown unit "{unknown[0]}"' if unknown[0] else "missing unit"
+        why = f'time: {shown} in duration "{text}"'
+    if why:
+        raise bad_request(f"invalid timeout specified in the request URL - {why}")
 
 
 def flag(query: Mapping[str, str], key: str) -> bool | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from ecns.embedded.kubernetes import bodies, discovery, negotiation, rbac, requests
+from ecns.embedded.kubernetes import bodies, discovery, negotiation, options, rbac, requests
 from ecns.embedded.kubernetes.auth import Authenticator, User, impersonated
 from ecns.embedded.kubernetes.disk import DiskError
 from ecns.embedded.kubernetes.errors import ApiError, Object, not_written
@@ -87,8 +87,10 @@ class Server:
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         headers, query = request.headers, request.query
         self._cluster.warnings.clear()
-        user = self._authenticator.authenticate(headers.get("Authorization", ""))
         target = requests.parse(request.method, request.path, query)
+        if target is None or not (target.watch or target.subresource in _STREAMS):
+            options.check_timeout(query)
+        user = self._authenticator.authenticate(headers.get("Authorization", ""))
         user = self._impersonate(request, user, target)
         attributes = _attributes(request, target)
         allowed, _ = self._cluster.rbac.decide(user, attributes)

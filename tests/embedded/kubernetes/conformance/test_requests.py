@@ -47,3 +47,47 @@ async def test_a_table_takes_no_unknown_part_along(api: Client, watch: str) -> N
     refused = await api.call("GET", MAPS, headers={"Accept": TABLE}, query=query)
     assert refused.status == 400
     assert "must be 'Metadata', 'Object', 'None', or empty" in refused.message
+
+
+@pytest.mark.parametrize("path", ["/version", MAPS])
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        *((text, "") for text in ("0", "0s", "3m", "1h2.5s", "-1s", "+.5ms")),
+        ("soon", 'time: invalid duration "soon"'),
+        ("5", 'time: missing unit in duration "5"'),
+        ("5x", 'time: unknown unit "x" in duration "5x"'),
+    ],
+)
+async def test_a_timeout_is_a_duration(api: Client, path: str, given: str, why: str) -> None:
+    answer = await api.call("GET", path, query={"timeout": given})
+    assert answer.status == (400 if why else 200)
+    assert not why or answer.message == f"invalid timeout specified in the request URL - {why}"
+
+
+MATRIX = (  # what is deleted, whether it was being deleted, how, whether that changes it
+    *(("pods", False, how, True) for how in ("", "Orphan", "Foreground", "15", "0")),
+    *(("pods", True, how, how in {"15", "0"}) for how in ("", "Orphan", "Foreground", "30", "15", "0")),
+    *(("configmaps", True, how, bool(how)) for how in ("", "Orphan", "Foreground")),
+)
+
+
+@pytest.mark.parametrize(("resource", "before", "how", "changes"), MATRIX)
+async def test_a_deletion_changes_what_it_hastens(
+    api: Client, resource: str, *, before: bool, how: str, changes: bool
+) -> None:
+    path = f"/api/v1/namespaces/default/{resource}"
+    body: dict[str, object] = {"metadata": {"name": "it", "finalizers": ["example.com/wait"]}}
+    if resource == "pods":
+        await api.post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+        body["spec"] = {"nodeName": "node", "containers": [{"name": "c", "image": "i"}]}
+    await api.post(path, body)
+    if before:
+        await api.delete(f"{path}/it", {"gracePeriodSeconds": 30} if resource == "pods" else None)
+    version = (await api.get(f"{path}/it")).json["metadata"]["resourceVersion"]
+    options: dict[str, object] = {}
+    if how:
+        options = {"gracePeriodSeconds": int(how)} if how.isdigit() else {"propagationPolicy": how}
+    answer = await api.delete(f"{path}/it", options)
+    assert (answer.status, answer.json["kind"]) == (200, "Pod" if resource == "pods" else "ConfigMap")
+    assert (answer.json["metadata"]["resourceVersion"] != version) == changes
