@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import pytest
 from tests.gateway import Gateway
 from tests.real.openstack.cloud import Cloud
 from tests.real.openstack.environment import UnavailableError
+from tests.real.openstack.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,9 +100,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def real_cloud() -> Iterator[Cloud]:
     """Real OpenStack services; a machine's first start installs and fills them (a minute)."""
-    with tempfile.TemporaryDirectory(prefix="ecns-cloud-") as directory:
+    with scratch() as directory:
         try:
-            cloud = Cloud(Path(directory))
+            cloud = Cloud(directory)
         except UnavailableError as error:
             pytest.skip(f"no real OpenStack services here: {error}")
         with cloud:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -97,6 +98,25 @@ class Hybrid:
 
         answer: httpx.Response = eventually(done, seconds=SECONDS)
         return answer
+
+    def user_data(self, server: str) -> str:
+        """What a machine is given; Nova tells it administrators."""
+        version = {"OpenStack-API-Version": "compute 2.61"}
+        found = self.cloud.caller("admin").call("nova", "GET", f"/servers/{server}", headers=version)
+        return base64.b64decode(found["server"]["OS-EXT-SRV-ATTR:user_data"]).decode()
+
+    def seen_of_stacks(self) -> str:
+        """All that somebody of the project can read of its stacks, also of those inside of others."""
+        call = self.developer.call
+        stacks = call("heat", "GET", "/stacks?show_nested=true")["stacks"]
+        parts = ("", "/template", "/environment", "/files", "/resources", "/events")
+        paths = [f"/stacks/{one['stack_name']}/{one['id']}{part}" for one in stacks for part in parts]
+        return "\n".join(str(call("heat", "GET", path)) for path in paths)
+
+    def volumes(self) -> set[tuple[str, str]]:
+        """Name and id of each volume of the project."""
+        found = self.developer.call("cinder", "GET", "/volumes")["volumes"]
+        return {(one["name"], one["id"]) for one in found}
 
     def there(self) -> dict[str, set[str]]:
         """The names of what the project has in the cloud, by kind."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from ecns.api.applications.types import Applications, OneApplication
 from ecns.api.common.batches import Batch
+from ecns.api.common.objects import DryRun
 from ecns.api.virtualmachines.types import VmStatus
 from tests.api.answers import refused, told
 from tests.api.applications.bodies import named, workload
@@ -103,6 +105,53 @@ def test_from_beginning_to_end(member: httpx.Client, network: dict[str, str], na
     refused(member.get(f"/virtualmachine/{name}/"), 404)
 
 
+def test_trying_says_what_would_be_done(member: httpx.Client, network: dict[str, str], name: str) -> None:
+    """As the real calls: validated, and nothing is changed."""
+    disks = [{"size": 1, "cascade_deletion": True}]
+    sent = body(name, network, machine={"data_disk": disks})
+    tried = told(member.post("/applications/?dry_run=true", json=sent), DryRun)
+    (made,) = [one for one in tried.objects if one["kind"] == "VirtualMachine"]
+    assert made["metadata"]["name"] == name
+    assert made["spec"]["machine"]["flavor_name"] == "m1.tiny"
+    assert "very secret" not in str(tried)
+    member.post("/applications/", json=sent)
+    before = becomes(member, name, "Running")
+    which = {"virtual_machines": [{"name": name}]}
+
+    def put(action: str, sent: Any = which) -> httpx.Response:
+        return member.put(f"/virtualmachine/?action={action}&dry_run=true", json=sent)
+
+    def scale(replicas: int) -> httpx.Response:
+        path = f"/virtualmachine/{name}/?action=scale&dry_run=true"
+        return member.patch(path, json={"replicas": replicas})
+
+    assert "+      status: SHUTOFF" in told(put("stop"), DryRun).diff
+    assert told(put("start"), DryRun).diff == ""
+    anew = told(put("recreate"), DryRun)
+    assert before.vm_instances[0].id in anew.diff
+    assert anew.deleted == [f"Server/{name}-0", f"Volume/{name}-0-system"]
+    assert f"+    {name}-1:" in told(scale(2), DryRun).diff
+    assert set(told(scale(0), DryRun).deleted) == {
+        f"Server/{name}-0",
+        f"Volume/{name}-0-system",
+        f"Volume/{name}-0-data-0",
+    }
+    gone = member.request("DELETE", "/virtualmachine/?dry_run=true", json=which)
+    assert f"VirtualMachine/{name}" in told(gone, DryRun).deleted
+    with_it = member.request(
+        "DELETE", "/applications/app/?resource=all&dry_run=true", json={"applications": [{"name": name}]}
+    )
+    assert f"Server/{name}-0" in told(with_it, DryRun).deleted
+
+    refused(put("stop", {"virtual_machines": [{"name": "none"}]}), 404)
+    assert scale(100).json()["details"]["reason"] == "over quota"
+    refused(member.patch(f"/virtualmachine/{name}/?action=scale", json={"replicas": 100}), 403)
+    assert becomes(member, name, "Running") == before
+    assert member.patch(f"/virtualmachine/{name}/?action=scale", json={"replicas": 2}).status_code == 200
+    refused(scale(1), 409)
+    becomes(member, name, "Running")
+
+
 def test_machines_reach_containers(
     gateway: Gateway, member: httpx.Client, network: dict[str, str], name: str
 ) -> None:
@@ -118,6 +167,17 @@ def test_machines_reach_containers(
     annotations = service["metadata"]["annotations"]
     assert annotations["service.beta.kubernetes.io/openstack-internal-load-balancer"] == "true"
     assert annotations["loadbalancer.openstack.org/subnet-id"] == network["subnet_id"]
+    # Members of `default` may come in, and are in this subnet; a change of the entry leaves that alone.
+    assert service["spec"]["loadBalancerSourceRanges"] == ["10.0.0.0/24"]
+    modes = msgspec.to_builtins(shown.access_mode)
+    for mode in modes:
+        mode["annotations"] = {**(mode["annotations"] or {}), "changed": "yes"}
+    path = f"/workloads/workload/box-{name}/?action=access_modes"
+    changed = member.patch(path, json={"access_modes": modes})
+    assert changed.status_code == 200, changed.text
+    service = gateway.kubectl_json("-n", "demo", "get", "service", f"box-{name}-vm")
+    assert service["metadata"]["annotations"]["changed"] == "yes"
+    assert service["spec"]["loadBalancerSourceRanges"] == ["10.0.0.0/24"]
 
 
 @pytest.mark.parametrize(

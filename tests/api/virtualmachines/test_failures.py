@@ -12,6 +12,7 @@ import pytest
 
 from ecns.api.applications import checks, manifests
 from ecns.api.applications.types import CreateApplication, OneApplication
+from ecns.api.common.objects import DryRun
 from tests.api.answers import refused, told
 from tests.api.applications.bodies import workload
 from tests.api.virtualmachines.conftest import NOTHING, SPACE, Hybrid, machine
@@ -151,6 +152,46 @@ def test_no_valid_host(hybrid: Hybrid, nowhere: str) -> None:
     assert "No valid host" in whole["vms_status"][0]["reason"]
     assert hybrid.delete("homeless").status_code == 200  # with its disks: they never held anything
     is_not_there(hybrid, "homeless")
+
+
+def test_disks_of_machines_that_never_ran_go(hybrid: Hybrid, nowhere: str, real_cloud: Cloud) -> None:
+    """What scaling or recreating in vain has made holds nothing; disks of machines that ran stay."""
+    admin = real_cloud.caller("admin")
+    flavors = admin.call("nova", "GET", "/flavors")["flavors"]
+    specs = f"/flavors/{next(one['id'] for one in flavors if one['name'] == nowhere)}/os-extra_specs"
+    admin.call("nova", "DELETE", f"{specs}/trait:CUSTOM_NOWHERE")
+    kept = {"system_disk": {"size": 1}, "data_disk": [{"size": 1}]}
+    hybrid.create("keeper", machine("vm", flavor_name=nowhere, **kept))
+    hybrid.becomes("vm", "Running")
+    first = hybrid.volumes()
+    assert sorted(name for name, _ in first) == ["vm-0-data-0", "vm-0-system"]
+    admin.call("nova", "POST", specs, {"extra_specs": {"trait:CUSTOM_NOWHERE": "required"}})
+
+    path = "/virtualmachine/vm/?action=scale"
+    tried = hybrid.member.patch(f"{path}&dry_run=true", json={"replicas": 2})
+    assert "+    vm-1:" in told(tried, DryRun).diff
+    assert hybrid.member.patch(path, json={"replicas": 2}).status_code == 200
+    hybrid.becomes("vm", "Failed")
+    assert len(hybrid.volumes()) == 4
+    hybrid.member.patch(path, json={"replicas": 1})
+    hybrid.becomes("vm", "Running")
+    eventually(lambda: hybrid.volumes() == first, seconds=30)
+
+    body = {"virtual_machines": [{"name": "vm"}]}
+    for _ in range(2):
+        assert hybrid.member.put("/virtualmachine/?action=recreate", json=body).status_code == 200
+        hybrid.becomes("vm", "Failed")
+        eventually(lambda: len(hybrid.volumes()) == 3, seconds=30)
+    assert hybrid.delete("keeper").status_code == 200
+    eventually(lambda: hybrid.volumes() == first, seconds=30)
+    for _, volume in first:
+        hybrid.developer.call("cinder", "DELETE", f"/volumes/{volume}")
+
+
+def test_disks_of_what_is_deleted_while_it_is_made(hybrid: Hybrid) -> None:
+    hybrid.create("hasty", machine("vm", replicas=3, system_disk={"size": 1}, data_disk=[{"size": 1}]))
+    eventually(hybrid.volumes, seconds=60)
+    assert hybrid.delete("hasty").status_code == 200
 
 
 def test_what_failed_is_repaired(hybrid: Hybrid, nowhere: str, real_cloud: Cloud) -> None:

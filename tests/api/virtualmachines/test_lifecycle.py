@@ -101,6 +101,28 @@ def test_a_whole_application(hybrid: Hybrid) -> None:
 
 
 @pytest.mark.usefixtures("clean")
+def test_passwords_reach_machines_and_nobody_else(hybrid: Hybrid) -> None:
+    hybrid.create("quiet", machine("vm", user_data="#!/bin/sh\necho hello\n"))
+    hybrid.becomes("vm", "Running")
+
+    def given() -> tuple[str, str]:
+        (one,) = hybrid.becomes("vm", "Running")["vm_instances"]
+        return one["id"], hybrid.user_data(one["id"])
+
+    first, text = given()
+    assert [line for line in text.splitlines() if line.startswith("#")] == ["#cloud-config", "#!/bin/sh"]
+    assert '"password": "$6$' in text
+    seen = hybrid.seen_of_stacks()
+    assert "member_0" in seen
+    assert not {word for word in ("very secret", "$6$", "echo hello") if word in seen}
+    act(hybrid.member, "recreate", "vm")
+    second, kept = given()
+    assert second != first
+    assert kept == text
+    hybrid.delete("quiet")
+
+
+@pytest.mark.usefixtures("clean")
 def test_machines_stop_and_start_with_their_application(hybrid: Hybrid) -> None:
     hybrid.create("onoff", machine("vm"), workloads=[workload("box")])
     hybrid.becomes("vm", "Running")

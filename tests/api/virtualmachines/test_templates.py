@@ -28,6 +28,7 @@ FLAVOR = Flavor(cpu="1C", memory="2GiB", disk="3GiB")
 RESOLVED = Resolved(
     source="image",
     source_id="i",
+    windows=False,
     zone="z",
     flavor_id="f",
     flavor=FLAVOR,
@@ -76,7 +77,7 @@ MACHINES = st.builds(
     PORTS,
     st.fixed_dictionaries({}, optional={"user_data": st.text(max_size=20)}),
 )
-PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12)
+PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126)).map("no word: ".__add__)
 
 
 def made(one: VirtualMachine) -> tuple[VirtualMachine, dict[str, Any], dict[str, Any]]:
@@ -108,9 +109,12 @@ def test_templates_are_whole(sent: VirtualMachine) -> None:
         for resource in resources.values():
             assert set(resource.get("depends_on", [])) <= set(resources)
             assert None not in resource["properties"].values()
-    passed = group["resources"]["members"]["properties"]["resource_def"]["properties"]
-    assert set(passed) == set(member["parameters"])
-    assert body["parameters"]["replicas"] == one.replicas
+    members = [found for found in group["resources"].values() if found["type"] == templates.MEMBER]
+    assert [found["properties"]["name"] for found in members] == [
+        f"{one.name}-{number}" for number in range(one.replicas)
+    ]
+    for found in members:
+        assert set(found["properties"]) == set(member["parameters"])
 
     disks = [one.system_disk, *(disk for disk in one.data_disk or () for _ in range(disk.amount or 1))]
     volumes = [found for found in member["resources"].values() if found["type"] == "OS::Cinder::Volume"]
@@ -129,14 +133,25 @@ def test_what_is_secret_is_in_hidden_parameters_alone(sent: VirtualMachine, pass
     sent.authentication.password = password
     sent.user_data = f"#cloud-config {password}"
     _, body, member = made(sent)
-    template = body["template"]
-    for hidden in ("password", "user_data"):
-        assert template["parameters"][hidden]["hidden"]
+    said = body.pop("parameters")
+    assert said == {"password": password, "user_data": sent.user_data}
+    for hidden in said:
+        assert body["template"]["parameters"][hidden]["hidden"]
         assert member["parameters"][hidden]["hidden"]
-    assert body["parameters"].pop("password") == password
-    assert password in body["parameters"].pop("user_data")
     assert msgspec.json.encode(password) not in msgspec.json.encode(body)
     assert password not in str(templates.public(sent))
+
+
+@given(MACHINES, st.integers(0, 5), st.booleans())
+def test_groups_are_resized(sent: VirtualMachine, replicas: int, in_turn: bool) -> None:  # noqa: FBT001
+    one, body, _ = made(sent)
+    now = templates.resized(body["template"], one.name, replicas, in_turn=in_turn)
+    one.replicas = replicas
+    again = made(one)[1]["template"]
+    assert templates.goes_in_turn(now) == (in_turn and replicas > 1)
+    if not in_turn:
+        assert now["resources"] == again["resources"]
+    assert templates.resized(now, one.name, replicas)["resources"] == again["resources"]
 
 
 @given(MACHINES)

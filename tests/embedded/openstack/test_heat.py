@@ -324,6 +324,71 @@ def test_a_failed_change_is_rolled_back(stacks: Stacks) -> None:
     assert stacks.outputs(path) == before
 
 
+REPLACED = """
+heat_template_version: 2021-04-16
+parameters: {{hint: {{type: string}}}}
+resources:
+  disk:
+    type: OS::Cinder::Volume
+    deletion_policy: {policy}
+    properties: {{name: replaced, size: 1, image: cirros, scheduler_hints: {{a: {{get_param: hint}}}}}}
+  server:
+    type: OS::Nova::Server
+    properties:
+      flavor: m1.tiny
+      user_data_format: RAW
+      block_device_mapping_v2: [{{volume_id: {{get_resource: disk}}, boot_index: 0}}]
+      networks: [{{network: private}}]
+"""
+
+
+@pytest.mark.parametrize(("policy", "left"), [("Delete", 0), ("Retain", 2)])
+def test_deleted_in_the_middle_of_a_change(stacks: Stacks, policy: str, left: int, cloud: Cloud) -> None:
+    """What was replaced goes as well, unless it is to stay."""
+
+    def disks() -> list[dict[str, Any]]:
+        found = cloud.call("developer", "GET", "/volume/v3/volumes/detail?name=replaced").json()["volumes"]
+        return list(found)
+
+    path = stacks.create("middle", REPLACED.format(policy=policy), parameters={"hint": "1"})
+    stacks.becomes(path, "CREATE_COMPLETE")
+    stacks.call("PATCH", path, {"existing": True, "parameters": {"hint": "2"}}, status=202)
+    eventually(lambda: len(disks()) == 2)
+    stacks.delete(path)
+    eventually(lambda: len(disks()) == left)
+    for one in disks():
+        cloud.call("developer", "DELETE", f"/volume/v3/volumes/{one['id']}")
+    eventually(lambda: not disks())
+
+
+def test_defaults_of_an_environment_reach_what_is_inside(stacks: Stacks) -> None:
+    """As a real Heat: they are kept by a change, and nobody is shown what is hidden."""
+    inner = """
+heat_template_version: 2021-04-16
+parameters: {word: {type: string, hidden: true, default: none}}
+resources: {kept: {type: OS::Heat::Value, properties: {value: {get_param: word}}}}
+outputs: {word: {value: {get_attr: [kept, value]}}}
+"""
+    template = """
+heat_template_version: 2021-04-16
+parameters: {count: {type: number, default: 1}}
+resources:
+  group:
+    type: OS::Heat::ResourceGroup
+    properties: {count: {get_param: count}, resource_def: {type: inner.yaml}}
+outputs: {words: {value: {get_attr: [group, word]}}}
+"""
+    environment = {"parameter_defaults": {"word": "quiet"}}
+    path = stacks.create("quiet", template, files={"inner.yaml": inner}, environment=environment)
+    stacks.becomes(path, "CREATE_COMPLETE")
+    stacks.call("PATCH", path, {"existing": True, "parameters": {"count": 2}}, status=202)
+    stacks.becomes(path, "UPDATE_COMPLETE")
+    assert stacks.outputs(path)["words"] == ["quiet", "quiet"]
+    shown = stacks.call("GET", f"{path}/environment")
+    assert shown["parameter_defaults"] == {"word": "******"}
+    stacks.delete(path)
+
+
 def test_no_host_takes_it(stacks: Stacks, cloud: Cloud) -> None:
     huge = cloud.connection("admin").compute.create_flavor(name="huge", vcpus=1, ram=1, disk=10**6)
     path = stacks.create("nowhere", GROUP, parameters={"flavor": "huge"})

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import click
 
@@ -15,6 +13,7 @@ from tests.real.openstack.cloud import Cloud
 from tests.real.openstack.environment import UnavailableError
 from tests.real.openstack.launch.common import PORTS, listens
 from tests.real.openstack.processes import free_ports
+from tests.real.openstack.scratch import scratch
 
 FILES = {"clouds.yaml": Cloud.clouds_yaml, "openrc": Cloud.openrc, "ecns.toml": Cloud.ecns_toml}
 
@@ -30,8 +29,7 @@ def main() -> None:
     if taken := [f"{name} {port}" for name, port in ports.items() if listens(port)]:
         sys.exit(f"somebody listens on the ports of {', '.join(taken)} already; try --free-ports")
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="ecns-cloud-") as folder:
-        directory = Path(folder)
+    with scratch() as directory:
         try:
             with Cloud(directory, ports) as cloud:
                 for name, text in FILES.items():

@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Self
@@ -16,6 +15,7 @@ from tests.real.openstack.database import Database
 from tests.real.openstack.environment import LOCK, cache, digest, environment
 from tests.real.openstack.launch.common import PASSWORD, PORTS, REGION
 from tests.real.openstack.processes import Service, free_ports, tell
+from tests.real.openstack.scratch import scratch
 from tests.real.openstack.seed import USERS, Caller
 
 READY = "identity.ready"
@@ -146,10 +146,9 @@ def _snapshot(database: str) -> Path:
     with (cache() / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not home.exists():
-            with tempfile.TemporaryDirectory(prefix="ecns-cloud-") as scratch:
-                Path(scratch).chmod(0o711)
-                Cloud(Path(scratch)).make()
-                _restore(Path(scratch), unfinished := home.with_suffix(".unfinished"))
+            with scratch() as directory:
+                Cloud(directory).make()
+                _restore(directory, unfinished := home.with_suffix(".unfinished"))
                 unfinished.rename(home)
             _forget_old()
         os.utime(home)

@@ -13,7 +13,8 @@ from ecns.api.applications import manifests
 from ecns.api.applications.manifests import CONTROLLERS
 from ecns.api.applications.types import ApplicationInfo
 from ecns.api.common.objects import Objects
-from ecns.api.virtualmachines.service import Seen, VirtualMachines
+from ecns.api.virtualmachines.groups import Seen
+from ecns.api.virtualmachines.service import VirtualMachines
 from ecns.api.virtualmachines.types import VmStatus
 from ecns.api.workloads.cached import Surroundings
 from ecns.api.workloads.manifests import PART_OF

@@ -221,14 +221,10 @@ class Applications:
             manifests.config_map_object(one, application.name, namespace)
             for one in application.configmaps or ()
         ]
-        await self.machines.security_groups(
-            {
-                f"workloads[{place}].security_groups": one.security_groups or ()
-                for place, one in enumerate(application.workloads or ())
-            }
-            if application.type == "Hybrid"
-            else {}
-        )
+        if application.type == "Hybrid":
+            sources = await self.machines.sources(application.workloads or (), application.vm_network)
+            for service in (service for one in workloads for service in one.services):
+                service.spec.load_balancer_source_ranges = sources.get(service.metadata.name)
         planned: list[Planned] = []
         whole = begun is not None and not marks.creating(begun)
         if application.virtual_machines and application.vm_network and not whole:

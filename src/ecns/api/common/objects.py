@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -38,7 +38,7 @@ class DryRun(msgspec.Struct):
     """The answer to a change with `dry_run=true`: what would be made, changed and deleted."""
 
     objects: list[JsonObject]
-    """Whole, as Kubernetes would make them; Secrets without their values."""
+    """Whole, as Kubernetes would make them, without the values of Secrets; virtual machines as sent."""
     diff: str
     """Unified, of the YAML of the objects that would change."""
     deleted: list[str]
@@ -83,6 +83,24 @@ class Objects:
         """What was tried here."""
         diff = "".join(_diff(old, new) for old, new in self._changed)
         return DryRun(objects=self._made, diff=diff, deleted=list(dict.fromkeys(self._deleted)))
+
+    def outside(
+        self,
+        *,
+        made: Iterable[JsonObject] = (),
+        changed: Iterable[tuple[JsonObject, JsonObject]] = (),
+        deleted: Iterable[str] = (),
+    ) -> None:
+        """Report what would be made, changed and deleted outside of Kubernetes.
+
+        Args:
+            made: each with a kind, a name and nothing secret.
+            changed: such things as they are and as they would be.
+            deleted: `kind/name` of each.
+        """
+        self._made += made
+        self._changed += changed
+        self._deleted += deleted
 
     async def cache(self, kind: Kind[R], *, fresh: bool = False) -> Cache[R]:
         """The cache of a kind, filled, and no older than what the caller wrote.

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ecns.api.common.checks import dns_label
+from ecns.api.virtualmachines import userdata
 from ecns.api.virtualmachines.types import VirtualMachine, VmLoadBalancer, VmNetwork
 from ecns.api.workloads.types import AccessMode, External, LoadBalancer, Workload
 from ecns.errors import BadRequestError
@@ -17,8 +18,6 @@ MOST_REPLICAS = 100
 """Machines of one group: Heat makes all of them in one operation, and each is several of its resources."""
 MOST_DISKS = 24
 """Data disks of one machine: buses of virtual machines have some 26 places."""
-USER_DATA_BYTES = 47 * 1024
-"""Nova takes 64 KiB of base64."""
 MOST_PASSWORD = 255
 MAX_NAME = 63
 ENTRY = "-vm"
@@ -86,7 +85,7 @@ def entry(workload: Workload, network: VmNetwork | None, at: str) -> Workload:
     found = _load_balancer(sent, where)
     balancer = LoadBalancer(name=found.name, vip_subnet_id=network.subnet_id)
     mode = AccessMode(
-        name=f"{workload.workload_base.name[: MAX_NAME - len(ENTRY)]}{ENTRY}",
+        name=entry_name(workload),
         type="LoadBalancer",
         access=found.access,
         annotations={INTERNAL: "true"},
@@ -95,6 +94,11 @@ def entry(workload: Workload, network: VmNetwork | None, at: str) -> Workload:
     )
     modes = [one for one in workload.access_mode or () if one.name != mode.name]
     return replace(workload, access_mode=[*modes, mode])
+
+
+def entry_name(workload: Workload) -> str:
+    """What the Service of a workload's `vm_access` is called."""
+    return f"{workload.workload_base.name[: MAX_NAME - len(ENTRY)]}{ENTRY}"
 
 
 def _boot(machine: VirtualMachine, at: str) -> None:
@@ -136,8 +140,7 @@ def _login(machine: VirtualMachine, at: str) -> None:
             f"{at}.authentication.password: at most {MOST_PASSWORD} characters, all of them printable",
             field=f"{at}.authentication.password",
         )
-    if len((machine.user_data or "").encode()) > USER_DATA_BYTES:
-        raise BadRequestError(f"{at}.user_data: at most {USER_DATA_BYTES} bytes", field=f"{at}.user_data")
+    userdata.check(machine.user_data or "", f"{at}.user_data", password=bool(login.password))
 
 
 def _load_balancer(sent: VmLoadBalancer, at: str) -> VmLoadBalancer:

@@ -31,8 +31,8 @@ from ecns.errors import (
 )
 from ecns.identity.caller import Caller
 
-DEPTH = 2
-"""Stacks inside of a group's: that of the members, and one for each of them."""
+DEPTH = 1
+"""Stacks inside of a group's: one for each of its members."""
 LOOK_SECONDS = 3.0
 """Between two looks: what Heat has just made it knows after the second."""
 CLEARED_SECONDS = 15.0
@@ -157,7 +157,7 @@ class Leftovers:
                 self._server(one)
                 for one in servers
                 if one.metadata.get(STACK_METADATA) == stack.id
-                and (one.id not in known or one.status == "ERROR")
+                and ((one.id not in known and not _waits(one, servers)) or one.status == "ERROR")
             ),
             *(
                 thing
@@ -260,21 +260,8 @@ class Leftovers:
         return Thing(what, identity, False, lambda: delete(self.token, path))
 
 
-async def keep_none(openstack: OpenStack, token: str, stacks: Collection[str]) -> None:
-    """Let all disks of stacks go with them."""
-    volumes = await openstack.cinder.volumes(token)
-
-    async def change(one: Volume) -> None:
-        try:
-            metadata = {**one.metadata, CASCADE_METADATA: "true"}
-            await openstack.cinder.describe_volume(token, one.id, metadata)
-        except NotFoundError:
-            return
-
-    await all_of(
-        *(
-            change(one)
-            for one in volumes
-            if one.metadata.get(STACK_METADATA) in stacks and CASCADE_METADATA not in one.metadata
-        )
+def _waits(server: Server, servers: Sequence[Server]) -> bool:
+    """Whether another server failed to take this one's place: Heat lists one of both, and keeps both."""
+    return bool(server.launched_at) and any(
+        one.name == server.name and one.metadata == server.metadata and not one.launched_at for one in servers
     )

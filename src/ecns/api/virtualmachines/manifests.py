@@ -63,6 +63,13 @@ def flavor(vcpus: int, ram: int, disk: int) -> Flavor:
     return Flavor(cpu=f"{vcpus}C", memory=memory, disk=f"{disk}GiB")
 
 
+def amounts(shown: Flavor) -> tuple[int, int]:
+    """Processors and MiB of memory of a flavor that `flavor` has shown."""
+    memory = shown.memory
+    number = int(memory.rstrip("GMiB"))
+    return int(shown.cpu.rstrip("C")), number * _GIB if memory.endswith("GiB") else number
+
+
 def group(
     tags: Tags,
     found: Stack,

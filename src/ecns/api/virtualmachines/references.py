@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, Self, TypeVar
 
 import msgspec
 
-from ecns.api.common.waiting import all_of
-from ecns.api.virtualmachines import manifests
+from ecns.api.common.waiting import all_of, few_of
+from ecns.api.virtualmachines import entries, manifests
+from ecns.api.virtualmachines.checks import entry_name
 from ecns.api.virtualmachines.templates import Resolved
 from ecns.api.virtualmachines.types import VirtualMachine, VmNetwork
-from ecns.backends.openstack.cinder import VolumeType
+from ecns.api.workloads.types import Workload
+from ecns.backends.openstack.cinder import Volume, VolumeType
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.backends.openstack.errors import QUOTA
 from ecns.backends.openstack.glance import Image
@@ -37,6 +39,33 @@ class _Snapshot(msgspec.Struct):
     snapshot_id: str | None = None
     boot_index: int | None = None
     volume_size: int | None = None
+
+
+class _Source(NamedTuple):
+    """What a system disk is made of: what Heat calls that, its id, and whether Windows is on it."""
+
+    kind: Literal["image", "snapshot_id", "source_volid"]
+    id: str
+    windows: bool
+
+
+class Wanted(NamedTuple):
+    """What machines take of the project's quotas."""
+
+    servers: int
+    cores: int
+    ram: int
+    """MiB."""
+    volumes: int
+    gigabytes: int
+
+    @classmethod
+    def of(cls, machine: VirtualMachine, vcpus: int, ram: int, replicas: int) -> Self:
+        """For some machines of a group, of a flavor with so many processors and MiB of memory."""
+        disks = [machine.system_disk, *(machine.data_disk or ())]
+        volumes = sum(disk.amount or 1 for disk in disks)
+        gigabytes = sum(disk.size * (disk.amount or 1) for disk in disks)
+        return cls(*(replicas * amount for amount in (1, vcpus, ram, volumes, gigabytes)))
 
 
 class _Found(msgspec.Struct):
@@ -97,31 +126,57 @@ class References:
             )
         )
         if quota:
-            await self._room(machines, [_flavor(machine, found, "") for machine in machines])
+            flavors = [_flavor(machine, found, "") for machine in machines]
+            await self.room(
+                [
+                    Wanted.of(machine, flavor.vcpus, flavor.ram, machine.replicas)
+                    for machine, flavor in zip(machines, flavors, strict=True)
+                ]
+            )
         return resolved
 
-    async def room(self, machine: VirtualMachine) -> None:
-        """See that a quota leaves enough for machines of a flavor that is known.
+    async def sources(self, workloads: Sequence[Workload], network: VmNetwork | None) -> dict[str, list[str]]:
+        """From where the entries of workloads may be reached, by the names of their Services.
+
+        Args:
+            workloads: of one application, checked.
+            network: where its machines are.
+
+        Returns:
+            Nothing for an entry without security groups: everybody in the network may reach it.
 
         Raises:
-            ForbiddenError: it does not.
+            BadRequestError: a security group is not there, or lets nobody in; `field` says which.
         """
-        flavors = await self.openstack.nova.flavors(self.token)
-        if found := [one for one in flavors if one.name == machine.flavor_name]:
-            await self._room([machine], found[:1])
-
-    async def security_groups(self, called: Mapping[str, Sequence[str]]) -> None:
-        """See that the project has the security groups that workloads name, by the field that names them.
-
-        Raises:
-            BadRequestError: it has not; `field` says which.
-        """
-        if not any(called.values()):
-            return
-        found = await self.openstack.neutron.security_groups(self.token, self.project_id)
-        for field, names in called.items():
-            for place, name in enumerate(names):
-                _one(found, name, f"{field}[{place}]", "security group")
+        if not any(one.security_groups for one in workloads):
+            return {}
+        neutron, token = self.openstack.neutron, self.token
+        groups = await neutron.security_groups(token, self.project_id)
+        asked: list[tuple[int, Workload, set[str]]] = []
+        for place, workload in enumerate(workloads):
+            field = f"workloads[{place}].security_groups"
+            ids = {
+                _one(groups, name, f"{field}[{number}]", "security group").id
+                for number, name in enumerate(workload.security_groups or ())
+            }
+            if ids and workload.vm_access:
+                asked.append((place, workload, ids))
+        if not asked or network is None:
+            return {}
+        every = sorted({one for _, _, ids in asked for one in ids})
+        subnet, rules = await all_of(self._subnet(network), neutron.rules(token, every))
+        remote = sorted({rule.remote_address_group_id for rule in rules if rule.remote_address_group_id})
+        blocks = {
+            one.id: one.addresses for one in await few_of(neutron.address_group(token, id_) for id_ in remote)
+        }
+        found: dict[str, list[str]] = {}
+        for place, workload, ids in asked:
+            name = entry_name(workload)
+            mode = next(one for one in workload.access_mode or () if one.name == name)
+            mine = [rule for rule in rules if rule.security_group_id in ids]
+            at = f"workloads[{place}].vm_access"
+            found[name] = entries.sources(mine, blocks, subnet, mode.access or (), at)
+        return found
 
     async def _subnet(self, network: VmNetwork) -> Subnet:
         field = "vm_network.subnet_id"
@@ -153,7 +208,7 @@ class References:
             for place, name in enumerate(machine.security_groups)
         ]
         keypair = machine.authentication.keypair
-        (source, source_id), known = await asyncio.gather(
+        source, known = await asyncio.gather(
             self._source(machine, at),
             self.openstack.nova.has_keypair(self.token, keypair) if keypair else _true(),
         )
@@ -161,8 +216,9 @@ class References:
             field = f"{at}.authentication.keypair"
             raise BadRequestError(f"{field}: you have no keypair {keypair!r}", field=field)
         return Resolved(
-            source=source,
-            source_id=source_id,
+            source=source.kind,
+            source_id=source.id,
+            windows=source.windows,
             zone=zone.name,
             flavor_id=flavor.id,
             flavor=manifests.flavor(flavor.vcpus, flavor.ram, flavor.disk),
@@ -190,14 +246,13 @@ class References:
             types[disk.type] = _one(found.volume_types, called, field, "volume type").id
         return types
 
-    async def _source(
-        self, machine: VirtualMachine, at: str
-    ) -> tuple[Literal["image", "snapshot_id", "source_volid"], str]:
+    async def _source(self, machine: VirtualMachine, at: str) -> _Source:
         boot, size = machine.boot_manager, machine.system_disk.size
         if boot.type == "volume":
-            return "source_volid", await self._volume(
-                boot.bootable_volume or "", size, f"{at}.boot_manager.bootable_volume"
-            )
+            field = f"{at}.boot_manager.bootable_volume"
+            volume = await self._volume(boot.bootable_volume or "", size, field)
+            about = volume.volume_image_metadata
+            return _Source("source_volid", volume.id, _windows(about.get("os_type"), about.get("os_distro")))
         called = (boot.image if boot.type == "image" else boot.snapshot) or ""
         field = f"{at}.boot_manager.{boot.type}"
         images = await self.openstack.glance.images(self.token, name=called)
@@ -205,15 +260,15 @@ class References:
             images = await self.openstack.glance.images(self.token, id=f"in:{called}")
         image = _one(images, called, field, boot.type)
         needed = image.min_disk or 0
-        found: tuple[Literal["image", "snapshot_id"], str] = ("image", image.id)
+        found = _Source("image", image.id, _windows(image.os_type, image.os_distro))
         # A snapshot of a server that boots from a volume is an empty image that names snapshots of volumes.
         if (root := _root(image)) is not None:
             needed = max(needed, root.volume_size or 0)
-            found = ("snapshot_id", root.snapshot_id or "")
+            found = found._replace(kind="snapshot_id", id=root.snapshot_id or "")
         _enough(size, needed, at, called)
         return found
 
-    async def _volume(self, called: str, size: int, field: str) -> str:
+    async def _volume(self, called: str, size: int, field: str) -> Volume:
         volumes = await self.openstack.cinder.volumes(self.token, name=called)
         if not volumes and _UUID.fullmatch(called):
             volumes = [one for one in await self.openstack.cinder.volumes(self.token) if one.id == called]
@@ -222,30 +277,28 @@ class References:
             said = "is there several times: say its id" if volumes else "is not there, or not bootable"
             raise BadRequestError(f"{field}: volume {called!r} {said}", field=field)
         _enough(size, volumes[0].size, field.partition(".")[0], called)
-        return volumes[0].id
+        return volumes[0]
 
-    async def _room(self, machines: Sequence[VirtualMachine], flavors: Sequence[Flavor]) -> None:
+    async def room(self, wanted: Sequence[Wanted]) -> None:
+        """See that the project's quotas leave what is wanted.
+
+        Raises:
+            ForbiddenError: they do not.
+        """
         nova, cinder = await all_of(
             self.openstack.nova.limits(self.token), self.openstack.cinder.limits(self.token)
         )
-        servers, cores, ram, volumes, gigabytes = 0, 0, 0, 0, 0
-        for machine, flavor in zip(machines, flavors, strict=True):
-            disks = [machine.system_disk, *(machine.data_disk or ())]
-            servers += machine.replicas
-            cores += machine.replicas * flavor.vcpus
-            ram += machine.replicas * flavor.ram
-            volumes += machine.replicas * sum(disk.amount or 1 for disk in disks)
-            gigabytes += machine.replicas * sum(disk.size * (disk.amount or 1) for disk in disks)
-        for what, wanted, most, used in (
+        servers, cores, ram, volumes, gigabytes = (sum(amounts) for amounts in zip(*wanted, strict=True))
+        for what, number, most, used in (
             ("servers", servers, nova.instances, nova.instances_used),
             ("cores", cores, nova.cores, nova.cores_used),
             ("MiB of memory", ram, nova.ram, nova.ram_used),
             ("volumes", volumes, cinder.volumes, cinder.volumes_used),
             ("GiB of volumes", gigabytes, cinder.gigabytes, cinder.gigabytes_used),
         ):
-            if most >= 0 and wanted and used + wanted > most:
+            if most >= 0 and number and used + number > most:
                 raise ForbiddenError(
-                    f"the quota of the project does not leave {wanted} {what}: {used} of {most} are used",
+                    f"the quota of the project does not leave {number} {what}: {used} of {most} are used",
                     details={"reason": QUOTA, "field": "virtual_machines"},
                 )
 
@@ -253,6 +306,11 @@ class References:
 def _flavor(machine: VirtualMachine, found: _Found, at: str) -> Flavor:
     flavors = [flavor for flavor in found.flavors if not flavor.is_disabled]
     return _one(flavors, machine.flavor_name, f"{at}.flavor_name", "flavor")
+
+
+def _windows(*said: str | None) -> bool:
+    """What the properties `os_type` and `os_distro` of images say."""
+    return "windows" in {word.lower() for word in said if word}
 
 
 def _root(image: Image) -> _Snapshot | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from ecns.api.common.waiting import few_of, until
-from ecns.api.virtualmachines.leftovers import Leftovers, keep_none
+from ecns.api.virtualmachines.disks import Disks
+from ecns.api.virtualmachines.leftovers import Leftovers
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.backends.openstack.heat import Stack
 from ecns.errors import EcnsError, NotFoundError, UpstreamError, UpstreamTimeoutError
@@ -15,6 +17,8 @@ from ecns.identity.caller import Caller
 
 GONE_SECONDS = 40.0
 """How long a deletion is waited for; a request has 60 s."""
+LATE_SECONDS = 3.0
+"""How long after a stack is gone Heat may still make what it was about to make of it."""
 SEEN_SECONDS = 3.0
 """How long until Heat shows that it has begun with a change."""
 AGAIN_SECONDS = 15.0
@@ -46,22 +50,28 @@ class Removal:
         self._before = {stack.id: stack for stack in groups.values() if not _gone(stack)}
         self._look = look
         self._leftovers = Leftovers(openstack, caller)
+        self._disks = Disks(openstack, caller)
         self._failed: list[Stack] = []
         self._started = 0.0
 
     async def run(self) -> None:
         """Remove them, and wait for it.
 
-        Disks of a group that never was complete hold nothing, and are removed with it. Where Heat does not
+        Disks that were made for machines which never ran hold nothing, and go with it. Where Heat does not
         come to an end it is told again, once; what it does not know, and what is in its way, is removed.
 
         Raises:
             UpstreamError: something could not be removed, or not yet; asked again it goes on.
         """
-        unfinished = {one.id for one in self._before.values() if _unfinished(one)}
-        if unfinished:
-            await keep_none(self._openstack, self._token, unfinished)
         before = list(self._before.values())
+        unfinished = [one for one in before if not one.stack_status.endswith("_COMPLETE")]
+        used = dict(
+            zip(
+                (one.id for one in unfinished),
+                await few_of(self._disks.release(one) for one in unfinished),
+                strict=True,
+            )
+        )
         await self._begin([one for one in before if one.stack_status != "DELETE_IN_PROGRESS"])
         late = [one for one in before if one.stack_status == "DELETE_IN_PROGRESS"]
         if not late or not await until(self._over, AGAIN_SECONDS):
@@ -86,8 +96,16 @@ class Removal:
                 " the same deletion again waits for it",
                 upstream="heat",
             )
+        await self._release_late(unfinished, used)
         if self._names:
             await self._leftovers.remove(set(self._names))
+
+    async def _release_late(self, unfinished: list[Stack], used: Mapping[str, frozenset[str]]) -> None:
+        """Let go what Heat has made since of stacks that it was making."""
+        making = [one for one in unfinished if one.stack_status.startswith("CREATE_")]
+        if any(one.stack_status.endswith("_IN_PROGRESS") for one in making):
+            await asyncio.sleep(LATE_SECONDS)
+        await few_of(self._disks.release_but(one.id, used[one.id]) for one in making)
 
     async def _begin(self, stacks: list[Stack]) -> None:
         async def one(stack: Stack) -> None:
@@ -114,7 +132,3 @@ class Removal:
 
 def _gone(stack: Stack) -> bool:
     return stack.stack_status == "DELETE_COMPLETE"
-
-
-def _unfinished(stack: Stack) -> bool:
-    return stack.stack_status.startswith("CREATE_") and stack.stack_status != "CREATE_COMPLETE"

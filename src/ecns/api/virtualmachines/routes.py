@@ -6,13 +6,12 @@ by one is ours on top of the reference.
 
 from __future__ import annotations
 
-from typing import Any
-
 from litestar import Response, delete, get, patch, put
 
 from ecns.api.common import batches
+from ecns.api.common.answers import answered
 from ecns.api.common.lists import ListQuery, listed_plainly
-from ecns.api.common.objects import Objects
+from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import HYBRID, actions, operation
 from ecns.api.common.parameters import DryRunFlag
 from ecns.api.virtualmachines import checks, types
@@ -55,35 +54,37 @@ async def show_virtual_machine(virtual_machines: VirtualMachines, virtualmachine
 @patch(ONE, opt=actions({"scale": "vm.scale"}, HYBRID), tags=TAGS)
 async def scale_virtual_machine(
     virtual_machines: VirtualMachines, virtualmachine_name: str, data: types.ScaleVirtualMachine
-) -> types.VmStatus:
+) -> Response[types.VmStatus | DryRun]:
     """Let a group have more machines, or fewer: the last ones go first, the others are not touched."""
     checks.replicas(data.replicas)
     await virtual_machines.scale(virtualmachine_name, data.replicas)
-    return await virtual_machines.show(virtualmachine_name)
+    return answered(virtual_machines.objects, await virtual_machines.show(virtualmachine_name))
 
 
 @put(ALL, opt=actions({"start": "vm.start", "stop": "vm.stop", "recreate": "vm.recreate"}, HYBRID), tags=TAGS)
 async def act_on_virtual_machines(
     virtual_machines: VirtualMachines, data: types.SomeVirtualMachines, action: Action
-) -> Response[Any]:
+) -> Response[batches.Batched]:
     """Start or stop all machines of groups, or make them anew one after another.
 
     Made anew a machine has a new system disk; its address and data disks stay. Starting a group that failed
     lets Heat try again.
     """
-    return await batches.run(
+    results = await batches.run(
         data.virtual_machines, lambda one: virtual_machines.act(one.name, action), name=lambda one: one.name
     )
+    return answered(virtual_machines.objects, results)
 
 
 @delete(ALL, opt=operation("vm.delete", HYBRID), tags=TAGS, status_code=200)
 async def delete_virtual_machines(
     virtual_machines: VirtualMachines, data: types.SomeVirtualMachines
-) -> Response[Any]:
+) -> Response[batches.Batched]:
     """Delete groups with all that was made for them; disks without `cascade_deletion` stay."""
-    return await batches.run(
+    results = await batches.run(
         data.virtual_machines, lambda one: virtual_machines.delete_named(one.name), name=lambda one: one.name
     )
+    return answered(virtual_machines.objects, results)
 
 
 ROUTES = [

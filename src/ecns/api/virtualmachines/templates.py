@@ -1,10 +1,11 @@
 """From the reference's virtual machines to Heat: stack, template, tags and parameters; pure.
 
 A stack has a load balancer with a listener and a pool for each port, the security group that opens these
-ports, and a group of equal members: port, system disk, data disks, server and places in the pools. What a
-scaled group keeps is not touched: its members are counted from 0, and the last ones go first. `generation`
-counts how often a group was made anew: the system disk depends on it, the server on its system disk; address
-and data disks stay.
+ports, and equal members: port, system disk, data disks, server and places in the pools. What a scaled group
+keeps is not touched: its members are counted from 0, and the last ones go first. `generation` counts how
+often a group was made anew: the system disk depends on it, the server on its system disk; address and data
+disks stay. Heat's ResourceGroup would do for the members, but it writes what they are given into a template
+that everybody in the project can read, and passwords with it.
 
 A disk without `cascade_deletion` has the policy Retain: it outlives its machine.
 Source: https://docs.openstack.org/heat/latest/template_guide/hot_spec.html
@@ -32,6 +33,12 @@ from ecns.backends.kubernetes.kinds.meta import JsonObject
 VERSION = "2018-03-02"
 """Of the template language: understood by every Heat since Queens."""
 MEMBER = "member.yaml"
+AMONG = "member_"
+"""What members are called in their group, before their number."""
+SYSTEM_DISK, DATA_DISK, ATTACHMENT = "system_disk", "data_disk_", "attachment_"
+POOL = "pool_"
+OWN_GROUP = "security_group"
+"""What opens the ports of the load balancer."""
 TIMEOUT_MINUTES = 60
 PREFIX = "ecns-"
 STACK_METADATA = "ecns_stack"
@@ -69,6 +76,8 @@ class Resolved(msgspec.Struct, kw_only=True):
     source: Literal["image", "snapshot_id", "source_volid"]
     """What a system disk is made of, as Heat calls it."""
     source_id: str
+    windows: bool
+    """Whether it is said to be Windows."""
     zone: str
     flavor_id: str
     flavor: Flavor
@@ -155,7 +164,7 @@ def stack(
         resolved: what its names stand for.
         user_data: for the machines.
     """
-    parameters: dict[str, Any] = {"replicas": machine.replicas, "user_data": user_data}
+    parameters: dict[str, Any] = {"user_data": user_data}
     if machine.authentication.password:
         parameters["password"] = machine.authentication.password
     return {
@@ -170,11 +179,9 @@ def stack(
 def _group(name: str, machine: VirtualMachine, kept: Definition, resolved: Resolved) -> JsonObject:
     secret = {"type": "string", "hidden": True, "default": ""}
     resources: JsonObject = {}
-    groups: list[Any] = list(resolved.security_group_ids)
-    passed: JsonObject = {}
     access = machine.loadbalancer.access
     if access:
-        resources["security_group"] = _resource(
+        resources[OWN_GROUP] = _resource(
             "OS::Neutron::SecurityGroup",
             name=name,
             description=MARK,
@@ -189,7 +196,6 @@ def _group(name: str, machine: VirtualMachine, kept: Definition, resolved: Resol
                 for entry in access
             ],
         )
-        groups.append({"get_resource": "security_group"})
         resources["load_balancer"] = _resource(
             "OS::Octavia::LoadBalancer",
             name=machine.loadbalancer.name or name,
@@ -205,7 +211,7 @@ def _group(name: str, machine: VirtualMachine, kept: Definition, resolved: Resol
             protocol=protocol,
             protocol_port=entry.port,
         )
-        resources[f"pool_{place}"] = _resource(
+        resources[f"{POOL}{place}"] = _resource(
             "OS::Octavia::Pool",
             listener={"get_resource": f"listener_{place}"},
             lb_algorithm="ROUND_ROBIN",
@@ -213,64 +219,72 @@ def _group(name: str, machine: VirtualMachine, kept: Definition, resolved: Resol
         )
         resources[f"monitor_{place}"] = _resource(
             "OS::Octavia::HealthMonitor",
-            pool={"get_resource": f"pool_{place}"},
+            pool={"get_resource": f"{POOL}{place}"},
             type=MONITOR[protocol],
             delay=5,
             timeout=3,
             max_retries=3,
         )
-        passed[f"pool_{place}"] = {"get_resource": f"pool_{place}"}
-    resources["members"] = {
-        "type": "OS::Heat::ResourceGroup",
-        "update_policy": {"rolling_update": {"max_batch_size": 1, "min_in_service": 0, "pause_time": 0}},
-        "properties": {
-            "count": {"get_param": "replicas"},
-            "resource_def": {
-                "type": MEMBER,
-                "properties": {
-                    "name": f"{machine.name}-%index%",
-                    "stack": {"get_param": "OS::stack_id"},
-                    "generation": {"get_param": "generation"},
-                    "password": {"get_param": "password"},
-                    "user_data": {"get_param": "user_data"},
-                    "security_groups": groups,
-                    **passed,
-                },
-            },
-        },
-    }
-    return {
+    template = {
         "heat_template_version": VERSION,
         "description": f"Virtual machines {machine.name}, made by ECNS",
         "parameters": {
-            "replicas": {"type": "number", "constraints": [{"range": {"min": 0}}]},
-            "generation": {"type": "number", "default": 0},
             "password": secret,
             "user_data": secret,
+            "generation": {"type": "number", "default": 0},
             "definition": {"type": "string", "default": msgspec.json.encode(kept).decode()},
         },
         "resources": resources,
     }
+    return resized(template, machine.name, machine.replicas)
+
+
+def resized(template: JsonObject, name: str, replicas: int, *, in_turn: bool = False) -> JsonObject:
+    """A group's template with as many members as it is to have.
+
+    Args:
+        template: of the group.
+        name: of the group.
+        replicas: how many.
+        in_turn: what changes is changed in one after another.
+    """
+    kept = {key: one for key, one in template["resources"].items() if not key.startswith(AMONG)}
+    given: JsonObject = {
+        "stack": {"get_param": "OS::stack_id"},
+        **{key: {"get_param": key} for key in ("generation", "password", "user_data")},
+        **{key: {"get_resource": key} for key in kept if key == OWN_GROUP or key.startswith(POOL)},
+    }
+    for number in range(replicas):
+        one = _resource(MEMBER, name=f"{name}-{number}", **given)
+        before = {"depends_on": f"{AMONG}{number - 1}"} if in_turn and number else {}
+        kept[f"{AMONG}{number}"] = {**one, **before}
+    return {**template, "resources": kept}
+
+
+def goes_in_turn(template: JsonObject) -> bool:
+    """Whether a group's members are changed one after another."""
+    return any("depends_on" in one for key, one in template["resources"].items() if key.startswith(AMONG))
 
 
 def _member(machine: VirtualMachine, resolved: Resolved) -> JsonObject:
     text = {"type": "string"}
-    secret = {"type": "string", "hidden": True}
+    secret = {"type": "string", "hidden": True, "default": ""}
     metadata = {STACK_METADATA: {"get_param": "stack"}}
+    access = machine.loadbalancer.access
     resources: JsonObject = {
         "port": _resource(
             "OS::Neutron::Port",
             name={"get_param": "name"},
             network=resolved.network_id,
             fixed_ips=[{"subnet": resolved.subnet_id}],
-            security_groups={"get_param": "security_groups"},
+            security_groups=[*resolved.security_group_ids, *([{"get_param": OWN_GROUP}] if access else [])],
             value_specs={"description": _mark({"get_param": "stack"})},
         ),
-        "system_disk": _disk(
+        SYSTEM_DISK: _disk(
             machine.system_disk,
             resolved,
             metadata,
-            "system",
+            disk_names(machine)[0][0],
             **{resolved.source: resolved.source_id},
             scheduler_hints={"ecns_generation": {"get_param": "generation"}},
         ),
@@ -287,43 +301,48 @@ def _member(machine: VirtualMachine, resolved: Resolved) -> JsonObject:
             networks=[{"port": {"get_resource": "port"}}],
             block_device_mapping_v2=[
                 {
-                    "volume_id": {"get_resource": "system_disk"},
+                    "volume_id": {"get_resource": SYSTEM_DISK},
                     "boot_index": 0,
                     "delete_on_termination": False,
                 }
             ],
         ),
     }
-    disks = [disk for disk in machine.data_disk or () for _ in range(disk.amount or 1)]
     before: list[str] = []
-    for place, disk in enumerate(disks):
-        resources[f"data_disk_{place}"] = _disk(disk, resolved, metadata, f"data-{place}")
+    for place, (called, disk) in enumerate(disk_names(machine)[1:]):
+        resources[f"{DATA_DISK}{place}"] = _disk(disk, resolved, metadata, called)
         attachment = _resource(
             "OS::Cinder::VolumeAttachment",
             instance_uuid={"get_resource": "server"},
-            volume_id={"get_resource": f"data_disk_{place}"},
+            volume_id={"get_resource": f"{DATA_DISK}{place}"},
         )
         # One after another, so that the first disk of the list is the first in the machine.
-        resources[f"attachment_{place}"] = {**attachment, "depends_on": before} if before else attachment
-        before = [f"attachment_{place}"]
+        resources[f"{ATTACHMENT}{place}"] = {**attachment, "depends_on": before} if before else attachment
+        before = [f"{ATTACHMENT}{place}"]
     parameters: JsonObject = {
         "name": text,
         "stack": text,
         "generation": {"type": "number"},
         "password": secret,
         "user_data": secret,
-        "security_groups": {"type": "json"},
+        **({OWN_GROUP: text} if access else {}),
     }
-    for place, entry in enumerate(machine.loadbalancer.access):
-        parameters[f"pool_{place}"] = text
+    for place, entry in enumerate(access):
+        parameters[f"{POOL}{place}"] = text
         resources[f"pool_member_{place}"] = _resource(
             "OS::Octavia::PoolMember",
-            pool={"get_param": f"pool_{place}"},
+            pool={"get_param": f"{POOL}{place}"},
             address={"get_attr": ["port", "fixed_ips", 0, "ip_address"]},
             protocol_port=entry.target_port or entry.port,
             subnet=resolved.subnet_id,
         )
     return {"heat_template_version": VERSION, "parameters": parameters, "resources": resources}
+
+
+def disk_names(machine: VirtualMachine) -> list[tuple[str, Disk]]:
+    """What the disks of a machine are called, after its own name; the system disk first."""
+    data = [disk for disk in machine.data_disk or () for _ in range(disk.amount or 1)]
+    return [("system", machine.system_disk), *((f"data-{place}", disk) for place, disk in enumerate(data))]
 
 
 def _disk(disk: Disk, resolved: Resolved, metadata: JsonObject, what: str, **more: Any) -> JsonObject:

@@ -46,6 +46,8 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     bootable: str = "false"
     metadata: dict[str, str] = {}
+    volume_image_metadata: dict[str, str] = {}
+    """Properties of the image that it was made of."""
     attachments: list[Attachment] = []
 
 

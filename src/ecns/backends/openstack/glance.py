@@ -19,6 +19,9 @@ class Image(msgspec.Struct, frozen=True):
     name: str | None = None
     k8s_version: str | None = None
     container_runtime: str | None = None
+    os_type: str | None = None
+    """`linux` or `windows`, if somebody has said so."""
+    os_distro: str | None = None
     min_disk: int | None = 0
     """GiB."""
     block_device_mapping: str | None = None

@@ -126,6 +126,14 @@ class Heat(Service):
         """
         return (await self._get(token, _path(name, stack_id), _Stack)).stack
 
+    async def template(self, token: str, name: str, stack_id: str) -> dict[str, Any]:
+        """What a stack is made by.
+
+        Raises:
+            NotFoundError: there is no such stack.
+        """
+        return await self._get(token, f"{_path(name, stack_id)}/template", dict[str, Any])
+
     async def create(self, token: str, name: str, template: Mapping[str, Any], **fields: Any) -> str:
         """Let Heat make a stack; its id. `fields` are Heat's, such as `parameters`, `tags`, `timeout_mins`.
 
@@ -151,6 +159,10 @@ class Heat(Service):
             NotFoundError: there is none.
         """
         await self._send("PATCH", token, _path(name, stack_id), body=fields)
+
+    async def preview_update(self, token: str, name: str, stack_id: str, **fields: Any) -> None:
+        """See whether Heat would change a stack; as `update`, and nothing is changed."""
+        await self._send("PATCH", token, f"{_path(name, stack_id)}/preview", body=fields)
 
     async def delete(self, token: str, name: str, stack_id: str) -> None:
         """Let Heat remove a stack and all that it made.

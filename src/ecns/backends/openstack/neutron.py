@@ -6,6 +6,7 @@ Source: https://docs.openstack.org/api-ref/network/v2/
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -79,6 +80,31 @@ class SecurityGroup(msgspec.Struct, frozen=True):
     description: str | None = None
 
 
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule of a security group: what it lets through; None: any."""
+
+    security_group_id: str
+    direction: str
+    ethertype: str | None = None
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
+
+
+class AddressGroup(msgspec.Struct, frozen=True):
+    """Blocks of addresses under one name."""
+
+    id: str
+    addresses: list[str] = []
+
+
+class _AddressGroup(msgspec.Struct):
+    address_group: AddressGroup
+
+
 class Neutron(Service):
     """Networks, subnets and what protects them."""
 
@@ -105,6 +131,22 @@ class Neutron(Service):
         return await self._pages(
             token, "/security-groups", "security_groups", list[SecurityGroup], query=query
         )
+
+    async def rules(self, token: str, groups: Iterable[str]) -> list[Rule]:
+        """The rules of security groups, by the ids of these."""
+        query = [("security_group_id", one) for one in groups]
+        return await self._pages(
+            token, "/security-group-rules", "security_group_rules", list[Rule], query=query
+        )
+
+    async def address_group(self, token: str, group_id: str) -> AddressGroup:
+        """One group of addresses.
+
+        Raises:
+            NotFoundError: there is none that the token may see.
+        """
+        path = f"/address-groups/{named(group_id)}"
+        return (await self._get(token, path, _AddressGroup)).address_group
 
     async def delete_security_group(self, token: str, group_id: str) -> None:
         """Remove a security group.

@@ -65,6 +65,12 @@ class Fault(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class ServerDisk(msgspec.Struct, frozen=True):
+    """A volume that a server has, or is to have."""
+
+    id: str
+
+
 class Server(msgspec.Struct, frozen=True, kw_only=True):
     """A virtual machine; `status` is ACTIVE, SHUTOFF, ERROR, BUILD and others."""
 
@@ -76,6 +82,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     addresses: dict[str, list[Address]] = {}
     flavor: ServerFlavor | None = None
     fault: Fault | None = None
+    launched_at: str | None = msgspec.field(name="OS-SRV-USG:launched_at", default=None)
+    """When it first ran; None: it never did."""
+    disks: list[ServerDisk] = msgspec.field(name="os-extended-volumes:volumes_attached", default=[])
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,6 +76,7 @@ class ServiceSpec(Part):
     external_name: str = ""
     external_ips: list[str] | None = field(default=None, name="externalIPs")
     load_balancer_ip: str = field(default="", name="loadBalancerIP")
+    load_balancer_source_ranges: list[str] | None = None
     session_affinity: str = ""
     external_traffic_policy: str = ""
     health_check_node_port: int = 0

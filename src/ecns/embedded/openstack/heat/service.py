@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ecns.embedded.openstack.errors import ProblemError, bad, conflict, forbidden, missing
+from ecns.embedded.openstack.heat import sent as sent_as
 from ecns.embedded.openstack.heat import template as templates
-from ecns.embedded.openstack.heat.engine import Engine, new_stack
+from ecns.embedded.openstack.heat.documents import new_stack
+from ecns.embedded.openstack.heat.engine import Engine
 from ecns.embedded.openstack.heat.errors import invalid
 from ecns.embedded.openstack.heat.resources import TYPES
-from ecns.embedded.openstack.heat.views import Views
+from ecns.embedded.openstack.heat.views import HIDDEN, Views
 from ecns.embedded.openstack.http import Answer
 from ecns.embedded.openstack.service import Call, Service, page
 
@@ -69,6 +71,8 @@ class Heat(Service):
         self.route("GET", one, lambda call: Answer(body={"stack": self.views.stack(call, self.found(call))}))
         self.route("PUT", one, self._changed, "member", "stacks:update")
         self.route("PATCH", one, self._changed, "member", "stacks:update_patch")
+        for method in ("PUT", "PATCH"):
+            self.route(method, f"{one}/preview", self._change_previewed, "member", "stacks:preview_update")
         self.route("DELETE", one, self._deleted, "member", "stacks:delete")
         self.route("POST", f"{one}/actions", self._acted, "member", "actions:action")
         self.route("GET", f"{one}/template", lambda call: Answer(body=self.found(call)["template"]))
@@ -246,8 +250,8 @@ class Heat(Service):
             raise bad("The request body must be a JSON object.", "HTTPBadRequest")
         return sent
 
-    def _read(self, sent: Body, before: Body | None = None) -> tuple[Template, Body, Body, Body]:
-        """Template, parameters, files and registry of a body; what it lacks stays as it was."""
+    def _read(self, sent: Body, before: Body | None = None) -> tuple[Template, Body]:
+        """Template of a body, and `given`, `files`, `registry`, `defaults`; what it lacks stays as it was."""
         environment = sent.get("environment") or {}
         if isinstance(environment, str):
             import yaml  # noqa: PLC0415  few send it as text
@@ -259,27 +263,27 @@ class Heat(Service):
         if not isinstance(parameters, dict):
             raise invalid("Unsupported params type", "HTTPBadRequest")
         given = {**(environment.get("parameters") or {}), **parameters}
-        files = sent.get("files") or {}
         registry = {
             k: v for k, v in (environment.get("resource_registry") or {}).items() if isinstance(v, str)
         }
-        asked = sent.get("template")
-        if before is not None:
-            cleared = sent.get("clear_parameters") or []
-            given = {key: value for key, value in before["given"].items() if key not in cleared} | given
-            files, registry = before["files"] | files, before["registry"] | registry
-            if asked is None:
-                asked = before["template"]
-        template = templates.read(asked)
-        defaults = environment.get("parameter_defaults") or {}
-        given |= {
-            key: value for key, value in defaults.items() if key in template.parameters and key not in given
+        about = {
+            "given": given,
+            "files": sent.get("files") or {},
+            "registry": registry,
+            "defaults": environment.get("parameter_defaults") or {},
         }
-        if before is not None:
-            given = {
-                key: value for key, value in given.items() if key in template.parameters or key in parameters
-            }
-        return template, given, files, registry
+        asked = sent.get("template")
+        if before is None:
+            return templates.read(asked), about
+        about = {key: before[key] | value for key, value in about.items()}
+        template = templates.read(before["template"] if asked is None else asked)
+        cleared = sent.get("clear_parameters") or []
+        about["given"] = {
+            key: value
+            for key, value in about["given"].items()
+            if key in given or (key in template.parameters and key not in cleared)
+        }
+        return template, about
 
     def _new(self, call: Call, sent: Body) -> Body:
         name = sent.get("stack_name")
@@ -290,17 +294,15 @@ class Heat(Service):
                 f'Invalid stack name {name} must contain only alphanumeric or "_-." characters, must start '
                 "with alpha and must be 255 characters or less."
             )
-        template, given, files, registry = self._read(sent)
+        template, about = self._read(sent)
         caller = call.caller
         return new_stack(
             name,
             template.body,
-            given,
-            files=files,
-            registry=registry,
-            tags=_tags(sent.get("tags")),
-            timeout=_minutes(sent.get("timeout_mins")),
-            disable_rollback=_flag(sent.get("disable_rollback"), usual=True),
+            **about,
+            tags=sent_as.tags(sent.get("tags")),
+            timeout=sent_as.minutes(sent.get("timeout_mins")),
+            disable_rollback=sent_as.flag(sent.get("disable_rollback"), usual=True),
             project_id=caller.project_id,
             user_id=caller.user_id,
             user=caller.user,
@@ -335,17 +337,34 @@ class Heat(Service):
         return Answer(body={"stack": self.views.stack(call, stack) | {"resources": []}})
 
     def _validated(self, call: Call) -> Answer:
-        template, given, _, _ = self._read(self._sent(call))
+        template, about = self._read(self._sent(call))
         for name in template.resources:
             kind = template.resources[name]["type"]
             if kind not in TYPES and kind not in (self._sent(call).get("files") or {}):
                 raise invalid(f"The Resource Type ({kind}) could not be found.")
-        return Answer(body=self.views.validated(template, given))
+        return Answer(body=self.views.validated(template, about["given"]))
 
     # Changing
 
     def _changed(self, call: Call) -> Answer:
         stack, sent = self.found(call), self._sent(call)
+        about = self._change(call, stack, sent)
+        if "tags" in sent or call.method == "PUT":
+            stack["tags"] = sent_as.tags(sent.get("tags"))
+        if "timeout_mins" in sent:
+            stack["timeout"] = sent_as.minutes(sent["timeout_mins"])
+        if "disable_rollback" in sent:
+            stack["disable_rollback"] = sent_as.flag(sent["disable_rollback"], usual=True)
+        self.engine.update(stack, **about)
+        return Answer(HTTPStatus.ACCEPTED, ACCEPTED, media=HTML)
+
+    def _change_previewed(self, call: Call) -> Answer:
+        stack = self.found(call)
+        draft = stack | self._change(call, stack, self._sent(call))
+        return Answer(body={"resource_changes": self.views.changes(call, stack, draft)})
+
+    def _change(self, call: Call, stack: Body, sent: Body) -> Body:
+        """What a change makes of a stack's template, parameters and so on, checked."""
         if stack["gone"]:
             raise self._absent(stack["name"])
         if stack["action"] == "DELETE" or (
@@ -357,19 +376,10 @@ class Heat(Service):
             )
         if stack["action"] == "SUSPEND" and stack["status"] == "COMPLETE":
             raise bad("Updating a stack when it is suspended not supported.", "NotSupported")
-        existing = call.method == "PATCH"
-        template, given, files, registry = self._read(sent, stack if existing else None)
-        draft = stack | {"template": template.body, "given": given, "files": files, "registry": registry}
-        self.engine.validate(draft)
-        if "tags" in sent or not existing:
-            stack["tags"] = _tags(sent.get("tags"))
-        if "timeout_mins" in sent:
-            stack["timeout"] = _minutes(sent["timeout_mins"])
-        if "disable_rollback" in sent:
-            stack["disable_rollback"] = _flag(sent["disable_rollback"], usual=True)
-        stack |= {"files": files, "registry": registry}
-        self.engine.update(stack, template.body, given)
-        return Answer(HTTPStatus.ACCEPTED, ACCEPTED, media=HTML)
+        template, about = self._read(sent, stack if call.method == "PATCH" else None)
+        about["template"] = template.body
+        self.engine.validate(stack | about)
+        return about
 
     def _deleted(self, call: Call) -> Answer:
         stack = self.found(call)
@@ -408,7 +418,7 @@ class Heat(Service):
             )
         before = stack["before"]
         if rolls_back:
-            self.engine.update(stack, before["template"], before["given"])
+            self.engine.update(stack, **before)
         else:
             self.engine.cancel(stack)
             stack |= {"status": "FAILED", "reason": "Stack UPDATE cancelled"}
@@ -425,17 +435,24 @@ class Heat(Service):
             )
         why = str(sent.get("resource_status_reason") or "")
         status = "FAILED" if sent.get("mark_unhealthy") else "COMPLETE"
-        self.engine.told(stack, call.names["resource"], record, action="CHECK", status=status, reason=why)
+        self.engine.events.told(
+            stack, call.names["resource"], record, action="CHECK", status=status, reason=why
+        )
         return Answer(HTTPStatus.OK)
 
     # Parts of a stack
 
     def _environment(self, call: Call) -> Answer:
         stack = self.found(call)
+        hidden = self.engine.hidden(stack)
+
+        def shown(values: Body) -> Body:
+            return {name: HIDDEN if name in hidden else value for name, value in values.items()}
+
         said = {
             "resource_registry": {"resources": {}, **stack["registry"]},
-            "parameters": stack["given"],
-            "parameter_defaults": {},
+            "parameters": shown(stack["given"]),
+            "parameter_defaults": shown(stack["defaults"]),
             "event_sinks": [],
             "encrypted_param_names": [],
         }
@@ -456,31 +473,3 @@ class Heat(Service):
             raise missing(f"Specified output key {key} not found.", "NotFound")
         said = {"output_key": key, "description": about.get("description", templates.UNTOLD)}
         return Answer(body={"output": said | {"output_value": self.engine.outputs(stack)[key]}})
-
-
-def _tags(sent: Any) -> list[str]:
-    if not sent:
-        return []
-    tags = sent if isinstance(sent, list) else str(sent).split(",")
-    if any(len(str(tag)) > 80 for tag in tags):  # noqa: PLR2004  of its database
-        raise invalid("Invalid tag, tags can not be longer than 80 characters", "HTTPBadRequest")
-    return [str(tag) for tag in tags]
-
-
-def _minutes(sent: Any) -> int | None:
-    if sent is None:
-        return None
-    if isinstance(sent, bool) or not re.fullmatch(r"[0-9]{1,6}", str(sent)) or int(sent) < 1:
-        raise bad(f"Invalid timeout value {sent}", "HTTPBadRequest")
-    return int(sent)
-
-
-def _flag(sent: Any, *, usual: bool) -> bool:
-    if sent is None:
-        return usual
-    if str(sent).lower() not in {"true", "false", "1", "0"}:
-        raise bad(
-            f'Unrecognized value "{sent}" for "disable_rollback", acceptable values are: true, false',
-            "HTTPBadRequest",
-        )
-    return str(sent).lower() in {"true", "1"}

@@ -182,8 +182,10 @@ def _no_circle(template: Template) -> None:
 # Parameters
 
 
-def values(template: Template, given: dict[str, Any]) -> dict[str, Any]:
-    """The values of all parameters.
+def values(
+    template: Template, given: dict[str, Any], defaults: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The values of all parameters; `defaults`, of an environment, count more than the template's own.
 
     Raises:
         ProblemError: 400, one is unknown, missing, or not as its schema says.
@@ -192,9 +194,12 @@ def values(template: Template, given: dict[str, Any]) -> dict[str, Any]:
         if name not in template.parameters:
             raise invalid(f"The Parameter ({name}) was not defined in template.", "UnknownUserParameter")
     found = {}
+    defaults = defaults or {}
     for name, schema in template.parameters.items():
         if given.get(name) is not None:
             value = given[name]
+        elif defaults.get(name) is not None:
+            value = defaults[name]
         elif "default" in schema:
             value = schema["default"]
         else:

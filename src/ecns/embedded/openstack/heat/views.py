@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.openstack.errors import ProblemError, missing
+from ecns.embedded.openstack.heat.documents import new_record
 from ecns.embedded.openstack.heat.resources.group import Nested
 from ecns.embedded.openstack.heat.template import UNTOLD, text_of
 from ecns.embedded.openstack.http import Answer
 from ecns.embedded.openstack.service import page, zulu
 
 if TYPE_CHECKING:
+    from ecns.embedded.openstack.heat.functions import Scope
     from ecns.embedded.openstack.heat.service import Heat
     from ecns.embedded.openstack.heat.template import Template
     from ecns.embedded.openstack.service import Call
     from ecns.embedded.openstack.store import Body
 
+HIDDEN = "******"
+"""What is shown of a hidden parameter."""
 _TYPES = {
     "string": "String",
     "number": "Number",
@@ -60,11 +64,9 @@ class Views:
     def stack(self, call: Call, stack: Body) -> Body:
         """A stack with parameters and outputs."""
         template = self.engine.template(stack)
-        hidden = {
-            name for name, about in template.parameters.items() if about.get("hidden") in {True, "true"}
-        }
+        hidden = self.engine.hidden(stack)
         values = self.engine.parameters(stack, template)
-        shown = {name: "******" if name in hidden else text_of(value) for name, value in values.items()}
+        shown = {name: HIDDEN if name in hidden else text_of(value) for name, value in values.items()}
         outputs = []
         if call.text("resolve_outputs").lower() not in {"false", "0"}:
             ready = stack["id"] != "None" and not (
@@ -186,6 +188,37 @@ class Views:
             return resource.attribute("show", [])
         except ProblemError:
             return {}
+
+    def changes(self, call: Call, stack: Body, draft: Body) -> Body:
+        """What a change would do with each resource."""
+        template = self.engine.template(draft)
+        scope = self.engine.scope(draft, template, self.engine.parameters(draft, template))
+        wanted = self.engine.wanted(template, scope)
+        found: Body = {key: [] for key in ("unchanged", "updated", "replaced", "added", "deleted")}
+        for name in wanted:
+            record = stack["resources"].get(name)
+            kind = "added" if record is None else self._change(draft, template, scope, name)
+            record = record or new_record(template.resources[name]["type"])
+            found[kind].append(self._resource(call, draft, name, record))
+        for name, record in stack["resources"].items():
+            if name not in wanted:
+                found["deleted"].append(self._resource(call, stack, name, record))
+        return found
+
+    def _change(self, draft: Body, template: Template, scope: Scope, name: str) -> str:
+        record = draft["resources"][name]
+        if record["type"] != template.resources[name]["type"]:
+            return "replaced"
+        resource = self.engine.resource(draft, name, template)
+        properties = self.engine.properties(resource, template, scope, named=False)
+        keys = set(properties) | set(record["properties"])
+        changed = {key for key in keys if properties.get(key) != record["properties"].get(key)}
+        if isinstance(resource, Nested):
+            return "updated" if changed or resource.differs(properties) else "unchanged"
+        schema = self.engine.schema(resource) or {}
+        if record["status"] == "FAILED" or any(key in schema and schema[key].fixed for key in changed):
+            return "replaced"
+        return "updated" if changed else "unchanged"
 
     # Events
 
