@@ -37,7 +37,10 @@ class Queries:
         path = connection.path_params
         if (known := self._known.get((handler, frozenset(path)))) is None:
             expected = handler.create_kwargs_model(path).expected_query_params
-            known = self._known[handler, frozenset(path)] = frozenset(one.field_alias for one in expected)
+            own = {one.field_alias for one in expected}
+            if "" not in handler.opt["operations"].by_action:
+                own.add("action")  # where there is one alone, the operation does not ask which
+            known = self._known[handler, frozenset(path)] = frozenset(own)
         for name in sent:
             if name not in known and name not in AGAINST_CACHES and not name.startswith("_"):
                 there = ", ".join(sorted(known)) or "none"
