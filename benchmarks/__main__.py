@@ -27,7 +27,7 @@ from typing import Any
 import aiohttp
 import yaml
 
-from benchmarks import cloud, followers, images, live
+from benchmarks import cloud, followers, images, live, standin
 from benchmarks.measuring import get, measure, percentile
 
 CALLERS = 16
@@ -397,12 +397,14 @@ def main() -> None:
     parser.add_argument("--deployments", type=int, default=10_000)
     parser.add_argument("--replicas", type=int, default=5)
     parser.add_argument("--images", type=int, nargs="*", default=[400, 4096], help="MiB of images")
-    parser.add_argument("--only", choices=["embedded", "openstack"], help="a part of it")
+    parser.add_argument("--only", choices=["embedded", "openstack", "standin"], help="a part of it")
     options = parser.parse_args()
     results: dict[str, Any] = {}
-    if options.only != "openstack":
+    if options.only in {None, "standin"}:
+        results |= standin.results()
+    if options.only in {None, "embedded"}:
         results |= embedded(options.deployments, options.replicas, options.images)
-    if options.only != "embedded":
+    if options.only in {None, "openstack"}:
         results |= cloud.results()
     print(table(results))
     target = Path("bench-results") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
