@@ -1,8 +1,8 @@
 """The embedded Kubernetes alone: durable writes, lists and watches over TLS.
 
 The client writes bytes to a kept connection and reads no JSON, so that it costs little beside the server.
-What counts is the server's CPU for each call, with all that its controllers do because of it; a rate depends on
-what else the machine does.
+What counts is the server's CPU for each call, with all that its controllers do because of it; a rate depends
+on what else the machine does.
 """
 
 from __future__ import annotations
