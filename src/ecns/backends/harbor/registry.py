@@ -190,26 +190,58 @@ class Registry:
                 return
 
     async def _push_once(self, repository: str, digest: str, size: int, pieces: Pieces, mount: str) -> None:
+        at = await self.begin(repository, digest, mount=mount) if mount else await self.begin(repository)
+        if not at:
+            return
+        try:
+            await self.finish(repository, at, digest, Flow(size, pieces) if size else b"")
+        except BaseException:
+            # Also when the client has left: what came of it would take the registry's disk for days.
+            await self.drop(repository, at)
+            raise
+
+    async def begin(self, repository: str, digest: str = "", *, mount: str = "") -> str:
+        """Begin to push a blob.
+
+        Args:
+            repository: with the workspace's name before it.
+            digest: of the blob, with `mount`.
+            mount: another repository that has it, and from which the registry may take it itself.
+
+        Returns:
+            Where it goes on; empty when the registry has taken it from `mount`.
+        """
         path = self._path(repository, "blobs", "uploads/")
         if mount:
             path += "?" + urlencode({"mount": digest, "from": mount})
         begun = await self._call("POST", path, repository, "pull,push", more=mount)
         _check(begun)
-        if mount and begun.status == HTTPStatus.CREATED:
-            return
-        location = urlsplit(begun.headers.get("Location", ""))
-        if begun.status != HTTPStatus.ACCEPTED or not location.path.startswith("/"):
-            raise UpstreamInvalidError("the registry does not say where a layer goes", upstream=UPSTREAM)
-        # At our own address: the registry knows itself by another one where a proxy stands before it.
-        at = f"{location.path}?{location.query}" if location.query else location.path
-        try:
-            await self._give(repository, at, digest, Flow(size, pieces) if size else b"")
-        except BaseException:
-            # Also when the client has left: what came of it would take the registry's disk for days.
-            await self._drop(repository, at)
-            raise
+        return "" if mount and begun.status == HTTPStatus.CREATED else _location(begun)
 
-    async def _give(self, repository: str, at: str, digest: str, body: bytes | Flow) -> None:
+    async def fill(self, repository: str, at: str, size: int, pieces: Pieces) -> str:
+        """Send the content of a blob that is begun; the registry keeps it only when it is finished.
+
+        Returns:
+            Where it goes on.
+        """
+        headers = {"Content-Type": "application/octet-stream"}
+        body = Flow(size, pieces)
+        answer = await self._call("PATCH", at, repository, "pull,push", headers=headers, body=body)
+        _check(answer)
+        return _location(answer)
+
+    async def finish(self, repository: str, at: str, digest: str, body: bytes | Flow = b"") -> None:
+        """Have the registry check a blob and keep it.
+
+        Args:
+            repository: with the workspace's name before it.
+            at: where it goes on.
+            digest: of the blob.
+            body: what was not sent before.
+
+        Raises:
+            ForbiddenError: the workspace's storage limit does not allow it.
+        """
         path = f"{at}{'&' if '?' in at else '?'}digest={quote(digest, safe='')}"
         headers = {"Content-Type": "application/octet-stream"}
         answer = await self._call("PUT", path, repository, "pull,push", headers=headers, body=body)
@@ -219,8 +251,8 @@ class Registry:
             raise _AgainError("a layer did not arrive as it was sent", upstream=UPSTREAM)
         _check(answer)
 
-    async def _drop(self, repository: str, at: str) -> None:
-        """Have the registry forget an upload, if it is there to hear so."""
+    async def drop(self, repository: str, at: str) -> None:
+        """Have the registry forget a blob that is begun, if it is there to hear so."""
         with contextlib.suppress(EcnsError, TimeoutError):
             async with asyncio.timeout(DROP_SECONDS):
                 await self._call("DELETE", at, repository, "pull,push")
@@ -368,3 +400,11 @@ def _found(answer: Answer) -> bool:
 def _check(answer: Answer) -> None:
     if not answer.ok:
         raise status_error(answer.status, answer.body, answer.headers)
+
+
+def _location(answer: Answer) -> str:
+    """Where a push goes on, at our own address: where a proxy stands before it the registry knows another."""
+    location = urlsplit(answer.headers.get("Location", ""))
+    if answer.status != HTTPStatus.ACCEPTED or not location.path.startswith("/"):
+        raise UpstreamInvalidError("the registry does not say where a layer goes", upstream=UPSTREAM)
+    return f"{location.path}?{location.query}" if location.query else location.path

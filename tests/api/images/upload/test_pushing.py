@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from ecns.api.images.upload import pushing
+from ecns.api.images.upload import ahead, pieces
 from ecns.api.images.upload.service import GoneError
 from ecns.backends.harbor import registry as module
 from ecns.backends.harbor.registry import Registry
-from ecns.errors import UpstreamError, UpstreamUnavailableError
+from ecns.errors import BadRequestError, UpstreamError, UpstreamTimeoutError, UpstreamUnavailableError
 from tests.api.images.upload import making
 from tests.api.images.upload.driving import push, received, uploads
 from tests.api.images.upload.making import LAYERS, Layout, digest, named
@@ -44,6 +45,13 @@ class Fake:
         self.forget: set[str] = set()
         """Digests that a HEAD finds though they are not there."""
         self.slow = 0.0
+        self.begun: dict[str, bytes] = {}
+        """By id, what has come of uploads that were not finished nor given up."""
+        self.patched: list[int] = []
+        """Bytes of each PATCH."""
+        self.no_patch: str = ""
+        """What becomes of a PATCH: `refused`, `broken` or `hung`."""
+        self._numbers = itertools.count()
         self._left = 0
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
@@ -78,12 +86,38 @@ class Fake:
                 there.add(mounted)
                 self.sent.append(f"mount {repository}")
                 return web.Response(status=201)
-            return web.Response(
-                status=202, headers={"Location": f"/v2/{repository}/blobs/uploads/1?_state=s"}
-            )
-        return await self._blob(request, repository)
+            number = str(next(self._numbers))
+            self.begun[number] = b""
+            return self._goes_on(repository, number)
+        number = request.path.rpartition("/")[2]
+        if request.method == "DELETE":
+            del self.begun[number]
+            return web.Response(status=204)
+        if request.method == "PATCH":
+            return await self._patch(request, repository, number)
+        return await self._blob(request, repository, number)
 
-    async def _blob(self, request: web.Request, repository: str) -> web.StreamResponse:
+    def _goes_on(self, repository: str, number: str) -> web.Response:
+        location = f"/v2/{repository}/blobs/uploads/{number}?_state=s{len(self.begun[number])}"
+        return web.Response(status=202, headers={"Location": location})
+
+    async def _patch(self, request: web.Request, repository: str, number: str) -> web.StreamResponse:
+        assert request.query["_state"] == "s0"
+        if self.no_patch == "refused":
+            return web.json_response({"errors": [{"code": "UNSUPPORTED", "message": "no"}]}, status=405)
+        if self.no_patch == "broken":
+            await request.content.read(10)
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        if self.no_patch == "hung":
+            await asyncio.sleep(30)
+        content = await request.content.read()
+        self.patched.append(len(content))
+        self.begun[number] += content
+        return self._goes_on(repository, number)
+
+    async def _blob(self, request: web.Request, repository: str, number: str) -> web.StreamResponse:
         self.put += 1
         self.most = max(self.most, self.put)
         try:
@@ -94,10 +128,11 @@ class Fake:
                     request.transport.abort()
                     return web.Response()
                 self.break_after -= 1
-            content = await request.content.read()
+            content = self.begun[number] + await request.content.read()
             await asyncio.sleep(self.slow)
         finally:
             self.put -= 1
+        del self.begun[number]
         wanted = request.query["digest"]
         assert f"sha256:{hashlib.sha256(content).hexdigest()}" == wanted
         self.blobs[repository].add(wanted)
@@ -268,7 +303,7 @@ async def test_a_large_layer_goes_in_pieces(fake: Fake, target: Registry, tmp_pa
     layer = making.layer(big=content + hashlib.sha256(content).digest() * 100_000)
     with uploads(target, tmp_path / "u") as shared:
         (image,) = (await push(shared, making.tar(making.saved([layer])))).images
-    assert image.size > pushing.READ / 100
+    assert image.size > pieces.READ / 100
     manifest = json.loads(fake.manifests[f"team/app@{image.digest}"])
     packed = fake.contents[manifest["layers"][0]["digest"]]
     import gzip  # noqa: PLC0415  only here
@@ -282,3 +317,96 @@ async def test_an_error_of_one_layer_ends_the_others(fake: Fake, target: Registr
         async with asyncio.timeout(10):
             await push(shared, SAVED)
     assert len(LAYERS) == 2
+
+
+# What is sent while the file still comes
+
+
+async def seen(check: Callable[[], bool]) -> None:
+    """Wait until the registry has seen something."""
+    async with asyncio.timeout(10):
+        while not check():  # noqa: ASYNC110  it is the server that is waited for
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small layers are sent ahead, too."""
+    monkeypatch.setattr(ahead, "LEAST", 1)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_layers_go_ahead_and_count_when_all_is_here(
+    fake: Fake, target: Registry, tmp_path: Path
+) -> None:
+    with uploads(target, tmp_path / "u") as shared:
+        async with received(shared, MANY, image_name="app") as upload:
+            await seen(lambda: len(fake.patched) == 12)
+            assert not any(fake.blobs.values()), "nothing counts before all of the file is here and right"
+            (image,) = (await upload.push()).images
+        assert (image.blobs_pushed, image.blobs_present) == (13, 0)
+        assert f"team/app@{image.digest}" in fake.manifests
+        assert not fake.begun
+        async with received(shared, MANY, image_name="app") as upload:
+            (again,) = (await upload.push()).images
+    assert (again.blobs_pushed, again.blobs_present) == (0, 13)
+    assert len(fake.patched) == 12, "what the registry has is not sent"
+
+
+@pytest.mark.usefixtures("soon")
+async def test_nothing_is_sent_before_it_is_known_where_to(
+    fake: Fake, target: Registry, tmp_path: Path
+) -> None:
+    with uploads(target, tmp_path / "u") as shared:
+        for name in ("", "Not a name"):
+            async with received(shared, MANY, **({"image_name": name} if name else {})):
+                await asyncio.sleep(0.05)
+    assert not fake.begun
+    assert not fake.patched
+
+
+@pytest.mark.usefixtures("soon")
+async def test_what_is_refused_is_taken_back(fake: Fake, target: Registry, tmp_path: Path) -> None:
+    files = making.saved()
+    wrong = making.tar({**files, "x/layer.tar": making.layer(stray=b"1"), "manifest.json": b"[{}]"})
+    with uploads(target, tmp_path / "u") as shared:
+        async with received(shared, wrong, image_name="app") as upload:
+            await seen(lambda: len(fake.patched) == 3)
+            with pytest.raises(BadRequestError):
+                await upload.push()
+        assert not fake.begun
+        # What belongs to no image is taken back, too.
+        async with received(
+            shared, making.tar({**files, "x/layer.tar": making.layer(stray=b"1")}), image_name="app"
+        ) as upload:
+            await seen(lambda: len(fake.patched) == 6)
+            (image,) = (await upload.push()).images
+    assert image.blobs_pushed == 3
+    assert not fake.begun
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("how", ["refused", "broken"])
+async def test_what_cannot_go_ahead_is_pushed_later(
+    fake: Fake, target: Registry, tmp_path: Path, how: str
+) -> None:
+    fake.no_patch = how
+    with uploads(target, tmp_path / "u") as shared:
+        async with received(shared, MANY, image_name="app") as upload:
+            (image,) = (await upload.push()).images
+    assert image.blobs_pushed == 13
+    assert f"team/app@{image.digest}" in fake.manifests
+    assert not fake.begun
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_registry_that_hangs_meanwhile_is_waited_for_once(fake: Fake, tmp_path: Path) -> None:
+    fake.no_patch = "hung"
+    began = asyncio.get_running_loop().time()
+    async with serving(fake) as url, registry(url, tmp_path, stall_timeout=0.2) as target:
+        with uploads(target, tmp_path / "u", layers=12) as shared:
+            async with received(shared, MANY, image_name="app") as upload:
+                with pytest.raises(UpstreamTimeoutError):
+                    await upload.push()
+    assert not fake.begun
+    assert asyncio.get_running_loop().time() - began < 5

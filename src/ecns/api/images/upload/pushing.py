@@ -9,15 +9,12 @@ from typing import Literal
 import msgspec
 
 from ecns.api.images.types import Pushed
+from ecns.api.images.upload.ahead import Ahead
 from ecns.api.images.upload.archives import Blob, Node
+from ecns.api.images.upload.pieces import pieces
 from ecns.api.images.upload.reading import Target
 from ecns.api.images.upload.spool import trim
 from ecns.backends.harbor.registry import BlobUnknownError, Registry
-
-READ = 1024 * 1024
-"""Bytes of a blob that are read at a time."""
-SENT = 256 * 1024
-"""Bytes of it that are sent at a time, which is how slowly a registry may take them."""
 
 State = Literal["waiting", "pushing", "pushed", "present"]
 
@@ -49,16 +46,24 @@ class Pusher:
         registry: where to.
         workspace: its name.
         layers: that are pushed at a time.
+        ahead: what was sent before, if anything.
         changed: called when there is progress to tell.
     """
 
     def __init__(
-        self, registry: Registry, workspace: str, layers: int, changed: Callable[[], None] = lambda: None
+        self,
+        registry: Registry,
+        workspace: str,
+        layers: int,
+        *,
+        ahead: Ahead | None = None,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.progress = Progress()
         self._registry = registry
         self._workspace = workspace
         self._gate = asyncio.Semaphore(layers)
+        self._ahead = ahead
         self._changed = changed
         self._there: dict[str, str] = {}
         """By digest, a repository of this workspace that has a blob now."""
@@ -108,6 +113,11 @@ class Pusher:
             raise errors.exceptions[0] from None
 
     async def _blob(self, repository: str, blob: Blob, progress: LayerProgress, *, anew: bool) -> None:
+        sent = await self._ahead.end(repository, blob.digest) if self._ahead is not None else None
+        if sent is not None:
+            self._told(progress, blob.size, "pushed" if sent else "present")
+            self._there[blob.digest] = repository
+            return
         async with self._gate:
             if not anew and await self._registry.has_blob(repository, blob.digest):
                 self._told(progress, blob.size, "present")
@@ -127,15 +137,9 @@ class Pusher:
 
     async def _pieces(self, blob: Blob, progress: LayerProgress) -> AsyncIterator[bytes]:
         self._told(progress, 0, "pushing")
-        if blob.path is None:
-            yield blob.content
-            return
-        with blob.path.open("rb", buffering=0) as file:
-            while read := await asyncio.to_thread(file.read, READ):
-                for at in range(0, len(read), SENT):
-                    piece = read[at : at + SENT]
-                    yield piece
-                    self._told(progress, progress.sent + len(piece), "pushing")
+        async for piece in pieces(blob):
+            yield piece
+            self._told(progress, progress.sent + len(piece), "pushing")
 
     def _told(self, progress: LayerProgress, sent: int, state: State) -> None:
         self.progress.sent += sent - progress.sent

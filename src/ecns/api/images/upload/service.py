@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from ecns.api.common.streams import event
+from ecns.api.images import names
 from ecns.api.images.types import Pushed, Uploaded
 from ecns.api.images.upload import reading
+from ecns.api.images.upload.ahead import Ahead
+from ecns.api.images.upload.archives import as_pushed
 from ecns.api.images.upload.intake import Fields, Intake, boundary
 from ecns.api.images.upload.pushing import Pusher, blobs_of
 from ecns.api.images.upload.spool import Root, Spool
@@ -31,6 +34,7 @@ from ecns.errors import (
 
 if TYPE_CHECKING:
     from ecns.api.images.upload.reading import Target
+    from ecns.api.images.upload.spool import Stored
     from ecns.config import Uploads as Settings
     from ecns.identity.caller import Caller
     from ecns.identity.workspaces import Workspaces
@@ -39,6 +43,8 @@ AHEAD = 8
 """Pieces of a form, of up to 256 KiB, that wait to be taken in."""
 FORM_BYTES = 64 * 1024
 """What a form may have beside its file."""
+LAYERS = frozenset({"gzip", "zstd"})
+"""How a layer is compressed that is kept as it is."""
 RETRY_AFTER = 10.0
 TELL_SECONDS = 0.25
 """Progress is told at most so often."""
@@ -142,6 +148,9 @@ class Upload:
         self._budget = Budget(uploads.settings.unpacked_limit)
         self._spool: Spool | None = None
         self._fields = Fields()
+        self._allowed = ""
+        """The workspace that the caller may push to, as soon as that is known."""
+        self._ahead: Ahead | None = None
         self._pusher: Pusher | None = None
         self._changed = asyncio.Event()
         self.facts: dict[str, Any] = {}
@@ -157,7 +166,11 @@ class Upload:
 
     async def close(self) -> None:
         """Remove what lies here."""
-        await asyncio.to_thread(self._kept.close)
+        try:
+            if self._ahead is not None:
+                await self._ahead.close()
+        finally:
+            await asyncio.to_thread(self._kept.close)
 
     # Taking in
 
@@ -182,12 +195,16 @@ class Upload:
             UnavailableError: there is no room for it here.
         """
         uploads, most = self._uploads, self._uploads.settings.limit + FORM_BYTES
+        loop = asyncio.get_running_loop()
         if length is not None and length > most:
             raise self._too_large()
         uploads.root.check(length or 0)
-        spool = Spool(
-            self._kept.enter_context(uploads.root.directory()), uploads.pool, uploads.processors or 1
-        )
+
+        def came(stored: Stored) -> None:
+            loop.call_soon_threadsafe(self._came, stored, intake.fields.image_name)
+
+        directory = self._kept.enter_context(uploads.root.directory())
+        spool = Spool(directory, uploads.pool, uploads.processors or 1, came)
         self._kept.callback(spool.close)
         named: list[str] = []
         intake = Intake(boundary(content_type), spool, self._budget, named.append)
@@ -204,7 +221,7 @@ class Upload:
                     await asyncio.wrap_future(under_way.popleft())
                 if len(named) > checked:
                     checked, self.facts["names"] = len(named), [named[-1]]
-                    await self._workspaces.own(self._caller, named[-1])
+                    self._allowed = (await self._workspaces.own(self._caller, named[-1])).name
             while under_way:
                 await asyncio.wrap_future(under_way.popleft())
             self._fields = await asyncio.wrap_future(thread.submit(intake.finish))
@@ -214,6 +231,17 @@ class Upload:
             await asyncio.to_thread(thread.shutdown)
         self._spool = spool
         self.facts["names"] = [self._fields.harbor_project_name]
+
+    def _came(self, stored: Stored, image_name: str) -> None:
+        """Send a layer ahead when it is known where it goes, and that it may."""
+        if self._dry_run or not self._allowed or not names.is_image(image_name):
+            return
+        if not stored.packed and stored.compression not in LAYERS:
+            return
+        if self._ahead is None:
+            registry, layers = self._uploads.registry, self._uploads.settings.layers
+            self._ahead = Ahead(registry, f"{self._allowed}/{image_name}", layers)
+        self._ahead.begin(as_pushed(stored))
 
     async def _pieces(self, receive: Receive) -> AsyncIterator[bytes]:
         """The pieces of the body as they come."""
@@ -253,7 +281,9 @@ class Upload:
         if self._dry_run:
             return Uploaded(images=[_tried(workspace.name, target) for target in targets])
         layers = self._uploads.settings.layers
-        self._pusher = Pusher(self._uploads.registry, workspace.name, layers, self._changed.set)
+        self._pusher = Pusher(
+            self._uploads.registry, workspace.name, layers, ahead=self._ahead, changed=self._changed.set
+        )
         return Uploaded(images=await self._pusher.push(targets))
 
     async def _targets(self) -> list[Target]:

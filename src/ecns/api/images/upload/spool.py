@@ -183,13 +183,21 @@ class Spool:
         directory: of this upload.
         pool: packs layers.
         processors: how many it has.
+        came: told of each file that has come whole.
     """
 
-    def __init__(self, directory: Path, pool: Executor, processors: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        pool: Executor,
+        processors: int,
+        came: Callable[[Stored], None] = lambda _: None,
+    ) -> None:
         self.directory = directory
         self.files: dict[str, Stored] = {}
         self._links: dict[str, str] = {}
         self._pool = pool
+        self._came = came
         self._ahead = AHEAD * processors
         self._number = 0
         self._written = 0
@@ -258,6 +266,7 @@ class Spool:
         if self.files.get(stored.name, stored).digest != stored.digest:
             raise _twice(stored.name)
         self.files[stored.name] = stored
+        self._came(stored)
 
     def wrote(self, count: int) -> None:
         """Count what was written, and look at the disk now and then.
