@@ -208,9 +208,14 @@ class Requests:
         One that is refused is answered over HTTP, with the error's own status and the usual envelope.
         """
         if scope["type"] != "websocket":
-            await self.app(scope, receive, send)
-            if self.audit is not None:
-                await asyncio.to_thread(self.audit.close)
+
+            async def told(message: Message) -> None:
+                # Before it is told: after that the server waits for nothing any more.
+                if message["type"].startswith("lifespan.shutdown.") and self.audit is not None:
+                    await asyncio.to_thread(self.audit.close)
+                await send(message)
+
+            await self.app(scope, receive, told)
             return
         seen = Context(f"req-{uuid.uuid4()}", time.monotonic())
         scope.setdefault("state", {})["ecns"] = seen
