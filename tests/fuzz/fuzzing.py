@@ -42,7 +42,7 @@ CHECKS = [
     response_schema_conformance,
     status_code_conformance,
 ]
-DELIBERATE = {501, 502, 503, 504}
+DELIBERATE = {501, 503, 504}
 """What an installation without some part, or an upstream, is told of by."""
 PATIENT = 20.0
 """Seconds that no answer may take."""

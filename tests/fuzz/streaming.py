@@ -106,7 +106,7 @@ class Streams:
 
     def _judge(self, status: int, body: bytes, sent: Any) -> str:
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        if status >= 500 and status not in DELIBERATE - {502}:
+        if status >= 500 and status not in DELIBERATE:
             return f"answered {status} to {sent!r}: {body[:500]!r}"
         if status >= 400:
             try:

@@ -316,10 +316,14 @@ def test_what_is_used_is_kept_unless_it_is_forced(gateway: Gateway, client: http
     kubectl(gateway, "create", "deployment", f"{used}-pull", "--image=nginx:1", "--replicas=0")
     pull = {"spec": {"template": {"spec": {"imagePullSecrets": [{"name": name}]}}}}
     kubectl(gateway, "patch", "deployment", f"{used}-pull", "-p", json.dumps(pull))
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": used}}
+    account |= {"imagePullSecrets": [{"name": name}]}
+    kubectl(gateway, "create", "-f", "-", stdin=json.dumps(account))
     users = [
         {"kind": "Deployment", "name": used},
         {"kind": "Deployment", "name": f"{used}-pull"},
         {"kind": "Ingress", "name": used},
+        {"kind": "ServiceAccount", "name": used},
     ]
     answer = delete(client, name)
     assert "force=true" in refused(answer, 409)
@@ -328,7 +332,7 @@ def test_what_is_used_is_kept_unless_it_is_forced(gateway: Gateway, client: http
     assert told(delete(client, name, force="true", dry_run="true"), DryRun).deleted == [f"Secret/{name}"]
     assert delete(client, name, force="true").status_code == 200
     kubectl(
-        gateway, "delete", "ingress,deployment", used, f"{used}-pull", "--ignore-not-found", "--wait=false"
+        gateway, "delete", "ingress,deploy,sa", used, f"{used}-pull", "--ignore-not-found", "--wait=false"
     )
 
 
