@@ -119,3 +119,8 @@ def test_custom_resources_come_after_the_built_in_ones() -> None:
         "version": "v1",
         "kind": "DefaultWidget",
     }
+
+
+def test_paths_end_as_the_generated_clients_write_them() -> None:
+    for path in ("/version/", "/api/", "/api/v1/", "/apis/", "/apis/apps/", "/apis/apps/v1/"):
+        assert ask(path).status == 200

@@ -110,7 +110,7 @@ def respond(
     head, rest = parts[0], parts[1:]
     if head in CHECKS:
         return _health(head, "/".join(rest), query)
-    if path == "/version":
+    if path.rstrip("/") == "/version":
         return Response(encode(VERSION))
     if head not in {"api", "apis"} or len(rest) > (1 if head == "api" else 2):
         return None
