@@ -22,6 +22,9 @@ PREFIXES = {
 }
 LBAAS = "/v2.0/lbaas"
 NEW = {"OpenStack-API-Version": "compute 2.61"}
+PRESENT = {"OpenStack-API-Version": "compute 2.96"}
+LATEST = {"OpenStack-API-Version": "compute latest"}
+EMPTY = "heat_template_version: 2021-04-16\nresources: {}"
 TEMPLATE = "heat_template_version: 2021-04-16\nresources: {x: {type: OS::Zz}}"
 NOWHERE = "11111111-1111-4111-8111-111111111111"
 CALLS: list[tuple[str, str, str, str, Any, dict[str, str]]] = [
@@ -93,6 +96,38 @@ CALLS: list[tuple[str, str, str, str, Any, dict[str, str]]] = [
     ("developer", "heat", "POST", "/stacks", {"stack_name": "x", "template": "foo"}, {}),
     ("developer", "heat", "POST", "/stacks", {"stack_name": "1x", "template": TEMPLATE}, {}),
     ("visitor", "heat", "POST", "/stacks", {"stack_name": "x", "template": TEMPLATE}, {}),
+    ("developer", "heat", "POST", "/stacks/preview", {"stack_name": "x", "template": EMPTY}, {}),
+    ("developer", "heat", "PATCH", f"/stacks/zz/{NOWHERE}/preview", {"existing": True}, {}),
+    ("developer", "heat", "GET", f"/stacks/zz/{NOWHERE}/environment", None, {}),
+    ("developer", "heat", "GET", "/resource_types?name=zz", None, {}),
+    ("developer", "heat", "GET", "/stacks?limit=x", None, {}),
+    ("developer", "cinder", "POST", "/volumes", {}, {}),
+    ("developer", "cinder", "POST", "/volumes", {"volume": []}, {}),
+    ("developer", "cinder", "GET", "/volumes", None, {"OpenStack-API-Version": "volume 3.999"}),
+    ("developer", "cinder", "GET", "/types/default", None, {}),
+    ("developer", "cinder", "GET", "/nope", None, {}),
+    ("developer", "neutron", "GET", "/v2.0/security-group-rules?direction=ingress&limit=1", None, {}),
+    ("developer", "nova", "POST", "/servers", {}, {}),
+    ("developer", "nova", "GET", "/servers?limit=x", None, {}),
+    ("developer", "nova", "POST", "/os-keypairs", {"keypair": {"name": "a/b"}}, {}),
+    ("developer", "nova", "POST", "/os-keypairs", {"keypair": {"name": "a/b"}}, PRESENT),
+    ("developer", "nova", "POST", "/os-server-groups", {"server_group": {"name": "x"}}, {}),
+    ("developer", "nova", "POST", "/os-server-groups", {"server_group": {"policy": "x"}}, PRESENT),
+    *(
+        (user, "nova", "GET", path, None, version)
+        for version in (PRESENT, LATEST)
+        for user, path in (
+            ("developer", "/flavors/detail?limit=1"),
+            ("developer", "/limits"),
+            ("developer", "/os-quota-sets/{project}"),
+            ("admin", "/os-services"),
+            ("admin", "/os-aggregates"),
+            ("admin", "/os-hypervisors/detail"),
+            ("admin", "/os-availability-zone/detail"),
+        )
+    ),
+    ("admin", "nova", "GET", "/os-hypervisors/detail", None, {}),
+    ("admin", "nova", "GET", "/os-services", None, {}),
 ]
 UNEQUAL = frozenset({"extra_specs", "k8s_version", "container_runtime"})
 """What depends on what there is."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.openstack.cinder.quotas import Quotas
 from ecns.embedded.openstack.cinder.snapshots import Snapshots
 from ecns.embedded.openstack.cinder.types import Types
-from ecns.embedded.openstack.errors import ProblemError, bad, forbidden, missing
+from ecns.embedded.openstack.errors import ProblemError, bad, missing
 from ecns.embedded.openstack.http import Answer
-from ecns.embedded.openstack.service import Call, Service, links_of, new_id, now, page
+from ecns.embedded.openstack.microversions import Versioned, told
+from ecns.embedded.openstack.service import Call, links_of, new_id, now, page
 
 if TYPE_CHECKING:
     from ecns.embedded.openstack.callers import Caller
@@ -20,14 +21,6 @@ if TYPE_CHECKING:
 
 SECONDS = 0.2
 ZONE = "nova"
-_OLDEST, _NEWEST = (3, 0), (3, 71)
-_FAULTS = {
-    400: "badRequest",
-    403: "forbidden",
-    404: "itemNotFound",
-    409: "conflictingRequest",
-    413: "overLimit",
-}
 _IN_USE = (
     "Invalid volume: Volume status must be available or error or error_restoring or error_extending or "
     "error_managing "
@@ -40,13 +33,15 @@ _MALFORMED = (
 )
 
 
-class Cinder(Service):
+class Cinder(Versioned):
     """Volumes."""
 
     prefix = "/volume"
     tail = "/v3"
     types = ("block-storage", "cinder")
-    malformed: ClassVar[str] = "Malformed request body"
+    root = "/v3"
+    kind = "volume"
+    oldest, newest = (3, 0), (3, 71)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -75,7 +70,7 @@ class Cinder(Service):
         about = {
             "id": "v3.0",
             "status": "CURRENT",
-            "version": f"{_NEWEST[0]}.{_NEWEST[1]}",
+            "version": told(self.newest),
             "min_version": "3.0",
             "updated": "2023-08-31T00:00:00Z",
             "links": [{"rel": "self", "href": f"{base}/v3/"}],
@@ -83,65 +78,20 @@ class Cinder(Service):
         status = HTTPStatus.MULTIPLE_CHOICES if path in {"", "/"} else HTTPStatus.OK
         return Answer(status, {"versions": [about]}, {"OpenStack-API-Version": "volume 3.0"})
 
-    def enter(self, call: Call) -> Answer | None:
-        """Take the prefix off, and see which microversion is asked for."""
-        if not call.path.startswith("/v3"):
-            return self.unknown(call)
-        call.base += "/v3"
-        call.path = call.path.removeprefix("/v3") or "/"
-        call.path = call.path.removeprefix(f"/{call.caller.project_id}") or "/"
-        call.version = _OLDEST
-        for piece in call.headers.get("openstack-api-version", "").split(","):
-            kind, _, text = piece.strip().partition(" ")
-            if kind == "volume" and text == "latest":
-                call.version = _NEWEST
-            elif kind == "volume":
-                if not re.fullmatch(r"[0-9]+\.[0-9]+", text):
-                    raise bad(
-                        f"API Version String {text} is of invalid format. Must be of format "
-                        "MajorNum.MinorNum."
-                    )
-                asked = int(text.split(".")[0]), int(text.split(".")[1])
-                if not _OLDEST <= asked <= _NEWEST:
-                    raise ProblemError(
-                        HTTPStatus.NOT_ACCEPTABLE,
-                        f"Version {text} is not supported by the API. Minimum is 3.0 and maximum is 3.71.",
-                    )
-                call.version = asked
-        return None
-
     def leave(self, call: Call, answer: Answer) -> Answer:
         """With the microversion that was served."""
-        version = call.version if call.version != (0, 0) else _OLDEST
-        answer.headers["OpenStack-API-Version"] = f"volume {version[0]}.{version[1]}"
+        version = call.version if call.version != (0, 0) else self.oldest
+        answer.headers["OpenStack-API-Version"] = f"volume {told(version)}"
         answer.headers["Vary"] = "OpenStack-API-Version"
         answer.headers["x-compute-request-id"] = call.request_id
         return super().leave(call, answer)
 
     def problem(self, error: ProblemError) -> Answer:
         """`{"itemNotFound": {"code", "message"}}` and its kin."""
-        name = _FAULTS.get(int(error.status), "computeFault")
-        said: Body = {"code": int(error.status), "message": error.message}
+        name, said = self.fault(error)
         if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             said["retryAfter"] = "0"
         return Answer(error.status, {name: said})
-
-    def disallowed(self, rule: str) -> ProblemError:
-        """The policy does not let the caller."""
-        return forbidden(f"Policy doesn't allow {rule} to be performed.")
-
-    @staticmethod
-    def body(call: Call, key: str) -> Body:
-        """The object that a body holds under a key.
-
-        Raises:
-            ProblemError: 400, there is none.
-        """
-        sent = call.json()
-        found = sent.get(key) if isinstance(sent, dict) else None
-        if not isinstance(found, dict):
-            raise bad(f"Invalid input for field/attribute {key}. '{key}' is a required property")
-        return found
 
     def resume(self) -> None:
         """Go on with volumes and snapshots that something is being done with."""

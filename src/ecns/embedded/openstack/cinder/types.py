@@ -113,7 +113,10 @@ class Types:
         return Answer(body=said | ({"volume_type_links": links} if links else {}))
 
     def _shown(self, call: Call) -> Answer:
-        return Answer(body={"volume_type": self.show(call.caller, self._found(call))})
+        shown = self.show(call.caller, self._found(call))
+        if call.names["id"] == "default":
+            del shown["os-volume-type-access:is_public"]
+        return Answer(body={"volume_type": shown})
 
     def _made(self, call: Call) -> Answer:
         sent = self.cinder.body(call, "volume_type")

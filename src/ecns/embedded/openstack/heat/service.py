@@ -62,7 +62,7 @@ class Heat(Service):
             "/build_info",
             lambda _: Answer(body={"api": {"revision": "ecns"}, "engine": {"revision": "ecns"}}),
         )
-        self.route("GET", "/resource_types", lambda _: Answer(body={"resource_types": sorted(TYPES)}))
+        self.route("GET", "/resource_types", self._types)
         self.route("POST", "/validate", self._validated)
         self.route("GET", "/stacks", lambda call: self._listed(call, detail=False))
         self.route("GET", "/stacks/detail", lambda call: self._listed(call, detail=True))
@@ -125,6 +125,8 @@ class Heat(Service):
             raise forbidden("You are not authorized to complete this action.", "Forbidden")
         call.base += found[0]
         call.path = call.path[found.end() :] or "/"
+        if (limit := call.text("limit")) and not limit.isdigit():
+            raise bad("Only integer is acceptable by 'limit'.", "HTTPBadRequest")
         return None
 
     def unknown(self, call: Call) -> Answer:  # noqa: ARG002  the protocol's
@@ -331,10 +333,18 @@ class Heat(Service):
         for stack in gone[: max(0, len(gone) - KEPT)]:
             self.store.delete("stacks", stack["id"])
 
+    @staticmethod
+    def _types(call: Call) -> Answer:
+        pattern = call.text("name")
+        found = sorted(kind for kind in TYPES if not pattern or re.match(pattern, kind))
+        return Answer(body={"resource_types": found})
+
     def _previewed(self, call: Call) -> Answer:
         stack = self._new(call, self._sent(call)) | {"id": "None"}
         self.engine.validate(stack)
-        return Answer(body={"stack": self.views.stack(call, stack) | {"resources": []}})
+        said = self.views.stack(call, stack) | {"stack_user_project_id": None, "resources": []}
+        del said["stack_status"], said["stack_status_reason"]
+        return Answer(body={"stack": said})
 
     def _validated(self, call: Call) -> Answer:
         template, about = self._read(self._sent(call))

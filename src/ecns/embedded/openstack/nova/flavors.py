@@ -19,6 +19,7 @@ DESCRIBED = (2, 55)
 SPECIFIED = (2, 61)
 """The first microversions with a flavor's description, and with its extra specs in it."""
 SWAP_AS_NUMBER = (2, 75)
+WITHOUT_FACTOR = (2, 102)
 _MANAGE = "os_compute_api:os-flavor-manage"
 
 
@@ -93,7 +94,7 @@ class Flavors:
             "rxtx_factor": flavor["rxtx_factor"],
             "links": self.nova.links(call, "flavors", flavor["id"]),
         }
-        if call.version >= SWAP_AS_NUMBER:
+        if call.version >= WITHOUT_FACTOR:
             del shown["OS-FLV-DISABLED:disabled"], shown["rxtx_factor"]
         if call.version >= DESCRIBED:
             shown["description"] = flavor["description"]

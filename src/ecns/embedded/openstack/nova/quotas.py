@@ -11,7 +11,7 @@ from ecns.embedded.openstack.http import Answer
 if TYPE_CHECKING:
     from ecns.embedded.openstack.nova.service import Nova
     from ecns.embedded.openstack.service import Call
-    from ecns.embedded.openstack.store import Store
+    from ecns.embedded.openstack.store import Body, Store
 
 DEFAULTS = {
     "cores": 20,
@@ -29,6 +29,23 @@ DEFAULTS = {
     "server_group_members": 10,
     "server_groups": 10,
 }
+
+
+GONE: dict[tuple[int, int], frozenset[str]] = {
+    (2, 36): frozenset({"fixed_ips", "floating_ips", "security_group_rules", "security_groups"})
+    | {"maxSecurityGroupRules", "maxSecurityGroups", "maxTotalFloatingIps"}
+    | {"totalFloatingIpsUsed", "totalSecurityGroupsUsed"},
+    (2, 39): frozenset({"maxImageMeta"}),
+    (2, 57): frozenset({"injected_file_content_bytes", "injected_file_path_bytes", "injected_files"})
+    | {"maxPersonality", "maxPersonalitySize"},
+}
+"""What is no longer told, by the first microversion without it."""
+
+
+def told(found: Body, version: tuple[int, int]) -> Body:
+    """Quotas or limits as a microversion has them."""
+    gone = {name for since, names in GONE.items() if version >= since for name in names}
+    return {name: value for name, value in found.items() if name not in gone}
 
 
 def limits(store: Store, project: str) -> dict[str, int]:
@@ -92,7 +109,8 @@ class Quotas:
 
     def _shown(self, call: Call) -> Answer:
         project = self._project(call, "show")
-        return Answer(body={"quota_set": {"id": project, **limits(self.store, project)}})
+        found = told({"id": project, **limits(self.store, project)}, call.version)
+        return Answer(body={"quota_set": found})
 
     def _detail(self, call: Call) -> Answer:
         project = self._project(call, "detail")
@@ -101,7 +119,7 @@ class Quotas:
             name: {"limit": limit, "in_use": has.get(name, 0), "reserved": 0}
             for name, limit in limits(self.store, project).items()
         }
-        return Answer(body={"quota_set": {"id": project, **found}})
+        return Answer(body={"quota_set": told({"id": project, **found}, call.version)})
 
     def _changed(self, call: Call) -> Answer:
         sent = call.json()
@@ -150,4 +168,4 @@ class Quotas:
             "totalSecurityGroupsUsed": 0,
             "totalServerGroupsUsed": has["server_groups"],
         }
-        return Answer(body={"limits": {"rate": [], "absolute": absolute}})
+        return Answer(body={"limits": {"rate": [], "absolute": told(absolute, call.version)}})

@@ -7,64 +7,46 @@ import binascii
 import hashlib
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.openstack.errors import ProblemError, bad, conflict, forbidden, missing
 from ecns.embedded.openstack.http import Answer
+from ecns.embedded.openstack.microversions import Versioned, told
 from ecns.embedded.openstack.nova.actions import Actions
 from ecns.embedded.openstack.nova.attachments import Attachments
 from ecns.embedded.openstack.nova.flavors import Flavors
-from ecns.embedded.openstack.nova.hosts import HOSTS, ZONES
+from ecns.embedded.openstack.nova.places import Places
 from ecns.embedded.openstack.nova.quotas import Quotas, limits
 from ecns.embedded.openstack.nova.servers import Servers
-from ecns.embedded.openstack.service import Call, Service, new_id, now
+from ecns.embedded.openstack.service import Call, new_id, now
 
 if TYPE_CHECKING:
     from ecns.embedded.openstack.cloud import Cloud
     from ecns.embedded.openstack.store import Body
 
-OLDEST, NEWEST = (2, 1), (2, 104)
-_FAULTS = {
-    400: "badRequest",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "itemNotFound",
-    405: "badMethod",
-    409: "conflictingRequest",
-    413: "overLimit",
-    501: "notImplemented",
-}
-_HEADERS = ("openstack-api-version", "x-openstack-nova-api-version")
-NOT_FOUND_PAGE = (
-    b"<html>\n <head>\n  <title>404 Not Found</title>\n </head>\n <body>\n  <h1>404 Not Found</h1>\n"
-    b"  The resource could not be found.<br /><br />\n\n\n\n </body>\n</html>"
-)
-GROUP_RULES = (2, 64)
+GROUP_RULES, SOFT_RULES, KEY_NAMES = (2, 64), (2, 15), (2, 92)
+KEY_NAME, NEWER_KEY_NAME = r"^[_\- a-zA-Z0-9]+$", r"^[_\-\@\. a-zA-Z0-9]+$"
 
 
-class Nova(Service):
+class Nova(Versioned):
     """Servers."""
 
     prefix = "/compute"
     tail = "/v2.1"
     types = ("compute", "nova")
-    malformed: ClassVar[str] = "Malformed request body"
+    root = "/v2.1"
+    kind = "compute"
+    oldest, newest = (2, 1), (2, 104)
+    other_header = "x-openstack-nova-api-version"
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.flavors = Flavors(self)
+        self.places = Places(self)
         self.quotas = Quotas(self)
         self.servers = Servers(self)
         self.actions = Actions(self)
         self.attachments = Attachments(self)
-        self.route("GET", "/os-availability-zone", self._zones)
-        self.route(
-            "GET",
-            "/os-availability-zone/detail",
-            self._zones_in_detail,
-            "admin",
-            "os_compute_api:os-availability-zone:detail",
-        )
         self.route("GET", "/os-keypairs", self._keys)
         self.route("POST", "/os-keypairs", self._key_made, "member", "os_compute_api:os-keypairs:create")
         self.route("GET", "/os-keypairs/{name}", self._key)
@@ -83,10 +65,6 @@ class Nova(Service):
             "member",
             "os_compute_api:os-server-groups:delete",
         )
-        self.route("GET", "/os-services", self._services, "admin", "os_compute_api:os-services:list")
-        for path in ("/os-hypervisors", "/os-hypervisors/detail"):
-            self.route("GET", path, self._hypervisors, "admin", "os_compute_api:os-hypervisors:list")
-        self.route("GET", "/os-aggregates", self._aggregates, "admin", "os_compute_api:os-aggregates:index")
         self.route("GET", "/extensions", lambda _: Answer(body={"extensions": []}))
 
     # Manners
@@ -96,7 +74,7 @@ class Nova(Service):
         about = {
             "id": "v2.1",
             "status": "CURRENT",
-            "version": f"{NEWEST[0]}.{NEWEST[1]}",
+            "version": told(self.newest),
             "min_version": "2.1",
             "updated": "2013-07-23T11:33:21Z",
             "links": [{"rel": "self", "href": f"{base}/v2.1/"}],
@@ -111,63 +89,27 @@ class Nova(Service):
         return None
 
     def enter(self, call: Call) -> Answer | None:
-        """Take the prefix off, and see which microversion is asked for."""
-        if not call.path.startswith("/v2.1"):
-            return self.unknown(call)
-        call.base += "/v2.1"
-        call.path = call.path.removeprefix("/v2.1") or "/"
-        call.path = call.path.removeprefix(f"/{call.caller.project_id}") or "/"
-        call.version = self._version(call)
-        return None
-
-    def _version(self, call: Call) -> tuple[int, int]:
-        asked = ""
-        for piece in call.headers.get(_HEADERS[0], "").split(","):
-            kind, _, version = piece.strip().partition(" ")
-            if kind == "compute":
-                asked = version.strip()
-        asked = asked or call.headers.get(_HEADERS[1], "")
-        if not asked:
-            return OLDEST
-        if asked == "latest":
-            return NEWEST
-        if not re.fullmatch(r"[0-9]+\.[0-9]+", asked):
-            raise bad(
-                f"API Version String {asked} is of invalid format. Must be of format MajorNum.MinorNum."
-            )
-        major, minor = map(int, asked.split("."))
-        if not OLDEST <= (major, minor) <= NEWEST:
-            call.version = (major, minor)
-            raise ProblemError(
-                HTTPStatus.NOT_ACCEPTABLE,
-                f"Version {asked} is not supported by the API. Minimum is 2.1 and maximum is "
-                f"{NEWEST[0]}.{NEWEST[1]}.",
-            )
-        return major, minor
+        """Lists have a limit that is a number."""
+        answer = super().enter(call)
+        if (limit := call.text("limit")) and not re.fullmatch("[0-9]*", limit):
+            said = f"Invalid input for query parameters limit. Value: {limit}."
+            raise bad(f"{said} {limit!r} does not match '^[0-9]*$'")
+        return answer
 
     def leave(self, call: Call, answer: Answer) -> Answer:
         """With the microversion that was served."""
         answer.headers["x-compute-request-id"] = call.request_id
         if call.version != (0, 0) and answer.media != "text/html; charset=UTF-8":
-            text = f"{call.version[0]}.{call.version[1]}"
+            text = told(call.version)
             answer.headers["OpenStack-API-Version"] = f"compute {text}"
             answer.headers["X-OpenStack-Nova-API-Version"] = text
             answer.headers["Vary"] = "OpenStack-API-Version, X-OpenStack-Nova-API-Version"
         return super().leave(call, answer)
 
-    def unknown(self, call: Call) -> Answer:  # noqa: ARG002  the protocol's
-        """A page of HTML."""
-        return Answer(HTTPStatus.NOT_FOUND, NOT_FOUND_PAGE, media="text/html; charset=UTF-8")
-
     def problem(self, error: ProblemError) -> Answer:
         """`{"itemNotFound": {"code", "message"}}` and its kin."""
-        name = _FAULTS.get(int(error.status), "computeFault")
-        said = {name: {"code": int(error.status), "message": error.message}}
-        return Answer(error.status, said, media="application/json; charset=UTF-8")
-
-    def disallowed(self, rule: str) -> ProblemError:
-        """The policy does not let the caller."""
-        return forbidden(f"Policy doesn't allow {rule} to be performed.")
+        name, said = self.fault(error)
+        return Answer(error.status, {name: said}, media="application/json; charset=UTF-8")
 
     def resume(self) -> None:
         """Go on with servers that something is being done with."""
@@ -183,21 +125,6 @@ class Nova(Service):
             {"rel": "self", "href": f"{call.base}/{kind}/{identity}"},
             {"rel": "bookmark", "href": f"{root}/{kind}/{identity}"},
         ]
-
-    @staticmethod
-    def body(call: Call, key: str) -> Body:
-        """The object that a body holds under a key.
-
-        Raises:
-            ProblemError: 400, there is none.
-        """
-        sent = call.json()
-        found = sent.get(key) if isinstance(sent, dict) else None
-        if not isinstance(found, dict):
-            raise bad(
-                f"Invalid input for field/attribute {key}. Value: {found}. '{key}' is a required property"
-            )
-        return found
 
     @staticmethod
     def number(value: Any, name: str, least: int) -> int:
@@ -217,76 +144,6 @@ class Nova(Service):
                 f"minimum of {least}"
             )
         return int(value)
-
-    # Zones and hosts
-
-    def _zones(self, _: Call) -> Answer:
-        found = [{"zoneName": zone, "zoneState": {"available": True}, "hosts": None} for zone in ZONES]
-        return Answer(body={"availabilityZoneInfo": found})
-
-    def _zones_in_detail(self, _: Call) -> Answer:
-        found = []
-        for zone in ZONES:
-            service = {"nova-compute": {"available": True, "active": True, "updated_at": now()}}
-            hosts = {host.name: service for host in HOSTS if host.zone == zone}
-            found.append({"zoneName": zone, "zoneState": {"available": True}, "hosts": hosts})
-        return Answer(body={"availabilityZoneInfo": found})
-
-    def _services(self, _: Call) -> Answer:
-        found = [
-            {
-                "id": number,
-                "binary": "nova-compute",
-                "host": host.name,
-                "zone": host.zone,
-                "status": "enabled",
-                "state": "up",
-                "updated_at": now(),
-                "disabled_reason": None,
-            }
-            for number, host in enumerate(HOSTS, 1)
-        ]
-        return Answer(body={"services": found})
-
-    def _hypervisors(self, call: Call) -> Answer:
-        found: list[Body] = [
-            {"id": number, "hypervisor_hostname": host.name, "state": "up", "status": "enabled"}
-            for number, host in enumerate(HOSTS, 1)
-        ]
-        if call.path.endswith("/detail"):
-            for one, host in zip(found, HOSTS, strict=True):
-                servers = [s["_flavor"] for s in self.store.all("servers") if s["_host"] == host.name]
-                one |= {
-                    "hypervisor_type": "fake",
-                    "hypervisor_version": 1000,
-                    "host_ip": "127.0.0.1",
-                    "vcpus": host.vcpus,
-                    "memory_mb": host.ram,
-                    "local_gb": host.disk,
-                    "vcpus_used": sum(flavor["vcpus"] for flavor in servers),
-                    "memory_mb_used": sum(flavor["ram"] for flavor in servers),
-                    "local_gb_used": sum(flavor["disk"] for flavor in servers),
-                    "running_vms": len(servers),
-                    "service": {"id": one["id"], "host": host.name, "disabled_reason": None},
-                }
-        return Answer(body={"hypervisors": found})
-
-    def _aggregates(self, _: Call) -> Answer:
-        found = [
-            {
-                "id": number,
-                "name": zone,
-                "availability_zone": zone,
-                "hosts": [host.name for host in HOSTS if host.zone == zone],
-                "metadata": {"availability_zone": zone},
-                "deleted": False,
-                "deleted_at": None,
-                "created_at": "2026-01-01T00:00:00.000000",
-                "updated_at": None,
-            }
-            for number, zone in enumerate(ZONES, 1)
-        ]
-        return Answer(body={"aggregates": found})
 
     # Keys: they are a user's, not a project's
 
@@ -318,8 +175,9 @@ class Nova(Service):
         sent = self.body(call, "keypair")
         name = sent.get("name")
         if not isinstance(name, str) or not re.fullmatch(r"[\w\- .@]{1,255}", name, re.ASCII):
+            pattern = KEY_NAME if call.version < KEY_NAMES else NEWER_KEY_NAME
             raise bad(
-                f"Invalid input for field/attribute name. Value: {name}. {name!r} is not a valid keypair name"
+                f"Invalid input for field/attribute name. Value: {name}. {name!r} does not match {pattern!r}"
             )
         user = call.caller.user_id
         if self.key(user, name) is not None:
@@ -385,11 +243,18 @@ class Nova(Service):
             if call.version >= GROUP_RULES
             else next(iter(sent.get("policies") or ()), None)
         )
-        if given not in {"affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"}:
+        field = "policy" if call.version >= GROUP_RULES else "policies"
+        if field not in sent:
             raise bad(
-                f"Invalid input for field/attribute policy. Value: {given}. {given!r} is not one of the "
-                "policies"
+                f"Invalid input for field/attribute server_group. Value: {sent}. {field!r} is a required "
+                "property"
             )
+        policies = ["anti-affinity", "affinity"]
+        policies += ["soft-anti-affinity", "soft-affinity"] if call.version >= SOFT_RULES else []
+        if given not in policies:
+            name = field if field == "policy" else 0
+            said = f"Invalid input for field/attribute {name}. Value: {given}."
+            raise bad(f"{said} {given!r} is not one of {policies}")
         if (
             len(self.owned("server-groups", call.caller))
             >= limits(self.store, call.caller.project_id)["server_groups"]
