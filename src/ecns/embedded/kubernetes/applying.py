@@ -83,6 +83,7 @@ def apply(
             namespace=namespace,
             user=user,
             dry_run=dry_run,
+            manager=manager,
             version=version if kind.definition else "",
             track=keep_managers(applied.obj["metadata"].get("managedFields")),
         )
@@ -98,6 +99,7 @@ def apply(
         subresource=subresource,
         user=user,
         dry_run=dry_run,
+        manager=manager,
         version=version if kind.definition else "",
         track=keep_managers(applied.obj["metadata"].get("managedFields")),
     )

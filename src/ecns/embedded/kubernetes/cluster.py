@@ -172,7 +172,7 @@ class Cluster:
         else:
             ownership.update(kind, None, new, manager, "", self.now())
         pipeline.prepare_for_create(kind, new)
-        causes = pipeline.validate_create(kind, version, new)
+        causes = pipeline.validate_create(_spoken(kind, manager), version, new)
         if causes:
             raise invalid(kind.kind, kind.group, metadata.get("name", ""), causes)
         self._allocate(resource, new, None, dry_run=dry_run)
@@ -301,7 +301,7 @@ class Cluster:
         )
         admission.mutate(self, request)
         pipeline.prepare_for_update(kind, new, old, subresource)
-        causes = pipeline.validate_update(kind, version, new, old, subresource)
+        causes = pipeline.validate_update(_spoken(kind, manager), version, new, old, subresource)
         if causes:
             raise invalid(kind.kind, kind.group, record.name, causes)
         if not subresource:
@@ -475,3 +475,8 @@ class Cluster:
     def close(self) -> None:
         """Writes what is left to disk."""
         self.store.close()
+
+
+def _spoken(kind: Resource, manager: Manager | None) -> Resource:
+    """What the writer speaks of: an event is checked more strictly through events.k8s.io."""
+    return (manager.shown if manager else None) or kind

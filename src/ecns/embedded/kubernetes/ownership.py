@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from ecns.embedded.kubernetes import clock, fieldsets, lastapplied, mergekeys, schemas
+from ecns.embedded.kubernetes import clock, conversion, fieldsets, lastapplied, mergekeys, schemas
 from ecns.embedded.kubernetes.errors import ApiError, Object, bad_request
 from ecns.embedded.kubernetes.validation.strategies import STATUS_ALONE
 
@@ -48,14 +48,23 @@ _BEFORE = "before-first-apply"
 _CONTROLLER = "kube-controller-manager"
 _MOST_UPDATES = 10
 _ANCIENT = "ancient-changes"
+_EVENT = "events.events.k8s.io"
+_OTHER_SHAPES = {
+    "events": ("events.k8s.io/v1",),
+    "horizontalpodautoscalers.autoscaling": ("autoscaling/v1",),
+}
 
 
 class Manager(NamedTuple):
-    """Who writes, for managedFields: the field manager's name and the API version it spoke."""
+    """Who writes, for managedFields: the field manager's name and the API version it spoke.
+
+    `shown` is the resource that it spoke of (`events.events.k8s.io` for one that is kept as `events`).
+    """
 
     name: str = ""
     version: str = ""
     force: bool = False
+    shown: Resource | None = None
 
 
 class Owner(NamedTuple):
@@ -181,12 +190,29 @@ def _compare(kind: Resource, version: str, old: Object, new: Object) -> fieldset
     return fieldsets.Comparison(*(part - _STRIPPED - {()} for part in found))
 
 
+def _shape(kind: Resource, version: str) -> str:
+    """The API version when its objects look otherwise than they are kept, else ""."""
+    return version if version in _OTHER_SHAPES.get(kind.name, ()) else ""
+
+
+def _change(kind: Resource, shape: str, old: Object | None, new: Object) -> fieldsets.Comparison:
+    """What a write changes, as a client of that shape sees it."""
+    shown, version = kind, kind.storage_version
+    if shape:
+        shown = schemas.builtin(_EVENT if shape.startswith("events") else kind.name) or kind
+        version = shape.rpartition("/")[2]
+        new = conversion.convert(new, shown)
+        old = old if old is None else conversion.convert(old, shown)
+    return _compare(shown, version, _blank(shown, version) if old is None else old, new)
+
+
 def _shown(metadata: Object) -> Object:
     return {key: value for key, value in metadata.items() if ("f:metadata", f"f:{key}") not in _STRIPPED}
 
 
 def _named(kind: Resource, manager: Manager | None, subresource: str) -> Owner:
-    version = kind.api_version((manager.version if manager else "") or kind.storage_version)
+    spoken = (manager.shown if manager else None) or kind
+    version = spoken.api_version((manager.version if manager else "") or kind.storage_version)
     if manager is None or not manager.name:
         name = "kubelet" if kind.name in {"pods", "nodes"} and subresource == "status" else _CONTROLLER
     else:
@@ -206,12 +232,18 @@ def update(  # noqa: PLR0917  each is a fact of the write
     if not brings and not kept:  # whoever took all managers away wants none
         metadata.pop("managedFields", None)
         return
-    before = _blank(kind, owner.version.rpartition("/")[2]) if old is None else old
-    changed = _compare(kind, kind.storage_version, before, new)
-    if not subresource and kind.subresource("status"):
-        changed = fieldsets.Comparison(
-            *({path for path in part if path[0] != "f:status"} for part in changed)
-        )
+    changes: dict[str, fieldsets.Comparison] = {}
+
+    def change(spoken: str) -> fieldsets.Comparison:
+        if spoken not in changes:
+            found = _change(kind, spoken, old, new)
+            if not subresource and kind.subresource("status"):
+                parts = ({path for path in part if path[0] != "f:status"} for part in found)
+                found = fieldsets.Comparison(*parts)
+            changes[spoken] = found
+        return changes[spoken]
+
+    changed = change(_shape(kind, owner.version))
     if not brings and not any(changed):
         metadata["managedFields"] = kept
         return
@@ -219,9 +251,9 @@ def update(  # noqa: PLR0917  each is a fact of the write
     if old is not None and not shares:
         metadata.pop("managedFields", None)
         return
-    gone = changed.added | changed.modified | changed.removed
     for identity, share in list(shares.items()):
-        left = share.fields - gone
+        gone = change(_shape(kind, share.owner.version))
+        left = share.fields - gone.added - gone.modified - gone.removed
         if len(left) != len(share.fields):
             shares[identity] = share._replace(fields=left)
     fresh = changed.added | changed.modified

@@ -44,10 +44,12 @@ _SHOWN_WHEN_DELETED = frozenset(
         "persistentvolumeclaims",
         "services",
         "serviceaccounts",
-        "storageclasses.storage.k8s.io",
+        "csidrivers.storage.k8s.io",
+        "csinodes.storage.k8s.io",
         "resourcequotas",
         "podtemplates",
-        "podsecuritypolicies",
+        "storageclasses.storage.k8s.io",
+        "volumeattachments.storage.k8s.io",
         "volumeattributesclasses.storage.k8s.io",
     }
 )
@@ -231,7 +233,7 @@ class Rest:
             namespace=target.namespace if resource.namespaced else "",
             user=call.user,
             dry_run=asked.dry_run,
-            manager=Manager(asked.manager, target.version),
+            manager=Manager(asked.manager, target.version, shown=resource),
             version=target.version if resource.definition else "",
         )
         warnings = problems + validation.warnings(resource.name, new, None)
@@ -253,7 +255,7 @@ class Rest:
             subresource=target.subresource,
             user=call.user,
             dry_run=asked.dry_run,
-            manager=Manager(asked.manager, target.version),
+            manager=Manager(asked.manager, target.version, shown=resource),
             version=target.version if resource.definition else "",
         )
         warnings = problems + validation.warnings(resource.name, new, existing.obj if existing else None)
@@ -284,7 +286,7 @@ class Rest:
             subresource=target.subresource,
             user=call.user,
             dry_run=asked.dry_run,
-            manager=Manager(asked.manager, target.version, bool(asked.force)),
+            manager=Manager(asked.manager, target.version, bool(asked.force), resource),
             version=target.version,
             check=lambda obj: problems.extend(
                 self._patched(resource, call, obj, patch, kind, duplicates, asked.validation)

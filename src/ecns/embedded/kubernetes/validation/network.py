@@ -7,6 +7,7 @@ and recorded refusals.
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes.validation import meta, names, services
@@ -20,6 +21,8 @@ _OLD_CLASS = "kubernetes.io/ingress.class"
 _SEQUENCES = ("//", "/./", "/../", "%2f", "%2F")
 _SUFFIXES = ("/..", "/.")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
+_LONGEST_CONTROLLER = 250
+_HTTP_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
 
 
 def _host(causes: Causes, path: str, host: str) -> None:
@@ -135,14 +138,7 @@ def ingress_status(causes: Causes, new: Object, old: Object) -> None:
 
 def ingress_class(causes: Causes, obj: Object) -> None:
     """Checks an IngressClass."""
-    controller = obj["spec"].get("controller", "")
-    if controller:
-        if "/" not in controller:
-            causes.invalid(
-                "spec.controller", controller, 'must be a domain-prefixed path (such as "acme.io/foo")'
-            )
-        elif names.dns_subdomain(controller.partition("/")[0]):
-            causes.each("spec.controller", controller, names.dns_subdomain(controller.partition("/")[0]))
+    _controller(causes, obj["spec"].get("controller", ""))
     parameters = obj["spec"].get("parameters")
     if parameters is None:
         return
@@ -155,6 +151,21 @@ def ingress_class(causes: Causes, obj: Object) -> None:
         causes.required("spec.parameters.namespace", "`parameters.scope` is set to 'Namespace'")
     elif scope == "Cluster" and parameters.get("namespace"):
         causes.forbidden("spec.parameters.namespace", "`parameters.scope` is set to 'Cluster'")
+
+
+def _controller(causes: Causes, controller: str) -> None:
+    at, (host, _, path) = "spec.controller", controller.partition("/")
+    if len(controller) > _LONGEST_CONTROLLER:
+        causes.too_long(at, _LONGEST_CONTROLLER)
+    if not controller:
+        causes.required(at)
+    elif not host or not path:
+        causes.invalid(at, controller, 'must be a domain-prefixed path (such as "acme.io/foo")')
+    else:
+        causes.each(at, host, names.dns_subdomain(host))
+        if not _HTTP_PATH.fullmatch(path):
+            shown = f"Invalid path (regex used for validation is '{_HTTP_PATH.pattern}')"
+            causes.invalid(at, path, shown)
 
 
 def ingress_class_update(causes: Causes, new: Object, old: Object) -> None:

@@ -43,14 +43,6 @@ def node_update(causes: Causes, new: Object, old: Object) -> None:
         causes.forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
 
 
-def event(causes: Causes, obj: Object) -> None:
-    """Checks that an Event lies in the namespace of what it is about."""
-    about = (obj.get("involvedObject") or obj.get("regarding") or {}).get("namespace", "")
-    namespace = obj["metadata"].get("namespace", "")
-    if (about and about != namespace) or (not about and namespace not in {"default", "kube-system"}):
-        causes.invalid("involvedObject.namespace", about, "does not match event.namespace")
-
-
 def lease(causes: Causes, obj: Object) -> None:
     """Checks a Lease."""
     spec = obj["spec"]

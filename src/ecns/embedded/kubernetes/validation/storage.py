@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes import quantities
-from ecns.embedded.kubernetes.validation import claims, containers, internal, names, scheduling, volumes
+from ecns.embedded.kubernetes.validation import claims, containers, csi, internal, names, scheduling, volumes
 from ecns.embedded.kubernetes.validation.causes import sorted_map
 
 if TYPE_CHECKING:
@@ -133,9 +133,7 @@ def storage_class(causes: Causes, obj: Object) -> None:
         causes.required("provisioner")
     else:
         causes.each("provisioner", provisioner, names.qualified_name(provisioner.lower()))
-    for key in obj.get("parameters", {}):
-        if not key:
-            causes.invalid("parameters", key, "field can not be empty.")
+    csi.parameters(causes, obj)
     policy = obj.get("reclaimPolicy")
     if policy:
         causes.one_of("reclaimPolicy", policy, ("Delete", "Retain"))
@@ -152,22 +150,3 @@ def storage_class_update(causes: Causes, new: Object, old: Object) -> None:
         causes.invalid("parameters", sorted_map(new.get("parameters")), "field is immutable")
     for name in ("provisioner", "reclaimPolicy", "volumeBindingMode"):
         causes.immutable(name, new.get(name), old.get(name))
-
-
-def csi_driver(causes: Causes, obj: Object) -> None:
-    """Checks a CSIDriver."""
-    for index, mode in enumerate(obj["spec"].get("volumeLifecycleModes", ())):
-        causes.one_of(f"spec.volumeLifecycleModes[{index}]", mode, ("Ephemeral", "Persistent"))
-
-
-def csi_node(causes: Causes, obj: Object) -> None:
-    """Checks a CSINode."""
-    seen: set[str] = set()
-    for index, driver in enumerate(obj["spec"].get("drivers") or ()):
-        at = f"spec.drivers[{index}]"
-        causes.checked(f"{at}.name", driver.get("name"), names.dns_subdomain)
-        if not driver.get("nodeID"):
-            causes.required(f"{at}.nodeID")
-        if driver.get("name") in seen:
-            causes.duplicate(f"{at}.name", driver["name"])
-        seen.add(driver.get("name", ""))

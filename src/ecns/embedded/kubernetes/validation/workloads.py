@@ -305,9 +305,19 @@ def daemon_set_update(causes: Causes, new: Object, old: Object) -> None:
     _same_selector(causes, new, old)
 
 
+def controller_revision(causes: Causes, obj: Object) -> None:
+    """Checks a ControllerRevision."""
+    data = obj.get("data")
+    if data is None:
+        causes.required("data", "data is mandatory")
+    elif not isinstance(data, dict):
+        causes.required("data", "data must be a valid JSON object")
+    causes.not_negative("revision", obj.get("revision"))
+
+
 def controller_revision_update(causes: Causes, new: Object, old: Object) -> None:
     """Checks what may change of a ControllerRevision: nothing but its number."""
-    causes.not_negative("revision", new.get("revision"))
+    controller_revision(causes, new)
     causes.immutable("data", new.get("data"), old.get("data"))
 
 
