@@ -112,7 +112,6 @@ def _is_loopback(host: str) -> bool:
 
 def _serve(settings: config.Config, data_dir: Path, stand_ins: StandIns) -> None:
     gc.disable()  # what is imported now stays for good
-    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # structlog would take 0.1 s for it
     keystone = listens = None
     if settings.identity is None:
         listens = listening(data_dir / "openstack")
