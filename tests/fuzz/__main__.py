@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +18,10 @@ from tests.conftest import start, stop
 from tests.fuzz.fuzzing import NAMESPACE, Finding, Fuzzer, furnish
 from tests.fuzz.mutating import mutate
 from tests.fuzz.streaming import Streams
-from tests.gateway import Gateway
+from tests.gateway import Gateway, eventually
+
+if TYPE_CHECKING:
+    from schemathesis.schemas import APIOperation
 
 HERE = {"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": NAMESPACE}
 
@@ -55,6 +59,7 @@ class Run:
         """Go on until the time is over."""
         seed = self.options.seed
         while time.monotonic() < self.end:
+            eventually(self._namespace, seconds=60)
             furnish(self.project)
             for finding in self._round(seed):
                 if (key := (finding.operation, finding.what.split("\n")[0][:80])) not in self.known:
@@ -62,11 +67,15 @@ class Run:
                     click.echo(f"\n{finding}")
             seed += 1
 
+    def _namespace(self) -> bool:
+        """Whether the namespace is there, which is made anew if a round has deleted it."""
+        base = {"name": NAMESPACE, "cluster_name": "eks"}
+        made = self.project.manager.post("/namespace/", json={"namespace": {"namespace_base": base}})
+        whole = self.gateway.kubectl_json("get", "namespace", NAMESPACE)
+        return made.status_code in {200, 409} and whole["status"]["phase"] == "Active"
+
     def _round(self, seed: int) -> Iterator[Finding]:
         only = self.options.only
-        for operation in self.fuzzer.operations():
-            if only in operation.label and time.monotonic() < self.end:
-                yield from self.fuzzer.run(operation, examples=self.options.examples, seed=seed)
         if only in {"", "streams"}:
             streams = Streams(self.gateway, self.user, seed)
             streams.furnish()
@@ -76,11 +85,19 @@ class Run:
             found, statuses = mutate(self.gateway.client(self.user, **HERE), many=1000, seed=seed)
             yield from found
             self._count(statuses.items())
+        for operation in sorted(self.fuzzer.operations(), key=_ends_it):
+            if only in operation.label and time.monotonic() < self.end:
+                yield from self.fuzzer.run(operation, examples=self.options.examples, seed=seed)
 
     def _count(self, statuses: Iterable[tuple[int, int]]) -> None:
         for status, count in statuses:
             self.fuzzer.statuses[status] = self.fuzzer.statuses.get(status, 0) + count
             self.fuzzer.sent += count
+
+
+def _ends_it(operation: APIOperation) -> bool:
+    """Whether an operation takes everything away that others could find."""
+    return operation.method.upper() == "DELETE" and "namespace" in operation.path
 
 
 def main() -> int:
@@ -90,7 +107,6 @@ def main() -> int:
         process, gateway = start(Path(directory) / "data")
         try:
             project = make(gateway, "fuzz")
-            project.namespace(NAMESPACE)
             click.echo(f"seed {options.seed}")
             run = Run(gateway, project, options)
             run.rounds()
