@@ -21,6 +21,7 @@ LATE_SECONDS = 3.0
 """How long after a stack is gone Heat may still make what it was about to make of it."""
 SEEN_SECONDS = 3.0
 """How long until Heat shows that it has begun with a change."""
+DELETING = ("DELETE_IN_PROGRESS", "DELETE_FAILED")
 AGAIN_SECONDS = 15.0
 """How long Heat may go on with a deletion of an earlier request before it is told again: the engine that was
 at work may have ended."""
@@ -64,7 +65,8 @@ class Removal:
             UpstreamError: something could not be removed, or not yet; asked again it goes on.
         """
         before = list(self._before.values())
-        unfinished = [one for one in before if not one.stack_status.endswith("_COMPLETE")]
+        # An earlier deletion has done so; and Cinder may be what it could not reach.
+        unfinished = [one for one in before if not one.stack_status.endswith(("_COMPLETE", *DELETING))]
         used = dict(
             zip(
                 (one.id for one in unfinished),
