@@ -179,9 +179,10 @@ class Groups:
         if not self.objects.places.own_project(self.objects.place):
             raise ForbiddenError(NOT_OWN)
 
-    async def stacks(self, *, gone: bool = False) -> list[Found]:
-        """The groups of the place; `gone`: those that are gone since a short while, too."""
-        filters = {"tags": f"{templates.PREFIX}place={self.place}"}
+    async def stacks(self, *, gone: bool = False, **tags: str) -> list[Found]:
+        """The groups of the place with such tags; `gone`: those that are gone since a short while, too."""
+        wanted = {"place": self.place, **tags}
+        filters = {"tags": ",".join(f"{templates.PREFIX}{key}={value}" for key, value in wanted.items())}
         if gone:
             filters["show_deleted"] = "true"
         stacks = await self.openstack.heat.stacks(self.token, **filters)

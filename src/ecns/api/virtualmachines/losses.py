@@ -6,6 +6,8 @@ update.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from ecns.api.common.waiting import all_of, few_of
 from ecns.api.virtualmachines.leftovers import DEPTH
 from ecns.backends.openstack.cloud import OpenStack
@@ -14,6 +16,10 @@ from ecns.errors import ConflictError, NotFoundError
 from ecns.identity.caller import Caller
 
 REASON = "It is not there any more"
+SERVER, VOLUME, PORT = "OS::Nova::Server", "OS::Cinder::Volume", "OS::Neutron::Port"
+BALANCING = "OS::Octavia::"
+"""Load balancers and their parts."""
+GOING = frozenset({"PENDING_DELETE", "DELETED"})
 
 
 async def tell(openstack: OpenStack, caller: Caller, stack: Stack) -> bool:
@@ -24,20 +30,23 @@ async def tell(openstack: OpenStack, caller: Caller, stack: Stack) -> bool:
     made = [
         one for one in resources if one.resource_status.endswith("_COMPLETE") and one.physical_resource_id
     ]
-    kinds = {one.resource_type for one in made}
-    lists = {
-        "OS::Nova::Server": openstack.nova.servers(token),
-        "OS::Cinder::Volume": openstack.cinder.volumes(token),
-        "OS::Neutron::Port": openstack.neutron.ports(token, project_id),
+    servers, volumes, ports, balancing = await all_of(
+        openstack.nova.servers(token),
+        openstack.cinder.volumes(token),
+        openstack.neutron.ports(token, project_id),
+        _balancing(openstack, caller, made),
+    )
+    known: dict[str, Collection[str]] = {
+        SERVER: {one.id for one in servers},
+        VOLUME: {one.id for one in volumes},
+        PORT: {one.id for one in ports},
+        BALANCING: balancing,
     }
-    if "OS::Octavia::LoadBalancer" in kinds:
-        lists["OS::Octavia::LoadBalancer"] = openstack.octavia.load_balancers(token, project_id)
-    there = dict(zip(lists, await all_of(*lists.values()), strict=True))
-    known = {kind: {one.id for one in things} for kind, things in there.items()}
     lost = [
         one
         for one in made
-        if one.resource_type in known and one.physical_resource_id not in known[one.resource_type]
+        if (kind := BALANCING if one.resource_type.startswith(BALANCING) else one.resource_type) in known
+        and one.physical_resource_id not in known[kind]
     ]
 
     async def mark(one: Resource) -> None:
@@ -48,3 +57,14 @@ async def tell(openstack: OpenStack, caller: Caller, stack: Stack) -> bool:
 
     await few_of(mark(one) for one in lost)
     return bool(lost)
+
+
+async def _balancing(openstack: OpenStack, caller: Caller, made: Sequence[Resource]) -> Collection[str]:
+    """The ids of what is there of load balancers in these resources, and of their parts."""
+    mine = {one.physical_resource_id for one in made if one.resource_type.startswith(BALANCING)}
+    if not mine:
+        return ()
+    every = await openstack.octavia.load_balancers(caller.token, caller.project_id)
+    there = [one.id for one in every if one.id in mine and one.provisioning_status not in GOING]
+    parts = await all_of(*(openstack.octavia.parts(caller.token, one) for one in there))
+    return {*there, *(identity for found in parts for identity in found)}

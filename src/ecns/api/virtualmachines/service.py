@@ -255,11 +255,7 @@ class VirtualMachines(Groups):
             UpstreamError: something could not be removed, or not yet; asked again it goes on.
         """
         await self.own()
-        found = [
-            one
-            for one in await self.stacks(gone=not self.objects.dry_run)
-            if all(getattr(one.tags, key) == value for key, value in tags.items())
-        ]
+        found = await self.stacks(gone=not self.objects.dry_run, **tags)
         if self.objects.dry_run:
             await few_of(self._report_end(one) for one in found)
             return
