@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import resource
 import sys
 import threading
 import traceback
 from pathlib import Path
 
 from tests.real.openstack.launch.common import Facts
+
+FILES = 20_000
+"""Open at a time, at least."""
 
 
 def main() -> None:
@@ -30,7 +34,12 @@ def main() -> None:
     application = service.application(facts)
     import waitress
 
-    waitress.serve(application, host="127.0.0.1", port=facts.port, threads=8, _quiet=True)
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if few < FILES:  # Heat's clients leave connections open
+        enough = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
+    listening = {"host": "127.0.0.1", "port": facts.port}
+    waitress.serve(application, **listening, threads=8, asyncore_use_poll=True, _quiet=True)
 
 
 def _end_with_parent() -> None:
