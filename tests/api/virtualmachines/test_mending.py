@@ -121,21 +121,13 @@ def test_what_heat_does_not_know_is_in_nobodys_way(hybrid: Hybrid) -> None:
 
 
 def test_what_somebody_removed_is_made_anew(hybrid: Hybrid) -> None:
-    disks = [{"size": 1, "cascade_deletion": True}]
-    hybrid.create("robbed", machine("vm", replicas=2, data_disk=disks, loadbalancer=ACCESS))
+    hybrid.create("robbed", machine("vm", replicas=2, data_disk=[{"size": 1, "cascade_deletion": True}]))
     before = {one["name"]: one["id"] for one in hybrid.becomes("vm", "Running")["vm_instances"]}
     hybrid.developer.call("nova", "DELETE", f"/servers/{before['vm-1']}")
     assert hybrid.becomes("vm", "Failed")["reason"] == "1 of 2 machines are there"
     port = hybrid.developer.call("neutron", "GET", "/v2.0/ports?name=vm-1")["ports"][0]["id"]
     hybrid.developer.call("neutron", "DELETE", f"/v2.0/ports/{port}")
-    balancers = "/v2.0/lbaas/loadbalancers"
-    (balancer,) = hybrid.developer.call("octavia", "GET", balancers)["loadbalancers"]
-    hybrid.developer.call("octavia", "DELETE", f"{balancers}/{balancer['id']}?cascade=true")
-    whole = goes_on(hybrid)
-    assert whole["loadbalancer"]["status"] == "ACTIVE"
-    pools = hybrid.developer.call("octavia", "GET", "/v2.0/lbaas/pools")["pools"]
-    assert [len(pool["members"]) for pool in pools] == [2]
-    after = {one["name"]: one["id"] for one in whole["vm_instances"]}
+    after = {one["name"]: one["id"] for one in goes_on(hybrid)["vm_instances"]}
     assert set(after) == {"vm-0", "vm-1"}
     assert after["vm-0"] == before["vm-0"]
     assert after["vm-1"] != before["vm-1"]
@@ -152,7 +144,6 @@ def test_cinder_is_gone_while_machines_are_removed(hybrid: Hybrid, real_cloud: C
     cinder.kill()
     try:
         assert hybrid.delete("held").status_code == 502
-        assert "Heat could not remove" in hybrid.delete("held").text
         assert hybrid.member.get("/applications/app/held/").status_code == 200
     finally:
         cinder.start()
