@@ -42,7 +42,7 @@ def test_what_a_workload_uses(site: Site) -> None:
     site.until("user", "Running")
     pod = site.kubectl_json("get", "pods", "-l", "ecns.easystack.com/workload=user")["items"][0]
     printed = site.kubectl(
-        "exec", pod["metadata"]["name"], "-c", "web", "--", "printenv", "COLOUR", "PASSWORD"
+        "exec", pod["metadata"]["name"], "-c", "web", "--", "sh", "-c", "echo $COLOUR $PASSWORD"
     )
     assert printed.split() == ["blue", "s3cr$t"]
     shown = site.kubectl("exec", pod["metadata"]["name"], "-c", "web", "--", "cat", "/etc/settings/app.ini")

@@ -161,15 +161,15 @@ def test_a_terminal(site: Site) -> None:
             session.send("resize", Cols=77, Rows=22)
             session.send("stdin", Data="stty size; echo $((6*7)) caf\u00e9\r")
             session.until("22 77\r\n42 caf\u00e9\r\n")
-            session.send("stdin", Data="sleep 1000\r")
-            session.until("sleep 1000\r\n")
+            session.send("stdin", Data="echo $((8*8)); sleep 1000\r")
+            session.until("\r\n64\r\n")
             session.send("stdin", Data="\x03")
             session.send("stdin", Data="exit 7\r")
             assert session.rest() == {"Operation": "exit", "Data": "7", "Reason": "exited"}
         with terminal(site, name) as session:
-            session.send("stdin", Data="echo seen > /home/left; echo $((6*9))\r")
+            session.send("stdin", Data="echo seen > /tmp/left; echo $((6*9))\r")
             session.until("\r\n54")
-        assert site.kubectl("exec", name, "--", "cat", "/home/left") == "seen\n"
+        assert site.kubectl("exec", name, "--", "cat", "/tmp/left") == "seen\n"
         assert site.client("visitor").get(f"/pod_exec/{site.namespace}/{name}/c/").status_code == 403
 
 
