@@ -167,9 +167,9 @@ def test_a_terminal(site: Site) -> None:
             session.send("stdin", Data="exit 7\r")
             assert session.rest() == {"Operation": "exit", "Data": "7", "Reason": "exited"}
         with terminal(site, name) as session:
-            session.send("stdin", Data="echo seen > /tmp/left; echo $((6*9))\r")
+            session.send("stdin", Data="echo seen > /left; echo $((6*9))\r")
             session.until("\r\n54")
-        assert site.kubectl("exec", name, "--", "cat", "/tmp/left") == "seen\n"
+        assert site.kubectl("exec", name, "--", "cat", "/left") == "seen\n"
         assert site.client("visitor").get(f"/pod_exec/{site.namespace}/{name}/c/").status_code == 403
 
 
