@@ -249,7 +249,7 @@ SELECTED = {"selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}
         (
             "statefulsets.apps",
             {"spec": {**SELECTED, "persistentVolumeClaimRetentionPolicy": {"whenScaled": "Keep"}}},
-            ['supported values: "Delete", "Retain"'],
+            ['supported values: "Retain", "Delete"'],
         ),
         (
             "services",
@@ -287,7 +287,7 @@ SELECTED = {"selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}
         (
             "nodes",
             {"metadata": {"name": "x"}, "spec": {"taints": [{"key": "a", "effect": ""}]}},
-            ["spec.taints[0].effect: Required value"],
+            ["metadata.taints[0].effect: Required value"],
         ),
         (
             "ingressclasses.networking.k8s.io",

@@ -67,7 +67,7 @@ _RULES: dict[str, _Rules] = {
     "configmaps": _Rules(configuration.config_map, configuration.config_map_update, again=True),
     "secrets": _Rules(configuration.secret, configuration.secret_update, again=True),
     "serviceaccounts": _Rules(others.nothing),
-    "namespaces": _Rules(others.nothing, name=names.namespace_name),
+    "namespaces": _Rules(others.namespace, name=names.dns_label),
     "nodes": _Rules(others.node, others.node_update),
     "events": _Rules(events.core),
     "events.events.k8s.io": _Rules(events.create, events.update),

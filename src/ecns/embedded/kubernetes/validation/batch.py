@@ -9,7 +9,7 @@ import re
 import zoneinfo
 from typing import TYPE_CHECKING
 
-from ecns.embedded.kubernetes.validation import internal, meta, names, pods
+from ecns.embedded.kubernetes.validation import internal, job_policies, meta, names, pods
 from ecns.embedded.kubernetes.validation.causes import Causes, sorted_map
 from ecns.embedded.kubernetes.validation.strategies import CONTROLLER_UID, JOB_NAME
 
@@ -20,7 +20,6 @@ _NUMBERS = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit
 _MISMATCH = "`selector` does not match template `labels`"
 CRON_NAME_LENGTH = 52
 GENERATED_LABELS = frozenset({CONTROLLER_UID, JOB_NAME, "controller-uid", "job-name"})
-_MODES = ("NonIndexed", "Indexed")
 _FIELDS = 5
 _RANGES = (("minute", 0, 59), ("hour", 0, 23), ("dom", 1, 31), ("month", 1, 12), ("dow", 0, 6))
 _MONTHS = {
@@ -37,18 +36,8 @@ _DURATION = re.compile(r"[+-]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+|[+-
 def _numbers(causes: Causes, path: str, spec: Object) -> None:
     for name in _NUMBERS:
         causes.not_negative(f"{path}.{name}", spec.get(name))
-    mode, at = spec.get("completionMode"), f"{path}.completionMode"
-    if mode is None:
-        return
-    if mode not in _MODES:
-        causes.unsupported(at, mode, _MODES)
-    if mode == "Indexed" and spec.get("completions") is None:
-        causes.required(f"{path}.completions", "when completion mode is Indexed")
-    for name in ("backoffLimitPerIndex", "maxFailedIndexes"):
-        if name in spec:
-            if mode != "Indexed":
-                causes.required(f"{path}.{name}", "when indexed completion is used")
-            causes.not_negative(f"{path}.{name}", spec[name])
+    job_policies.indexes(causes, path, spec)
+    job_policies.policies(causes, path, spec)
 
 
 def _job_spec(causes: Causes, path: str, spec: Object) -> None:
@@ -86,7 +75,6 @@ def _selected(causes: Causes, spec: Object) -> None:
     found = spec.get("selector")
     if found is None:
         causes.required("spec.selector")
-        return
     if meta.label_selector(causes, "spec.selector", found):
         labels = spec["template"].get("metadata", {}).get("labels")
         if not meta.selector_matches(found, labels):
@@ -105,7 +93,10 @@ def job(causes: Causes, obj: Object) -> None:
     _whole_spec(causes, spec)
     name, completions = obj["metadata"].get("name", ""), spec.get("completions")
     if spec.get("completionMode") == "Indexed" and completions:
-        causes.each("metadata.name", name, names.dns_label(f"{name}-{completions - 1}"))
+        pod = f"{name}-{completions - 1}"
+        if names.dns_label(pod):
+            detail = f"will not able to create pod with invalid DNS label: {pod}"
+            causes.invalid("metadata.name", name, detail)
 
 
 def job_update(causes: Causes, new: Object, old: Object) -> None:

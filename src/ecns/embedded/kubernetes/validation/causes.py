@@ -45,7 +45,12 @@ class Causes(list[Cause]):
 
     def invalid(self, path: str, value: Any, detail: str) -> None:
         """A value is wrong."""
-        self.append(Cause("FieldValueInvalid", f"Invalid value: {shown(value)}: {detail}", path))
+        told = f": {detail}" if detail else ""
+        self.append(Cause("FieldValueInvalid", f"Invalid value: {shown(value)}{told}", path))
+
+    def wrong(self, path: str, detail: str) -> None:
+        """A value is wrong that the message does not show."""
+        self.append(Cause("FieldValueInvalid", f"Invalid value: {detail}", path))
 
     def unsupported(self, path: str, value: Any, supported: Iterable[str]) -> None:
         """A value is not among those that there are."""

@@ -117,7 +117,8 @@ _WHOLE = frozenset(
 )
 
 
-def _container_resource(causes: Causes, path: str, name: str) -> None:
+def container_resource(causes: Causes, path: str, name: str) -> None:
+    """Checks the name of a resource that a container asks for."""
     before = len(causes)
     resource_name(causes, path, name)
     if "/" not in name:
@@ -131,10 +132,10 @@ def resources(causes: Causes, path: str, found: Object) -> None:
     """Checks the requests and limits of a container."""
     limits, requests = found.get("limits", {}), found.get("requests", {})
     for name, amount in limits.items():
-        _container_resource(causes, f"{path}.limits[{name}]", name)
+        container_resource(causes, f"{path}.limits[{name}]", name)
         quantity(causes, f"{path}.limits[{name}]", name, amount)
     for name, amount in requests.items():
-        _container_resource(causes, f"{path}.requests[{name}]", name)
+        container_resource(causes, f"{path}.requests[{name}]", name)
         quantity(causes, f"{path}.requests[{name}]", name, amount)
         limit = limits.get(name)
         if limit is not None:

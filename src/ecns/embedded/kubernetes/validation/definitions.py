@@ -97,6 +97,8 @@ def _versions(causes: Causes, spec: Object, before: Object | None) -> None:
                 causes.required(f"{root}.type", "must not be empty at the root")
             else:
                 causes.invalid(f"{root}.type", schema["type"], "must be object at the root")
+                if schema["type"] not in _TYPES:
+                    causes.unsupported(f"{root}.type", schema["type"], _TYPES)
         faults = len(causes)
         _schema_faults(causes, root, schema)
         if len(causes) == faults and version.get("schema") != old.get(version.get("name")):
@@ -145,7 +147,10 @@ def definition(causes: Causes, obj: Object, before: Object | None = None) -> Non
             break
     else:
         _names(causes, "spec.names", spec["names"])
-    if spec.get("conversion", {}).get("strategy") == "Webhook":
+    strategy = spec.get("conversion", {}).get("strategy")
+    if strategy not in {None, "None", "Webhook"}:
+        causes.unsupported("spec.conversion.strategy", strategy, ("None", "Webhook"))
+    if strategy == "Webhook":
         causes.forbidden("spec.conversion.strategy", "the embedded Kubernetes calls no webhooks")
     if not obj.get("status", {}).get("storedVersions"):
         causes.invalid("status.storedVersions", None, "must have at least one stored version")

@@ -64,6 +64,10 @@ _METRIC_FIELDS = {
     "ContainerResource": "containerResource",
     "External": "external",
 }
+_WANTED = {
+    "Object": "a target value or averageValue",
+    "External": "a target value for metric or a per-pod target",
+}
 
 
 def resource_quota(causes: Causes, obj: Object) -> None:
@@ -139,6 +143,8 @@ def limit_range(causes: Causes, obj: Object) -> None:
         path, kind = f"spec.limits[{index}]", item.get("type", "")
         if not kind:
             causes.required(f"{path}.type")
+        elif names.qualified_name(kind):
+            causes.each(f"{path}.type", kind, names.qualified_name(kind))
         elif "/" not in kind and kind not in _LIMIT_TYPES:
             causes.invalid(f"{path}.type", kind, "must be a standard limit type or fully qualified")
         if kind in seen:
@@ -157,6 +163,10 @@ def _limit(causes: Causes, path: str, kind: str, item: Object) -> None:
             f"{path}.limits", "either minimum or maximum storage value is required, but neither was provided"
         )
     lists = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
+    check = containers.container_resource if kind == "Container" else containers.resource_name
+    for field in lists:
+        for name in item.get(field, {}):
+            check(causes, f"{path}.{field}[{name}]", name)
     for name in sorted({key for field in lists for key in item.get(field, {})}):
         _bounds(causes, path, name, {field: item.get(field, {}).get(name) for field in lists})
 
@@ -226,7 +236,7 @@ def disruption_budget_update(causes: Causes, new: Object, old: Object) -> None:
     disruption_budget(causes, new)
 
 
-def _target(causes: Causes, path: str, target: Object) -> None:
+def _target(causes: Causes, path: str, target: Object, *, grouped: bool) -> None:
     for name in ("kind", "name"):
         value = target.get(name, "")
         if not value:
@@ -234,7 +244,9 @@ def _target(causes: Causes, path: str, target: Object) -> None:
         else:
             causes.each(f"{path}.{name}", value, names.path_segment(value))
     version = target.get("apiVersion", "")
-    if version in {"", "v1"}:
+    if version.count("/") > 1:
+        causes.invalid(f"{path}.apiVersion", version, f"unexpected GroupVersion string: {version}")
+    elif grouped and not version.partition("/")[1] and target.get("kind") != "ReplicationController":
         causes.invalid(f"{path}.apiVersion", version, "apiVersion must specify API group")
 
 
@@ -258,7 +270,6 @@ def _metric(causes: Causes, path: str, metric: Object) -> None:
     given = [field for field in _METRIC_FIELDS.values() if field in metric]
     if not kind:
         causes.required(f"{path}.type", "must specify a metric source type")
-        return
     if kind not in _METRIC_TYPES:
         causes.unsupported(f"{path}.type", kind, _METRIC_TYPES)
         causes.unsupported(f"{path}.type", kind, _METRIC_TYPES)
@@ -271,27 +282,39 @@ def _metric(causes: Causes, path: str, metric: Object) -> None:
         causes.required(f"{path}.{field}", "must populate information for the given metric source")
         return
     source, at = metric[field], f"{path}.{field}"
-    target = source.get("target", {})
     if kind in {"Resource", "ContainerResource"}:
-        if not source.get("name"):
-            causes.required(f"{at}.name", "must specify a resource name")
-        if kind == "ContainerResource" and not source.get("container"):
-            causes.required(f"{at}.container", "must specify a container")
-        _metric_target(causes, f"{at}.target", target)
-        _raw_or_share(causes, f"{at}.target", target)
-        return
+        _resource_metric(causes, at, kind, source)
+    else:
+        _other_metric(causes, at, kind, source)
+
+
+def _resource_metric(causes: Causes, at: str, kind: str, source: Object) -> None:
+    if not source.get("name"):
+        causes.required(f"{at}.name", "must specify a resource name")
+    if kind == "ContainerResource" and not source.get("container"):
+        causes.required(f"{at}.container", "must specify a container")
+    target = source.get("target", {})
+    _metric_target(causes, f"{at}.target", target)
+    _raw_or_share(causes, f"{at}.target", target)
+
+
+def _other_metric(causes: Causes, at: str, kind: str, source: Object) -> None:
+    target = source.get("target", {})
     if kind == "Object":
-        _target(causes, f"{at}.describedObject", source.get("describedObject", {}))
+        _target(causes, f"{at}.describedObject", source.get("describedObject", {}), grouped=False)
     name = source.get("metric", {}).get("name", "")
     if not name:
         causes.required(f"{at}.metric.name", "must specify a metric name")
+    else:
+        causes.each(f"{at}.metric.name", name, names.path_segment(name))
     _metric_target(causes, f"{at}.target", target)
     if kind == "Pods" and "averageValue" not in target:
         causes.required(f"{at}.target.averageValue", "must specify a positive target averageValue")
-    elif kind in {"Object", "External"} and not {"value", "averageValue"} & set(target):
-        causes.required(
-            f"{at}.target.averageValue", "must set either a target value for metric or a per-pod target"
-        )
+    elif kind in _WANTED and not {"value", "averageValue"} & set(target):
+        causes.required(f"{at}.target.averageValue", f"must set either {_WANTED[kind]}")
+    elif kind == "External" and {"value", "averageValue"} <= set(target):
+        detail = "may not set both a target value for metric and a per-pod target"
+        causes.forbidden(f"{at}.target.value", detail)
 
 
 def _raw_or_share(causes: Causes, path: str, target: Object) -> None:
@@ -312,11 +335,13 @@ def autoscaler(causes: Causes, obj: Object) -> None:
     least, most = spec.get("minReplicas"), spec.get("maxReplicas", 0)
     if least is not None and least < 1:
         causes.invalid("spec.minReplicas", least, "must be greater than or equal to 1")
-    if most < 1:
+    if most == 0:
         causes.required("spec.maxReplicas", "must be set and greater than 0")
+    elif most < 0:
+        causes.invalid("spec.maxReplicas", most, "must be greater than or equal to 1")
     if least is not None and most < least:
         causes.invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`")
-    _target(causes, "spec.scaleTargetRef", spec.get("scaleTargetRef", {}))
+    _target(causes, "spec.scaleTargetRef", spec.get("scaleTargetRef", {}), grouped=True)
     metrics = spec.get("metrics", [])
     for index, metric in enumerate(metrics):
         _metric(causes, f"spec.metrics[{index}]", metric)
@@ -333,7 +358,9 @@ def autoscaler(causes: Causes, obj: Object) -> None:
 def _rules(causes: Causes, path: str, rules: Object) -> None:
     window = rules.get("stabilizationWindowSeconds")
     if window is not None:
-        causes.not_negative(f"{path}.stabilizationWindowSeconds", window)
+        if window < 0:
+            detail = "must be greater than or equal to zero"
+            causes.invalid(f"{path}.stabilizationWindowSeconds", window, detail)
         if window > 3600:  # noqa: PLR2004  an hour
             causes.invalid(f"{path}.stabilizationWindowSeconds", window, "must be less than or equal to 3600")
     chosen = rules.get("selectPolicy")

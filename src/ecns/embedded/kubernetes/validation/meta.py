@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
 
 ANNOTATIONS_SIZE = 256 * 1024
-_STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp")
 _REFERENCE_ORDER = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
 
@@ -71,7 +71,7 @@ def _finalizers(causes: Causes, path: str, found: list[str], *, kube: bool) -> N
     for finalizer in found:
         causes.each(path, finalizer, names.qualified_name(finalizer))
     for index, finalizer in enumerate(found):
-        if kube and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+        if kube and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
             detail = "name is neither a standard finalizer name nor is it fully qualified"
             causes.invalid(f"{path}[{index}]", finalizer, detail)
     if "orphan" in found and "foregroundDeletion" in found:

@@ -92,8 +92,11 @@ def _shape(value: str, pattern: str, text: str, most: int, unit: str = "characte
 
 
 def dns_label(value: str) -> list[str]:
-    """RFC 1123 label: `my-name`."""
-    return _shape(value, _LABEL, _LABEL_TEXT, LABEL_LENGTH)
+    """RFC 1123 label: `my-name`; a name of several labels has a word of its own."""
+    found = _shape(value, _LABEL, _LABEL_TEXT, LABEL_LENGTH)
+    if found[-1:] == [_LABEL_TEXT] and _COMPILED[_SUBDOMAIN].fullmatch(value):
+        found[-1] = "must not contain dots"
+    return found
 
 
 def dns_1035_label(value: str) -> list[str]:
@@ -111,15 +114,6 @@ def wildcard_subdomain(value: str) -> list[str]:
     found = [f"must be no more than {SUBDOMAIN_LENGTH} characters"] if len(value) > SUBDOMAIN_LENGTH else []
     if not value.startswith("*.") or not _COMPILED[_SUBDOMAIN].fullmatch(value[2:]):
         found.append(_WILDCARD_TEXT)
-    return found
-
-
-def namespace_name(value: str) -> list[str]:
-    """The name of a Namespace, which has a word of its own for dots."""
-    found = dns_label(value)
-    if "." in value:
-        found = [text for text in found if text != _LABEL_TEXT]
-        found.append("must not contain dots")
     return found
 
 

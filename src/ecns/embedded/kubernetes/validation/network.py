@@ -39,9 +39,11 @@ def _backend(causes: Causes, path: str, found: Object) -> None:
     if service is not None and resource is not None:
         causes.invalid(path, "", "cannot set both resource and service backends")
     elif resource is not None:
+        group = resource.get("apiGroup")
+        if group:
+            causes.each(f"{path}.resource.apiGroup", group, names.dns_subdomain(group))
         for name in ("kind", "name"):
-            if not resource.get(name):
-                causes.required(f"{path}.resource.{name}")
+            causes.checked(f"{path}.resource.{name}", resource.get(name), names.path_segment)
     elif service is None:
         causes.invalid(path, "", "resource or service backend is required")
     else:
@@ -49,7 +51,7 @@ def _backend(causes: Causes, path: str, found: Object) -> None:
         if not name:
             causes.required(f"{path}.service.name")
         else:
-            causes.each(f"{path}.service.name", name, names.dns_1035_label(name))
+            causes.each(f"{path}.service.name", name, names.dns_label(name))
         port = service.get("port", {})
         if port.get("name") and port.get("number"):
             causes.invalid(path, "", "cannot set both port name & port number")
@@ -65,7 +67,8 @@ def _path(causes: Causes, at: str, item: Object) -> None:
     kind, path = item.get("pathType"), item.get("path", "")
     if kind is None:
         causes.required(f"{at}.pathType", "pathType must be specified")
-    elif kind in {"Exact", "Prefix"}:
+        return
+    if kind in {"Exact", "Prefix"}:
         if not path.startswith("/"):
             causes.invalid(f"{at}.path", path, "must be an absolute path")
         if path:
@@ -142,13 +145,18 @@ def ingress_class(causes: Causes, obj: Object) -> None:
     parameters = obj["spec"].get("parameters")
     if parameters is None:
         return
+    group = parameters.get("apiGroup")
+    if group:
+        causes.each("spec.parameters.apiGroup", group, names.dns_subdomain(group))
     for name in ("kind", "name"):
-        if not parameters.get(name):
-            causes.required(f"spec.parameters.{name}")
+        causes.checked(f"spec.parameters.{name}", parameters.get(name), names.path_segment)
     scope = parameters.get("scope")
     causes.one_of("spec.parameters.scope", scope, ("Cluster", "Namespace"))
-    if scope == "Namespace" and not parameters.get("namespace"):
+    space = parameters.get("namespace")
+    if scope == "Namespace" and space is None:
         causes.required("spec.parameters.namespace", "`parameters.scope` is set to 'Namespace'")
+    elif scope == "Namespace":
+        causes.each("spec.parameters.namespace", space, names.dns_label(space))
     elif scope == "Cluster" and parameters.get("namespace"):
         causes.forbidden("spec.parameters.namespace", "`parameters.scope` is set to 'Cluster'")
 

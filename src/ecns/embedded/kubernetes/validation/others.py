@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecns.embedded.kubernetes.validation import names
+from ecns.embedded.kubernetes.validation import containers, meta, names, scheduling
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
@@ -21,11 +21,20 @@ def nothing(causes: Causes, obj: Object) -> None:
     del causes, obj
 
 
+def namespace(causes: Causes, obj: Object) -> None:
+    """Checks the finalizers of a Namespace's spec."""
+    for finalizer in obj.get("spec", {}).get("finalizers") or ():
+        causes.each("spec.finalizers", finalizer, names.qualified_name(finalizer))
+        if "/" not in finalizer and finalizer not in meta.STANDARD_FINALIZERS:
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            causes.invalid("spec.finalizers", finalizer, detail)
+
+
 def node(causes: Causes, obj: Object) -> None:
     """Checks a Node's taints."""
     seen: set[tuple[str, str]] = set()
     for index, taint in enumerate(obj["spec"].get("taints", ())):
-        at, key, effect = f"spec.taints[{index}]", taint.get("key", ""), taint.get("effect", "")
+        at, key, effect = f"metadata.taints[{index}]", taint.get("key", ""), taint.get("effect", "")
         causes.each(f"{at}.key", key, names.qualified_name(key))
         causes.each(f"{at}.value", taint.get("value", ""), names.label_value(taint.get("value", "")))
         causes.required_one_of(f"{at}.effect", effect, _EFFECTS)
@@ -58,6 +67,13 @@ def lease(causes: Causes, obj: Object) -> None:
 def runtime_class(causes: Causes, obj: Object) -> None:
     """Checks a RuntimeClass."""
     causes.each("handler", obj.get("handler", ""), names.dns_label(obj.get("handler", "")))
+    for name, amount in obj.get("overhead", {}).get("podFixed", {}).items():
+        at = f"overhead.limits[{name}]"
+        containers.container_resource(causes, at, name)
+        containers.quantity(causes, at, name, amount)
+    where = obj.get("scheduling", {})
+    meta.labels(causes, "scheduling.nodeSelector", where.get("nodeSelector"))
+    scheduling.tolerations(causes, "scheduling.tolerations", where.get("tolerations", []))
 
 
 def runtime_class_update(causes: Causes, new: Object, old: Object) -> None:

@@ -121,9 +121,18 @@ def drop_by_type(new: Object, old: Object) -> None:
                 _drop_unchanged(spec, before, name)
 
 
+def leads_itself(spec: Object) -> bool:
+    """Whether it has neither address nor selector: whoever writes its endpoints chooses their families."""
+    return spec.get("clusterIP") == "None" and not spec.get("selector")
+
+
 def families(obj: Object) -> None:
-    """Fills in the one address family of this cluster."""
+    """Fills in the one address family of this cluster; both, where the cluster leads nothing itself."""
     spec = obj["spec"]
+    if leads_itself(spec) and "ipFamilyPolicy" not in spec:
+        spec["ipFamilyPolicy"] = "RequireDualStack"
+        first = (spec.get("ipFamilies") or ["IPv4"])[0]
+        spec["ipFamilies"] = [first, "IPv4" if first == "IPv6" else "IPv6"]
     if needs_cluster_ip(spec):
         spec.setdefault("ipFamilyPolicy", "SingleStack")
         if not spec.get("ipFamilies"):

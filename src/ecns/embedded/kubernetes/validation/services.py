@@ -38,7 +38,7 @@ def _port(causes: Causes, path: str, port: Object, seen: set[str], *, named: boo
     target = port.get("targetPort", 0)
     wrong = names.port_name(target) if isinstance(target, str) else names.port_number(target)
     causes.each(f"{path}.targetPort", target, wrong)
-    if port.get("appProtocol"):
+    if port.get("appProtocol") is not None:
         causes.each(f"{path}.appProtocol", port["appProtocol"], names.qualified_name(port["appProtocol"]))
     del headless
 
@@ -64,6 +64,8 @@ def _cluster_ips(causes: Causes, spec: Object) -> None:
 
 def _families(causes: Causes, spec: Object) -> None:
     policy = spec.get("ipFamilyPolicy")
+    if service_fields.leads_itself(spec):
+        return
     for index, family in enumerate(spec.get("ipFamilies", ())):
         at = f"spec.ipFamilies[{index}]"
         if family not in {"IPv4", "IPv6"}:
@@ -162,15 +164,15 @@ def _load_balancer(causes: Causes, spec: Object) -> None:
     else:
         for index, value in enumerate(ranges):
             causes.each(f"spec.LoadBalancerSourceRanges[{index}]", value, names.cidr(value.strip()))
+    if "allocateLoadBalancerNodePorts" in spec and kind != "LoadBalancer":
+        detail = "may only be used when `type` is 'LoadBalancer'"
+        causes.forbidden("spec.allocateLoadBalancerNodePorts", detail)
     name = spec.get("loadBalancerClass")
     if name is not None:
         if kind != "LoadBalancer":
             causes.forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'")
         else:
             causes.each("spec.loadBalancerClass", name, names.qualified_name(name))
-    if "allocateLoadBalancerNodePorts" in spec and kind != "LoadBalancer":
-        detail = "may only be used when `type` is 'LoadBalancer'"
-        causes.forbidden("spec.allocateLoadBalancerNodePorts", detail)
 
 
 def service(causes: Causes, obj: Object) -> None:

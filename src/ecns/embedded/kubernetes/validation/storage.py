@@ -132,8 +132,9 @@ def storage_class(causes: Causes, obj: Object) -> None:
     if not provisioner:
         causes.required("provisioner")
     else:
-        causes.each("provisioner", provisioner, names.qualified_name(provisioner.lower()))
+        causes.each("provisioner", provisioner.lower(), names.qualified_name(provisioner.lower()))
     csi.parameters(causes, obj)
+    _topologies(causes, obj)
     policy = obj.get("reclaimPolicy")
     if policy:
         causes.one_of("reclaimPolicy", policy, ("Delete", "Retain"))
@@ -142,6 +143,22 @@ def storage_class(causes: Causes, obj: Object) -> None:
         causes.required("volumeBindingMode")
     else:
         causes.one_of("volumeBindingMode", mode, _BINDING)
+
+
+def _topologies(causes: Causes, obj: Object) -> None:
+    for index, term in enumerate(obj.get("allowedTopologies") or ()):
+        at, keys = f"allowedTopologies[{index}].matchLabelExpressions", set[str]()
+        for number, item in enumerate(term.get("matchLabelExpressions") or ()):
+            key, values = item.get("key", ""), item.get("values") or []
+            if not values:
+                causes.required(f"{at}[{number}].values")
+            for position, value in enumerate(values):
+                if value in values[:position]:
+                    causes.duplicate(f"{at}[{number}].values[{position}]", value)
+            causes.each(f"{at}[{number}].key", key, names.qualified_name(key))
+            if key in keys:
+                causes.duplicate(f"{at}[{number}].key", key)
+            keys.add(key)
 
 
 def storage_class_update(causes: Causes, new: Object, old: Object) -> None:

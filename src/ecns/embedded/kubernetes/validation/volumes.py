@@ -183,6 +183,9 @@ def _csi(causes: Causes, path: str, source: Object) -> None:
         causes.required(f"{path}.driver")
     elif len(source["driver"]) > names.LABEL_LENGTH:
         causes.too_long(f"{path}.driver", names.LABEL_LENGTH)
+    if source.get("driver"):
+        driver = source["driver"]
+        causes.each(f"{path}.driver", driver, names.dns_subdomain(driver.lower()))
 
 
 def _ephemeral(causes: Causes, path: str, source: Object) -> None:

@@ -42,17 +42,24 @@ _TEMPLATES = {
     "cronjobs.batch": ("spec", "jobTemplate", "spec", "template"),
     "podtemplates": ("template",),
 }
-_NAMED_PODS = frozenset({"deployments.apps", "replicasets.apps", "jobs.batch", "replicationcontrollers"})
+_NAMED_PODS = frozenset(
+    {"deployments.apps", "replicasets.apps", "jobs.batch", "cronjobs.batch", "replicationcontrollers"}
+)
 _KINDS = ("requests", "limits")
+_WHEN = ("required", "preferred")
 _OLD_CLASS = (
     "annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead"
+)
+_RECYCLES = (
+    "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. "
+    "Instead, the recommended approach is to use dynamic provisioning."
 )
 _NO_PEM = "tls: failed to find any PEM data in certificate input"
 
 
 def _resources(path: str, found: Object) -> Iterator[str]:
     for kind in _KINDS:
-        for name in ("memory", "ephemeral-storage"):
+        for name in ("memory", "ephemeral-storage", "storage"):
             amount = found.get(kind, {}).get(name)
             if amount and quantities.parse(amount).nano % quantities.NANO:
                 text = f'fractional byte value "{amount}" is invalid, must be an integer'
@@ -98,6 +105,18 @@ def _scheduling(path: str, spec: Object) -> Iterator[str]:
         if "labelSelector" not in item:
             at = f"{path}.topologySpreadConstraints[{index}].labelSelector"
             yield f"{at}: a null labelSelector results in matching no pod"
+    for kind in ("podAffinity", "podAntiAffinity"):
+        found = spec.get("affinity", {}).get(kind, {})
+        required, preferred = (f"{when}DuringSchedulingIgnoredDuringExecution" for when in _WHEN)
+        terms = [(f"{required}[{at}]", term) for at, term in enumerate(found.get(required, ()))]
+        terms += [
+            (f"{preferred}[{at}].podAffinityTerm", item.get("podAffinityTerm", {}))
+            for at, item in enumerate(found.get(preferred, ()))
+        ]
+        for at, term in terms:
+            if "labelSelector" not in term:
+                where = f"{path}.affinity.{kind}.{at}.labelSelector"
+                yield f"{where}: a null labelSelector results in matching no pod"
 
 
 def _pod_spec(path: str, spec: Object) -> Iterator[str]:
@@ -126,12 +145,17 @@ def _name(prefix: str, obj: Object) -> Iterator[str]:
         yield f"{prefix}[{' '.join(wrong)}]"
 
 
-def _certificate(obj: Object) -> Iterator[str]:
-    if obj.get("type") != "kubernetes.io/tls":
+def _certificate(obj: Object, old: Object | None) -> Iterator[str]:
+    if obj.get("type") != "kubernetes.io/tls" or (old and old.get("data") == obj.get("data")):
         return
     data = obj.get("data", {})
     if b"-----BEGIN" not in base64.b64decode(data.get("tls.crt", "")):
         yield _NO_PEM
+
+
+def _outside(obj: Object, old: Object | None) -> Iterator[str]:
+    if obj["spec"].get("externalIPs") and not (old and old["spec"].get("externalIPs")):
+        yield "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
 
 
 def warnings(resource: str, obj: Object, old: Object | None = None) -> list[str]:
@@ -152,18 +176,18 @@ def _warnings(resource: str, obj: Object, old: Object | None) -> Iterator[str]:
         if old is None:
             yield from _name(_IN_HOSTNAME, obj)
             yield from _pod_spec("spec", obj["spec"])
+    elif resource == "services":
+        yield from _outside(obj, old)
+    elif resource == "persistentvolumeclaims":
+        yield from _resources("spec.resources", obj["spec"].get("resources", {}))
     elif resource == "secrets":
-        if old is None or old.get("data") != obj.get("data"):
-            yield from _certificate(obj)
+        yield from _certificate(obj, old)
     elif resource == "ingresses.networking.k8s.io":
         if "kubernetes.io/ingress.class" in obj["metadata"].get("annotations", {}) and old is None:
             yield _OLD_CLASS
     elif resource == "persistentvolumes":
         if obj["spec"].get("persistentVolumeReclaimPolicy") == "Recycle":
-            yield (
-                "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. "
-                "Instead, the recommended approach is to use dynamic provisioning."
-            )
+            yield _RECYCLES
     elif resource in _TEMPLATES:
         yield from _of_template(resource, obj, old)
 

@@ -52,27 +52,18 @@ def _amount(value: Any) -> int:
     return int(value or 0)
 
 
-def selector(causes: Causes, spec: Object, kind: str) -> bool:
+def selector(causes: Causes, spec: Object, kind: str, unreadable: str = "invalid label selector") -> bool:
     """Checks the selector of a workload; tells whether it can be compared with labels."""
     found = spec.get("selector")
     if found is None:
         causes.required("spec.selector")
         return True
-    before = len(causes)
-    meta.label_selector(causes, "spec.selector", found)
+    understood = meta.label_selector(causes, "spec.selector", found)
     if not found.get("matchLabels") and not found.get("matchExpressions"):
         causes.invalid("spec.selector", {}, f"empty selector is invalid for {kind}")
-    elif any(not _is_understood(item) for item in found.get("matchExpressions", ())):
-        causes.invalid("spec.selector", meta.shown_selector(found), "invalid label selector")
-        return False
-    return len(causes) == before or not found.get("matchExpressions")
-
-
-def _is_understood(item: Object) -> bool:
-    operator, values = item.get("operator"), item.get("values")
-    if operator in {"In", "NotIn"}:
-        return bool(values)
-    return operator in {"Exists", "DoesNotExist"} and not values
+    elif not understood:
+        causes.invalid("spec.selector", meta.shown_selector(found), unreadable)
+    return understood
 
 
 def _labels_match(causes: Causes, spec: Object) -> None:
@@ -99,10 +90,11 @@ def _replica_template(causes: Causes, spec: Object, *, matches: bool = True) -> 
     _always(causes, spec, "ReplicaSet")
 
 
-def _internal_strategy(strategy: Object) -> Object:
+def _internal_strategy(strategy: Object, *names: str) -> Object:
     rolling = strategy.get("rollingUpdate")
     if rolling is not None:
-        rolling = {name[0].upper() + name[1:]: value for name, value in rolling.items()}
+        order = names or ("maxUnavailable", "maxSurge")
+        rolling = {name[0].upper() + name[1:]: rolling.get(name) for name in order}
     return {"Type": strategy.get("type", ""), "RollingUpdate": rolling}
 
 
@@ -211,11 +203,19 @@ def _stateful_strategy(causes: Causes, strategy: Object) -> None:
                     causes.invalid(f"{path}.rollingUpdate.maxUnavailable", unavailable, "cannot be 0")
                 at_most_hundred(causes, f"{path}.rollingUpdate.maxUnavailable", unavailable)
     else:
-        causes.invalid(path, _internal_strategy(strategy), "must be 'RollingUpdate' or 'OnDelete'")
+        shown = _internal_strategy(strategy, "partition", "maxUnavailable")
+        causes.invalid(path, shown, "must be 'RollingUpdate' or 'OnDelete'")
 
 
 def stateful_set(causes: Causes, obj: Object) -> None:
-    """Checks a StatefulSet's spec."""
+    """Checks a new StatefulSet's spec."""
+    _stateful_set(causes, obj)
+    service = obj["spec"].get("serviceName")
+    if service:
+        causes.each("spec.serviceName", service, names.dns_label(service))
+
+
+def _stateful_set(causes: Causes, obj: Object) -> None:
     spec = obj["spec"]
     management = spec.get("podManagementPolicy", "")
     if not management:
@@ -226,11 +226,11 @@ def stateful_set(causes: Causes, obj: Object) -> None:
     for name in ("whenDeleted", "whenScaled"):
         policy = spec.get("persistentVolumeClaimRetentionPolicy", {}).get(name)
         if policy is not None:
-            causes.one_of(f"spec.persistentVolumeClaimRetentionPolicy.{name}", policy, ("Delete", "Retain"))
+            causes.one_of(f"spec.persistentVolumeClaimRetentionPolicy.{name}", policy, ("Retain", "Delete"))
     causes.not_negative("spec.replicas", spec.get("replicas"))
     causes.not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
     causes.not_negative("spec.ordinals.start", spec.get("ordinals", {}).get("start"))
-    if selector(causes, spec, "statefulset"):
+    if selector(causes, spec, "statefulset", unreadable=""):
         _labels_match(causes, spec)
         template = _with_claims(spec)
         pods.template(causes, "spec.template", template)
@@ -254,7 +254,7 @@ def stateful_set_update(causes: Causes, new: Object, old: Object) -> None:
     if fixed != {name: value for name, value in old["spec"].items() if name not in _STATEFUL_CHANGES}:
         causes.forbidden("spec", _STATEFUL_MAY_CHANGE)
     else:
-        stateful_set(causes, new)
+        _stateful_set(causes, new)
 
 
 def daemon_set(causes: Causes, obj: Object) -> None:
