@@ -214,7 +214,6 @@ Age
 = ipaddresses.networking.k8s.io
 Name
 ParentRef|||@networking.IPAddressSpec.parentRef
-Age
 = poddisruptionbudgets.policy
 Name
 Min Available|||The minimum number of pods that must be available.

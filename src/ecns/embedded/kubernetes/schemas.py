@@ -330,6 +330,20 @@ class ObjectType(Type):
         return self.fields[name].type
 
 
+class _SchemaOr(Type):
+    """A schema inside a schema, or what may stand in its place (a list of schemas, true or false)."""
+
+    go = "apiextensions.JSONSchemaProps"
+
+    def decode(self, value: Any, unknown: list[str]) -> Any:
+        inner = named(f"{_EXTENSIONS}apiextensions.v1.JSONSchemaProps")
+        if isinstance(value, dict):
+            return inner.decode(value, unknown)
+        if isinstance(value, list):
+            return [inner.decode(item, unknown) for item in value]
+        return value
+
+
 ANY = Type()
 _TEXT, _TRUTH, _BYTES, _QUANTITY, _INT_OR_TEXT = _Text(), _Truth(), _Bytes(), _Quantity(), _IntOrText()
 _NUMBERS = {go: _Number(go) for go in ("int32", "int64", "float64")}
@@ -338,9 +352,8 @@ _SPECIAL: dict[str, Type] = {
     "IntOrString": _INT_OR_TEXT,
     "Time": _Time(micro=False),
     "MicroTime": _Time(micro=True),
-    **dict.fromkeys(
-        ("JSON", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray"), ANY
-    ),
+    **dict.fromkeys(("JSON", "JSONSchemaPropsOrStringArray"), ANY),
+    **dict.fromkeys(("JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool"), _SchemaOr()),
     **dict.fromkeys(("FieldsV1", "Patch", "RawExtension"), ANY),
 }
 

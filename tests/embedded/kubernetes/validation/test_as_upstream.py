@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from tests.embedded.kubernetes.validation.test_kinds import CONTAINER, Object, faults, made
 
+from ecns.embedded.kubernetes import validation
+from ecns.embedded.kubernetes.errors import ApiError
+
 DEPLOYED: Object = {
     "selector": {"matchLabels": {"a": "b"}},
     "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [CONTAINER]}},
@@ -137,3 +140,63 @@ def test_names_and_selectors(resource: str, obj: Object, said: str) -> None:
 def test_an_ingress_leads_to_a_service_whose_name_begins_with_a_digit() -> None:
     backend = {"service": {"name": "1a", "port": {"number": 80}}}
     assert faults("ingresses.networking.k8s.io", {"spec": {"defaultBackend": backend}}) == []
+
+
+KEYED: Object = {
+    "type": "array",
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["k"],
+    "items": {"type": "object", "required": ["k"], "properties": {"k": {"type": "string"}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, ""),
+        ({"x-kubernetes-list-map-keys": []}, "must not be empty if x-kubernetes-list-type is map"),
+        ({"x-kubernetes-list-map-keys": ["z"]}, "entries must all be names of item properties"),
+        ({"x-kubernetes-list-map-keys": ["k", "k"]}, "must not contain duplicate entries"),
+        ({"x-kubernetes-list-type": "atomic"}, "must be map if x-kubernetes-list-map-keys is non-empty"),
+        ({"items": {"type": "object", "properties": {"k": {"type": "string"}}}}, "must have a default"),
+    ],
+)
+def test_a_list_with_keys(change: Object, said: str) -> None:
+    found = _definition({"l": {**KEYED, **change}})
+    assert len(found) == bool(said), found
+    assert said in "".join(found)
+
+
+def _definition(properties: Object, **version: Any) -> list[str]:
+    schema = {"type": "object", "properties": properties}
+    found = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}, **version}
+    called = {"plural": "ws", "singular": "w", "kind": "W", "listKind": "WList"}
+    spec = {"group": "e.com", "scope": "Namespaced", "names": called, "versions": [found]}
+    obj = {"metadata": {"name": "ws.e.com"}, "spec": spec, "status": {"storedVersions": ["v1"]}}
+    causes = validation.validate_create("customresourcedefinitions.apiextensions.k8s.io", obj)
+    return [str(cause) for cause in causes]
+
+
+def test_printed_columns_and_scale_have_paths() -> None:
+    column = {"name": "A", "type": "y", "jsonPath": "x"}
+    scale = {"specReplicasPath": ".status.replicas", "statusReplicasPath": ""}
+    found = _definition({}, additionalPrinterColumns=[column], subresources={"scale": scale})
+    parts = (
+        "should be a json path under .spec",
+        "Required",
+        "must be one of boolean,date",
+        "simple json path",
+    )
+    assert len(found) == len(parts)
+    for text, part in zip(found, parts, strict=True):
+        assert part in text
+
+
+@pytest.mark.parametrize("wrong", [[], "x", 5])
+def test_a_schema_in_a_list_that_is_none_is_refused(wrong: Any) -> None:
+    items = {"type": "object", "properties": {"k": wrong}}
+    schema = {"openAPIV3Schema": {"properties": {"l": {"items": items}}}}
+    with pytest.raises(ApiError, match="cannot unmarshal"):
+        validation.unknown_fields(
+            "customresourcedefinitions.apiextensions.k8s.io", {"spec": {"versions": [{"schema": schema}]}}
+        )

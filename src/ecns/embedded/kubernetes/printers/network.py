@@ -127,7 +127,8 @@ def _service_cidr(obj: Object, now: datetime) -> list[Any]:
 
 @prints("ipaddresses.networking.k8s.io")
 def _ip_address(obj: Object, now: datetime) -> list[Any]:
+    del now
     parent = spec_of(obj).get("parentRef") or {}
     places = (parent.get("group"), parent.get("resource"), parent.get("namespace"), parent.get("name"))
     kind = ".".join(item for item in (places[1], places[0]) if item)
-    return [name_of(obj), "/".join(item for item in (kind, *places[2:]) if item), age_of(obj, now)]
+    return [name_of(obj), "/".join(item for item in (kind, *places[2:]) if item)]

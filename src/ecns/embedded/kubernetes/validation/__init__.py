@@ -92,7 +92,9 @@ _RULES: dict[str, _Rules] = {
     "jobs.batch": _Rules(batch.job, batch.job_update),
     "cronjobs.batch": _Rules(batch.cron_job, name=batch.cron_job_name),
     "horizontalpodautoscalers.autoscaling": _Rules(limits.autoscaler, limits.autoscaler_update),
-    "poddisruptionbudgets.policy": _Rules(limits.disruption_budget, limits.disruption_budget_update),
+    "poddisruptionbudgets.policy": _Rules(
+        limits.disruption_budget, limits.disruption_budget_update, names.path_segment
+    ),
     "ingresses.networking.k8s.io": _Rules(
         network.ingress, network.ingress_update, status=network.ingress_status
     ),

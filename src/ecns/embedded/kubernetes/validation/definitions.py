@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecns.embedded.kubernetes.validation import names, rules
+from ecns.embedded.kubernetes.validation import names, rules, structural
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
@@ -77,6 +77,7 @@ def _typed(causes: Causes, path: str, schema: Object, missing: str) -> None:
     elif kind and kind not in _TYPES:
         causes.unsupported(f"{path}.type", kind, _TYPES)
     _schema_faults(causes, path, schema)
+    structural.listed(causes, path, schema)
 
 
 def _versions(causes: Causes, spec: Object, before: Object | None) -> None:
@@ -103,6 +104,10 @@ def _versions(causes: Causes, spec: Object, before: Object | None) -> None:
         _schema_faults(causes, root, schema)
         if len(causes) == faults and version.get("schema") != old.get(version.get("name")):
             rules.check(causes, root, schema)
+        shared = at if several else "spec"
+        structural.subresources(causes, f"{shared}.subresources", version.get("subresources") or {})
+        printed = version.get("additionalPrinterColumns") or []
+        structural.columns(causes, f"{shared}.additionalPrinterColumns", printed)
         fields = f"{at}.selectableFields" if several else "spec.selectableFields"
         rules.selectable(causes, fields, version.get("selectableFields") or [], schema)
     if sum(bool(version.get("storage")) for version in versions) != 1:

@@ -267,13 +267,15 @@ def service_cidr(causes: Causes, obj: Object) -> None:
     if not cidrs:
         causes.required("spec.cidrs", "at least one CIDR required")
     elif len(cidrs) > _MOST_RANGES:
-        causes.invalid("spec", _shown_ranges(obj), "may only hold up to 2 values")
-    elif len(cidrs) == _MOST_RANGES and (":" in cidrs[0]) == (":" in cidrs[1]):
-        causes.invalid(
-            "spec",
-            _shown_ranges(obj),
-            "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/96",
-        )
+        causes.invalid("spec.cidrs", _shown_ranges(obj), "may only hold up to 2 values")
+        return
+    elif (
+        not any(map(names.canonical_cidr, cidrs))
+        and len(cidrs) == _MOST_RANGES
+        and (":" in cidrs[0]) == (":" in cidrs[1])
+    ):
+        detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+        causes.invalid("spec.cidrs", cidrs, detail)
     for index, cidr in enumerate(cidrs):
         causes.each(f"spec.cidrs[{index}]", cidr, names.canonical_cidr(cidr))
 

@@ -64,17 +64,17 @@ def _cluster_ips(causes: Causes, spec: Object) -> None:
 
 def _families(causes: Causes, spec: Object) -> None:
     policy = spec.get("ipFamilyPolicy")
-    if service_fields.leads_itself(spec):
-        return
     for index, family in enumerate(spec.get("ipFamilies", ())):
         at = f"spec.ipFamilies[{index}]"
         if family not in {"IPv4", "IPv6"}:
             causes.unsupported(at, family, ("IPv4", "IPv6"))
-        elif family == "IPv6":
+        elif family in spec["ipFamilies"][:index]:
+            causes.duplicate(at, family)
+        elif family == "IPv6" and not service_fields.leads_itself(spec):
             causes.invalid(at, family, "not configured on this cluster")
     if policy is not None and policy not in _FAMILY_POLICIES:
         causes.unsupported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES)
-    elif policy == "RequireDualStack":
+    elif policy == "RequireDualStack" and not service_fields.leads_itself(spec):
         causes.invalid(
             "spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services"
         )
@@ -287,6 +287,9 @@ def endpoint_slice(causes: Causes, obj: Object) -> None:
                 outside_address(causes, f"{at}[{number}]", address)
             elif kind == "FQDN":
                 causes.each(f"{at}[{number}]", address, names.dns_subdomain(address))
+        if endpoint.get("hostname"):
+            called = endpoint["hostname"]
+            causes.each(f"endpoints[{index}].hostname", called, names.dns_label(called))
     seen: set[str] = set()
     for index, port in enumerate(obj.get("ports") or ()):
         at, name = f"ports[{index}]", port.get("name", "")
@@ -295,6 +298,8 @@ def endpoint_slice(causes: Causes, obj: Object) -> None:
         if name in seen:
             causes.duplicate(f"{at}.name", name)
         seen.add(name)
+        if port.get("appProtocol"):
+            causes.each(f"{at}.appProtocol", port["appProtocol"], names.qualified_name(port["appProtocol"]))
         causes.required_one_of(f"{at}.protocol", port.get("protocol"), PROTOCOLS)
 
 

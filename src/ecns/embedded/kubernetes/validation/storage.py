@@ -101,6 +101,8 @@ def volume(causes: Causes, obj: Object) -> None:
         else:
             scheduling.node_selector(causes, "spec.nodeAffinity.required", required)
     volumes.sources(causes, "spec", {name: value for name, value in spec.items() if name not in _NOT_SOURCES})
+    if "csi" in spec and not spec["csi"].get("volumeHandle"):
+        causes.required("spec.csi.volumeHandle")
     if spec.get("hostPath", {}).get("path") == "/" and policy == "Recycle":
         causes.forbidden(
             "spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'"
