@@ -56,7 +56,7 @@ def test_a_pod_that_fits_nowhere_says_why(world: World, spec: dict[str, Any], me
 def test_too_large_a_request_is_insufficient(world: World) -> None:
     one = pod("p", image="nginx:1.27")
     one["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1000"}}
-    assert _pending(world, one).startswith("0/3 nodes are available: 3 Insufficient cpu. ")
+    assert _pending(world, one) == f"0/3 nodes are available: 3 Insufficient cpu. {HELPLESS}"
 
 
 def test_a_cordon_keeps_pods_away_until_it_is_lifted(world: World) -> None:

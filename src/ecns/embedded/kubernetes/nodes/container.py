@@ -12,6 +12,7 @@ import msgspec
 
 from ecns.embedded.kubernetes import clock
 from ecns.embedded.kubernetes.errors import Object
+from ecns.embedded.kubernetes.nodes import images
 from ecns.embedded.kubernetes.nodes.process import Process
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class Container:
         self.previous: Log | None = None
         self.machine: Machine | None = None
         self.backoff = 0.0
+        self.changed = False
         self.due: datetime | None = None
         self.ends: datetime | None = None
         self.term_at: datetime | None = None
@@ -126,6 +128,11 @@ class Container:
     def is_sidecar(self) -> bool:
         """An init container that keeps running beside the others."""
         return self.kind == "init" and self.spec.get("restartPolicy") == "Always"
+
+    @property
+    def serves(self) -> bool:
+        """Whether it may be taken for a server, rather than for a plain system with some command."""
+        return bool(self.behaviour) or images.read(self.spec["image"]).runs_on
 
     @property
     def field_path(self) -> str:

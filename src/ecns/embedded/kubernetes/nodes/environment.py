@@ -57,7 +57,7 @@ class Environment:
             "HOSTNAME": self._pod["spec"].get("hostname") or self._pod["metadata"]["name"],
             "HOME": "/root",
         }
-        found |= self._service()
+        found |= self._services()
         for source in container.get("envFrom") or ():
             found |= self._all_of(source)
         for variable in container.get("env") or ():
@@ -66,11 +66,17 @@ class Environment:
                 found[variable["name"]] = expand(value, found)
         return found
 
-    def _service(self) -> dict[str, str]:
+    def _services(self) -> dict[str, str]:
+        """Where Services are, as links to containers once said it: the API's, and the namespace's."""
         api = self._cluster.find("services", "kubernetes", "default")
-        if api is None:
-            return {}
-        return {"KUBERNETES_SERVICE_HOST": api["spec"].get("clusterIP", ""), "KUBERNETES_SERVICE_PORT": "443"}
+        linked = self._pod["spec"].get("enableServiceLinks", True)
+        own = self._cluster.list("services", self._namespace) if linked else []
+        found: dict[str, str] = {}
+        for service in [*([api] if api else []), *own]:
+            address = service["spec"].get("clusterIP")
+            if address and address != "None":
+                found |= _links(service, address)
+        return found
 
     def _all_of(self, source: Object) -> dict[str, str]:
         kind = "configmap" if "configMapRef" in source else "secret"
@@ -192,6 +198,25 @@ class Environment:
                 items = reference.get("items")
                 return {item["path"]: data.get(item["key"], b"") for item in items} if items else data
         return {}
+
+
+def _links(service: Object, address: str) -> dict[str, str]:
+    name = service["metadata"]["name"].upper().replace("-", "_")
+    found = {f"{name}_SERVICE_HOST": address}
+    for port in service["spec"].get("ports") or ():
+        protocol, number = port.get("protocol", "TCP"), str(port["port"])
+        url, link = f"{protocol.lower()}://{address}:{number}", f"{name}_PORT_{number}_{protocol}"
+        found.setdefault(f"{name}_SERVICE_PORT", number)
+        found.setdefault(f"{name}_PORT", url)
+        if port.get("name"):
+            found[f"{name}_SERVICE_PORT_{port['name'].upper().replace('-', '_')}"] = number
+        found |= {
+            link: url,
+            f"{link}_PROTO": protocol.lower(),
+            f"{link}_PORT": number,
+            f"{link}_ADDR": address,
+        }
+    return found
 
 
 def expand(text: str, variables: dict[str, str]) -> str:

@@ -65,7 +65,7 @@ def read(name: str) -> Image:
     if not _REPOSITORY.fullmatch(repository) or not _TAG.fullmatch(tag):
         why = "invalid reference format"
         if repository.lower() != repository:
-            why += f": repository name ({repository}) must be lowercase"
+            why += f": repository name ({repository.partition(':')[0]}) must be lowercase"
         fault = f'Failed to apply default image tag "{name}": couldn\'t parse image name "{name}": {why}'
         return Image(name, fault=fault)
     suffix = f"@{digest}" if digest else f":{tag}"

@@ -10,7 +10,18 @@ from ecns.embedded.kubernetes.nodes.volumes import DIRECTORIES, Mount, Storage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_RESOLV = b"search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\n"
+_RESOLV = (
+    "search {}.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"
+)
+_HOSTS = """\
+# Kubernetes-managed hosts file.
+127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::0\tip6-localnet
+fe00::0\tip6-mcastprefix
+fe00::1\tip6-allnodes
+fe00::2\tip6-allrouters
+"""
 
 
 class Machine:
@@ -26,6 +37,7 @@ class Machine:
         addresses: the pod's.
         lenient: whether a program that is not known is taken for a server, rather than missing.
         lacks: programs that it does not have.
+        namespace: whose Services short names are looked for in.
 
     """
 
@@ -41,6 +53,7 @@ class Machine:
         addresses: tuple[str, ...] = (),
         lenient: bool = False,
         lacks: frozenset[str] = frozenset(),
+        namespace: str = "default",
     ) -> None:
         self.env = env
         self.hostname = hostname
@@ -53,8 +66,8 @@ class Machine:
         own = Storage(DIRECTORIES)
         own.files = {
             "/etc/hostname": f"{hostname}\n".encode(),
-            "/etc/hosts": f"127.0.0.1\tlocalhost\n{address}\t{hostname}\n".encode(),
-            "/etc/resolv.conf": _RESOLV,
+            "/etc/hosts": f"{_HOSTS}{address}\t{hostname}\n".encode(),
+            "/etc/resolv.conf": _RESOLV.format(namespace).encode(),
             "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
             "/dev/termination-log": b"",
         }

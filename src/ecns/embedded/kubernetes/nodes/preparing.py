@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes.nodes import images, inventory, programs
-from ecns.embedded.kubernetes.nodes.environment import Environment, expand
+from ecns.embedded.kubernetes.nodes.environment import Environment, Missing, expand
 from ecns.embedded.kubernetes.nodes.machine import Machine
 from ecns.embedded.kubernetes.quantities import parse
 
@@ -22,6 +22,26 @@ def environment(kubelet: Kubelets, pod: Object, address: str) -> Environment:
     known = {"podIP": address, "hostIP": host, "podIPs": address, "hostIPs": host}
     shown = {**pod, "status": {**pod.get("status", {}), **known}}
     return Environment(kubelet.cluster, shown)
+
+
+def check_user(pod: Object, spec: Object, image: images.Image) -> None:
+    """Looks whether a container that must not run as root would.
+
+    Raises:
+        Missing: it would; images of the public library and plain systems are root's, others are not known.
+    """
+    context = {**(pod["spec"].get("securityContext") or {}), **(spec.get("securityContext") or {})}
+    user = context.get("runAsUser")
+    if not context.get("runAsNonRoot") or user:
+        return
+    metadata = pod["metadata"]
+    where = (
+        f'(pod: "{metadata["name"]}_{metadata["namespace"]}({metadata["uid"]})", container: {spec["name"]})'
+    )
+    if user == 0:
+        raise Missing(f"container's runAsUser breaks non-root policy {where}")
+    if not image.runs_on or image.full.startswith("docker.io/library/"):
+        raise Missing(f"container has runAsNonRoot and image will run as root {where}")
 
 
 def machine(kubelet: Kubelets, pod: Object, address: str, container: Container) -> tuple[Machine, list[str]]:
@@ -47,6 +67,7 @@ def machine(kubelet: Kubelets, pod: Object, address: str, container: Container) 
         addresses=(address,),
         lenient=lenient,
         lacks=image.lacks,
+        namespace=pod["metadata"]["namespace"],
     )
     command = [expand(word, variables) for word in spec.get("command") or ()]
     arguments = [expand(word, variables) for word in spec.get("args") or ()]

@@ -1,10 +1,11 @@
-"""Probes of simulated containers: programs are really run, whoever is asked over the network answers well.
+"""Probes of simulated containers: programs are really run; over the network servers answer well, others not.
 
 Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-probes
 """
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from ecns.embedded.kubernetes.errors import Object
 _STEP = timedelta(milliseconds=10)
-_PROBE_TIME = 1.0
+_UNKNOWN = (
+    "{} probe errored and resulted in unknown state: rpc error: code = Unknown desc = "
+    'failed to exec in container: failed to start exec "{}": OCI runtime exec failed: exec failed: '
+    'unable to start container process: exec: "{}": executable file not found in $PATH: unknown'
+)
 
 
 class Outcome(NamedTuple):
@@ -26,8 +32,15 @@ class Outcome(NamedTuple):
     kills: bool = False
 
 
-def start(container: Container, now: datetime) -> None:
-    """Gives a container that has just started its probes, and says what it is without them."""
+def start(container: Container, now: datetime, *, closed: bool = False) -> None:
+    """Gives a container that has just started its probes, and says what it is without them.
+
+    Args:
+        container: the container.
+        now: when.
+        closed: whether nothing in its pod listens on the network.
+
+    """
     container.probes = {}
     spec = container.spec
     if container.behaviour == "liveness-fail":
@@ -38,11 +51,12 @@ def start(container: Container, now: datetime) -> None:
         probe = spec.get(f"{kind}Probe")
         if not probe:
             continue
-        if "exec" not in probe and kind != "readiness":
+        told = "exec" in probe or (closed and "grpc" not in probe)
+        if not told and kind != "readiness":
             container.started = True
             continue
-        delay = timedelta(seconds=probe.get("initialDelaySeconds", 0)) if "exec" in probe else timedelta()
-        container.probes[kind] = Probe(probe, now + delay + (_STEP if "exec" in probe else timedelta()))
+        delay = timedelta(seconds=probe.get("initialDelaySeconds", 0)) + _STEP if told else timedelta()
+        container.probes[kind] = Probe(probe, now + delay)
     if container.behaviour == "never-ready":
         container.probes.pop("readiness", None)
     elif container.started and "readiness" not in container.probes:
@@ -61,10 +75,23 @@ def due(containers: list[Container], now: datetime) -> Iterator[tuple[Container,
             yield container, kind, probe
 
 
-def make(container: Container, kind: str, probe: Probe, now: datetime) -> Outcome:
-    """Probes once, and changes the container by what is found."""
-    code, said = _ask(container, kind, probe, now)
+def make(container: Container, kind: str, probe: Probe, now: datetime, closed: str = "") -> Outcome:
+    """Probes once, and changes the container by what is found.
+
+    Args:
+        container: the container.
+        kind: `startup`, `liveness` or `readiness`.
+        probe: its probe of that kind.
+        now: when.
+        closed: the pod's address when nothing in it listens.
+
+    """
     probe.due = now + timedelta(seconds=probe.spec.get("periodSeconds", 10))
+    refusal = _refusal(container.spec, probe.spec, closed) if closed else ""
+    try:
+        code, said = (1, refusal) if refusal else _ask(container, kind, probe, now)
+    except NotFound as missing:
+        return Outcome(_UNKNOWN.format(kind.capitalize(), secrets.token_hex(32), missing))
     if code == 0:
         probe.successes, probe.failures = probe.successes + 1, 0
         if probe.successes >= probe.spec.get("successThreshold", 1):
@@ -92,6 +119,19 @@ def _succeeded(container: Container, kind: str, probe: Probe) -> None:
             container.ready = True
 
 
+def _refusal(spec: Object, probe: Object, address: str) -> str:
+    handler = probe.get("httpGet") or probe.get("tcpSocket")
+    if not handler:
+        return ""
+    ports = {port.get("name"): port["containerPort"] for port in spec.get("ports") or ()}
+    place = f"{handler.get('host') or address}:{ports.get(handler['port'], handler['port'])}"
+    refused = f"dial tcp {place}: connect: connection refused"
+    if "tcpSocket" in probe:
+        return refused
+    scheme = str(handler.get("scheme", "HTTP")).lower()
+    return f'Get "{scheme}://{place}{handler.get("path", "/")}": {refused}'
+
+
 def _ask(container: Container, kind: str, probe: Probe, now: datetime) -> tuple[int, str]:
     if container.behaviour == "liveness-fail" and kind == "liveness":
         return 1, "HTTP probe failed with statuscode: 500"
@@ -102,6 +142,11 @@ def _ask(container: Container, kind: str, probe: Probe, now: datetime) -> tuple[
     try:
         process = Process(container.machine, command, lambda _stream, data, _at: said.extend(data), now)
     except NotFound:
-        return 0, ""
-    process.advance(now + timedelta(seconds=_PROBE_TIME))
-    return process.exit_code if process.exit_code is not None else 1, said.decode(errors="replace")
+        if container.machine.lenient:
+            return 0, ""
+        raise
+    limit = probe.spec.get("timeoutSeconds", 1)
+    process.advance(now + timedelta(seconds=limit))
+    if process.exit_code is None:
+        return 1, f'command timed out: "{" ".join(command)}" timed out after {limit}s'
+    return process.exit_code, said.decode(errors="replace")

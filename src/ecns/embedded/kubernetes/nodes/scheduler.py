@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.store import Record
 
 _HELPLESS = "Preemption is not helpful for scheduling"
+_SHORT = ("Insufficient", "Too many")
+_NEVER = ""
+"""Beside what is short on a node: it has not as much even when it is empty, so nobody's going helps."""
 _NO_VICTIMS = "No preemption victims found for incoming pod"
 _WAITS = ("nodes", "persistentvolumeclaims", "persistentvolumes")
 _UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
@@ -121,17 +124,19 @@ class Scheduler(Controller):
         nodes = self.cluster.list("nodes")
         volume, waits = self._volumes(pod)
         reasons: dict[str, int] = {}
+        curable = 0
         fitting: list[Object] = []
         if not volume:
             placed = self._placed(pod)
             for node in nodes:
                 why = self._refuses(pod, node, placed)
-                for reason in why:
+                curable += bool(why) and _NEVER not in why and why[0].startswith(_SHORT)
+                for reason in set(why) - {_NEVER}:
                     reasons[reason] = reasons.get(reason, 0) + 1
                 if not why:
                     fitting.append(node)
         if not fitting:
-            self._fail(pod, len(nodes), volume, reasons)
+            self._fail(pod, len(nodes), volume, reasons, curable)
             return
         best = min(fitting, key=lambda node: self._load(pod, node))
         if waits:
@@ -178,6 +183,8 @@ class Scheduler(Controller):
             room = (total.milli if name == "cpu" else total.value) - used.get(name, 0)
             if amount > room and amount:
                 found.append("Too many pods" if name == "pods" else f"Insufficient {name}")
+                if amount > room + used.get(name, 0):
+                    found.append(_NEVER)
         return found
 
     def _volumes(self, pod: Object) -> tuple[str, list[Object]]:
@@ -213,7 +220,7 @@ class Scheduler(Controller):
             metadata = {**claim["metadata"], "annotations": {**annotations, _SELECTED_NODE: node}}
             self.cluster.update("persistentvolumeclaims", {**claim, "metadata": metadata})
 
-    def _fail(self, pod: Object, count: int, volume: str, reasons: dict[str, int]) -> None:
+    def _fail(self, pod: Object, count: int, volume: str, reasons: dict[str, int], curable: int) -> None:
         key = pod["metadata"]["namespace"], pod["metadata"]["name"]
         self._waiting.add(key)
         start = f"0/{count} nodes are available: "
@@ -223,11 +230,6 @@ class Scheduler(Controller):
             message = f"{start}{volume}. not found"
         else:
             listed = ", ".join(sorted(f"{number} {reason}" for reason, number in reasons.items()))
-            curable = sum(
-                number
-                for reason, number in reasons.items()
-                if reason.startswith(("Insufficient", "Too many"))
-            )
             helps = [f"{count - curable} {_HELPLESS}"] if count > curable else []
             helps += [f"{curable} {_NO_VICTIMS}"] if curable else []
             preemption = f"{start}{', '.join(sorted(helps))}."

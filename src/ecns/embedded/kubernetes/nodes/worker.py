@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes import clock
 from ecns.embedded.kubernetes.controllers import objects
-from ecns.embedded.kubernetes.nodes import images, inventory, preparing, probes, pulling, status
+from ecns.embedded.kubernetes.nodes import (
+    changes,
+    hooks,
+    images,
+    inventory,
+    preparing,
+    probes,
+    pulling,
+    status,
+)
 from ecns.embedded.kubernetes.nodes.container import ANNOTATION, Container
 from ecns.embedded.kubernetes.nodes.environment import Missing
 from ecns.embedded.kubernetes.nodes.process import NotFound
@@ -105,7 +114,7 @@ class Worker:
             container.log.close()
             container.process = None
         else:
-            probes.start(container, self._now())
+            probes.start(container, self._now(), closed=self._closed())
 
     def _now(self) -> datetime:
         return self._kubelet.now()
@@ -121,6 +130,8 @@ class Worker:
             self._stop_all(now)
             if self._stage == "run" and self._phase == "Running":
                 self._write("Running", now)  # says which generation it has seen
+        elif not self._stopping and self._reason is None:
+            self._follow(pod, now)
         if self._due is None or self._due <= now:
             self._due = None
             self._advance_stage(now)
@@ -128,6 +139,20 @@ class Worker:
             self._check_deadline(now)
             self._run(now)
         return self._wake()
+
+    def _follow(self, pod: Object, now: datetime) -> None:
+        replaced, resources = changes.follow(pod, self.containers)
+        for container in replaced:
+            container.backoff = 0.0
+            if container.running:
+                container.changed = True
+                message = f"Container {container.name} definition changed, will be restarted"
+                self._terminate(container, now, _HARD_KILL, message)
+            elif container.due is not None:
+                container.due = now
+        if resources:
+            self._kubelet.say(pod, "Normal", "ResizeStarted", f"Pod resize started: {resources}")
+            self._kubelet.say(pod, "Normal", "ResizeCompleted", f"Pod resize completed: {resources}")
 
     def _advance_stage(self, now: datetime) -> None:
         if self._stopping and self._stage in {"new", "mount"}:
@@ -281,6 +306,7 @@ class Worker:
         if not pulling.has(container, image, store, now, partial(self._say, container)):
             return
         try:
+            preparing.check_user(self.pod, container.spec, image)
             machine, command = preparing.machine(self._kubelet, self.pod, self.address, container)
         except Missing as missing:
             container.waits("CreateContainerConfigError", str(missing))
@@ -295,7 +321,11 @@ class Worker:
             return
         self._say(container, "Normal", "Created", "Container created")
         self._say(container, "Normal", "Started", "Container started")
-        probes.start(container, self._now())
+        if hooks.fails(container, "postStart", now):
+            self._say(container, "Warning", "FailedPostStartHook", "PostStartHook failed")
+            self._terminate(container, now, _HARD_KILL, "FailedPostStartHook")
+            return
+        probes.start(container, self._now(), closed=self._closed())
         container.advance_quietly(now)
         if container.process is not None and container.process.exit_code is not None:
             self._due = now + _STEP  # what ends at once is seen running first
@@ -355,9 +385,10 @@ class Worker:
         )
         if container.kind == "init" and not container.is_sidecar:
             again = policy != "Never" and ended["exitCode"] != 0
-        if not again:
+        if not again and not container.changed:
             return
-        if container.restarts == 0:
+        if container.restarts == 0 or container.changed:
+            container.changed = False
             container.due = now + _MOMENT / 2
         else:
             container.backoff = images.next_backoff(container.backoff)
@@ -370,6 +401,8 @@ class Worker:
             container.due = None
             if container.running:
                 self._say(container, "Normal", "Killing", f"Stopping container {container.name}")
+                if hooks.fails(container, "preStop", now):
+                    self._say(container, "Warning", "FailedPreStopHook", "PreStopHook failed")
                 container.probes = {}
                 container.term_at = now + min(_STOPPING, timedelta(seconds=grace))
                 container.kill_at = now + timedelta(seconds=min(grace, _HARD_KILL))
@@ -399,9 +432,12 @@ class Worker:
             self._due = now + _STEP
             return
         current = self._kubelet.cluster.find("pods", metadata["name"], metadata["namespace"])
-        if current is None or current["metadata"]["uid"] != self.uid or current["metadata"].get("finalizers"):
+        if current is None or current["metadata"]["uid"] != self.uid:
             return
-        self.finished = True
+        kept = bool(current["metadata"].get("finalizers"))
+        if kept and not current["metadata"].get("deletionGracePeriodSeconds"):
+            return
+        self.finished = not kept
         self._kubelet.cluster.delete("pods", metadata["name"], metadata["namespace"], grace_seconds=0)
 
     def abandon(self) -> None:
@@ -441,9 +477,13 @@ class Worker:
 
     # probes
 
+    def _closed(self) -> bool:
+        """Whether nothing in the pod listens: system images with commands of their own."""
+        return not any(container.serves for container in self.containers)
+
     def _probe(self, now: datetime) -> None:
         for container, kind, probe in probes.due(self.containers, now):
-            found = probes.make(container, kind, probe, now)
+            found = probes.make(container, kind, probe, now, self.address if self._closed() else "")
             if found.fault:
                 self._say(container, "Warning", "Unhealthy", found.fault)
             if not found.kills:

@@ -21,7 +21,11 @@ def tar(shell: Shell, arguments: list[str], source: Source, out: Output, err: Ou
     while rest:
         item = rest.pop(0)
         if item == "-C":
-            working = shell.machine.resolve(rest.pop(0), shell.working)
+            named = rest.pop(0)
+            working = shell.machine.resolve(named, shell.working)
+            if not shell.machine.exists(working):
+                err(f"tar: can't change directory to '{named}': No such file or directory\n".encode())
+                return 1
         elif not item.startswith("-"):
             names.append(item)
     if "x" in mode:
