@@ -29,6 +29,14 @@ async def test_an_applier_loses_what_it_leaves_out(api: Client) -> None:
     assert reply.json["data"] == {"a": "1"}
 
 
+async def test_a_field_that_is_not_known_names_the_object(api: Client) -> None:
+    body = _map(a="1")
+    body["metadata"]["namespace"] = "default"
+    refused = await _apply(api, {**body, "nosuch": 1}, "alice")
+    where = "failed to create typed patch object (default/c; /v1, Kind=ConfigMap)"
+    assert refused.message == f"{where}: .nosuch: field not declared in schema"
+
+
 async def test_two_appliers_conflict_unless_forced(api: Client) -> None:
     await _apply(api, _map(a="1"), "alice")
     refused = await _apply(api, _map(a="2"), "bob")

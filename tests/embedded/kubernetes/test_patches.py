@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -8,6 +8,9 @@ from ecns.embedded.kubernetes import patches
 from ecns.embedded.kubernetes.errors import ApiError
 from ecns.embedded.kubernetes.mergekeys import schema_of
 from ecns.embedded.kubernetes.resources import Resources
+
+if TYPE_CHECKING:
+    from tests.embedded.kubernetes.conftest import Client
 
 _DEPLOYMENTS = Resources()["deployments.apps"]
 
@@ -101,3 +104,22 @@ def test_merge_patch_removes_by_null_and_replaces_lists() -> None:
         "d": {},
     }
     assert target == {"a": {"b": 1, "c": [1, 2]}}
+
+
+@pytest.mark.parametrize(
+    ("patch", "why"),
+    [
+        ({"data": {"x": 1}}, "cannot convert int64 to string"),
+        ({"data": {"x": True}}, "unrecognized type: string"),
+        ({"data": [1]}, "cannot restore map from slice"),
+        ({"immutable": "yes"}, "unrecognized type: bool"),
+    ],
+)
+async def test_what_a_strategic_patch_makes_must_fit_the_type(api: Client, patch: Any, why: str) -> None:
+    path = "/api/v1/namespaces/default/configmaps"
+    await api.post(
+        path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"x": "1"}}
+    )
+    refused = await api.patch(f"{path}/c", patch, "strategic-merge-patch+json")
+    assert refused.status == 422
+    assert refused.message.endswith(f": {why}")

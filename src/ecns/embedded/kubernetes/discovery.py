@@ -111,7 +111,7 @@ def respond(
     if head in CHECKS:
         return _health(head, "/".join(rest), query)
     if path.rstrip("/") == "/version":
-        return Response(encode(VERSION))
+        return Response(msgspec.json.format(encode(VERSION), indent=2))
     if head not in {"api", "apis"} or len(rest) > (1 if head == "api" else 2):
         return None
     if not rest:

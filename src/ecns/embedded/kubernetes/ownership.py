@@ -307,9 +307,10 @@ def not_an_object(kind: Resource, config: Object, why: str) -> ApiError:
 
 
 def _where(kind: Resource, config: Object) -> str:
-    name = (config.get("metadata") or {}).get("name", "")
+    metadata = config.get("metadata") or {}
+    namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
     version = config["apiVersion"] if kind.group else f"/{config['apiVersion']}"
-    return f"(/{name}; {version}, Kind={config['kind']})"
+    return f"({namespace}/{name}; {version}, Kind={config['kind']})"
 
 
 def apply(  # noqa: PLR0917  each is a fact of the write

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ecns.embedded.kubernetes import bodies, mergekeys
+from ecns.embedded.kubernetes import bodies, mergekeys, schemas
 from ecns.embedded.kubernetes.errors import ApiError, Cause, Object, bad_request, invalid
 
 if TYPE_CHECKING:
@@ -105,7 +105,19 @@ _MAPS = frozenset(
     {"data", "binaryData", "stringData", "labels", "annotations", "matchLabels", "nodeSelector", "parameters"}
 )
 _GO_VALUES = {"object": "map", "array": "slice", "number": "int64", "bool": "bool", "string": "string"}
-_MISFIT = re.compile(r"json: cannot unmarshal (\w+)(?: \S+)? into Go struct field \S+ of type (map|\[\])?")
+_MISFIT = re.compile(r"json: cannot unmarshal (\w+)(?: \S+)? into Go struct field \S+ of type (\S+)")
+
+
+def _unconverted(found: str, wanted: str) -> str:
+    """Why apimachinery's converter of trees cannot make a Go value of another."""
+    if wanted.startswith(("map[", "[]")):
+        return f"cannot restore {'map' if wanted.startswith('map') else 'slice'} from {found}"
+    is_text = wanted == "string" or wanted in schemas.NAMED
+    if is_text and found == "int64":
+        return f"cannot convert {found} to {wanted}"
+    if is_text or wanted in {"bool", "int32", "int64", "float64"}:
+        return f"unrecognized type: {'string' if is_text else wanted}"
+    return f"cannot restore struct from: {found}"
 
 
 def refused(obj: Any, patch: Any, content_type: str, why: str) -> ApiError:
@@ -113,11 +125,8 @@ def refused(obj: Any, patch: Any, content_type: str, why: str) -> ApiError:
     if content_type == STRATEGIC:
         shown = go_text(patch)
         found = _MISFIT.match(why)
-        if found and found[2]:
-            why = (
-                f"cannot restore {'map' if found[2] == 'map' else 'slice'} from "
-                f"{_GO_VALUES.get(found[1], found[1])}"
-            )
+        if found:
+            why = _unconverted(_GO_VALUES.get(found[1], found[1]), found[2])
     else:
         shown = _go_json(obj, patch)
     cause = Cause(

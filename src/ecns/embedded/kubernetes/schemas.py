@@ -94,8 +94,10 @@ class Type:
 
 
 class _Text(Type):
-    go = "string"
     zero = ""
+
+    def __init__(self, go: str = "string") -> None:
+        self.go = go
 
     def decode(self, value: Any, unknown: list[str]) -> Any:  # noqa: ARG002  of the interface
         if type(value) is not str:
@@ -346,6 +348,27 @@ class _SchemaOr(Type):
 
 ANY = Type()
 _TEXT, _TRUTH, _BYTES, _QUANTITY, _INT_OR_TEXT = _Text(), _Truth(), _Bytes(), _Quantity(), _IntOrText()
+_NAMED = {
+    field: _Text(f"v1.{go}")
+    for field, go in (
+        ("completionMode", "CompletionMode"),
+        ("concurrencyPolicy", "ConcurrencyPolicy"),
+        ("dnsPolicy", "DNSPolicy"),
+        ("externalTrafficPolicy", "ServiceExternalTrafficPolicy"),
+        ("imagePullPolicy", "PullPolicy"),
+        ("pathType", "PathType"),
+        ("persistentVolumeReclaimPolicy", "PersistentVolumeReclaimPolicy"),
+        ("podManagementPolicy", "PodManagementPolicyType"),
+        ("preemptionPolicy", "PreemptionPolicy"),
+        ("protocol", "Protocol"),
+        ("sessionAffinity", "ServiceAffinity"),
+        ("terminationMessagePolicy", "TerminationMessagePolicy"),
+        ("volumeBindingMode", "VolumeBindingMode"),
+        ("volumeMode", "PersistentVolumeMode"),
+    )
+}
+"""Texts that Go gives a type of their own, which its decoder names."""
+NAMED = frozenset(kind.go for kind in _NAMED.values())
 _NUMBERS = {go: _Number(go) for go in ("int32", "int64", "float64")}
 _SPECIAL: dict[str, Type] = {
     "Quantity": _QUANTITY,
@@ -404,6 +427,8 @@ def _fields(definition: str) -> dict[str, Field]:
     fields = {}
     for name, about in properties.items():
         kind, mark = _type_of(about), marks.get(name, "")
+        if kind is _TEXT:
+            kind = _NAMED.get(name, _TEXT)
         scalar = not kind.is_object and not isinstance(kind, ListType | MapType) and kind is not ANY
         if has_metadata and name in _STANDARD_OBJECTS and kind.is_object:
             mark = "{}"

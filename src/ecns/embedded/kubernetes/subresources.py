@@ -109,10 +109,10 @@ def evict(
         ApiError: 404, 429 when the budget is used up, 500 when there are several budgets.
 
     """
-    pod = cluster.get("pods", name, namespace)
     given = (eviction.get("metadata") or {}).get("name")
     if given and given != name:
         raise bad_request("name in URL does not match name in Eviction object")
+    pod = cluster.get("pods", name, namespace)
     phase = pod.get("status", {}).get("phase")
     finished = phase in {"Succeeded", "Failed", "Pending"} or pod["metadata"].get("deletionTimestamp")
     wanted = eviction.get("deleteOptions") or {}

@@ -300,6 +300,8 @@ async def test_evictions_respect_budgets(kubernetes: Client) -> None:
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
     refused = await kubernetes.post(f"{CORE}/pods/{name}/eviction", eviction)
     assert refused.status == 429
+    other = await kubernetes.post(f"{CORE}/pods/nosuch/eviction", eviction)
+    assert (other.status, other.message) == (400, "name in URL does not match name in Eviction object")
     assert refused.json["details"]["causes"][0]["reason"] == "DisruptionBudget"
     await kubernetes.patch(f"{APPS}/deployments/web", {"spec": {"replicas": 2}})
     await until(kubernetes, f"{budgets}/b", lambda reply: reply.json["status"].get("disruptionsAllowed") == 1)

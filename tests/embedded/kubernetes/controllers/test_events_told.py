@@ -29,5 +29,17 @@ def test_many_of_one_reason_become_one() -> None:
     assert found[9:] == [("(combined from similar events): pod 13", 5)]
 
 
+def test_a_combined_one_does_not_say_who_reports() -> None:
+    cluster = Cluster()
+    cluster.create("namespaces", {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "default"}})
+    events = Events(cluster)
+    for index in range(10):
+        events.record(_ABOUT, "Warning", "FailedCreate", f"pod {index}", component="replicaset-controller")
+    told = {event["message"]: event["reportingComponent"] for event in cluster.list("events", "default")}
+    cluster.close()
+    assert told["pod 0"] == "replicaset-controller"
+    assert not told["(combined from similar events): pod 9"]
+
+
 def test_who_says_too_much_is_not_heard() -> None:
     assert _told(["again"] * 40) == [("again", 25)]

@@ -67,9 +67,9 @@ def test_stateful_pods_come_and_go_in_order(world: World) -> None:
 def test_a_partition_holds_lower_ordinals_back(world: World) -> None:
     world.namespace("shop")
     partition = {"rollingUpdate": {"partition": 1}}
-    world.cluster.create(
-        "statefulsets.apps", _set("StatefulSet", replicas=2, updateStrategy=partition), namespace="shop"
-    )
+    database = _set("StatefulSet", replicas=2, updateStrategy=partition)
+    database["metadata"]["annotations"] = {"why": "kept"}
+    world.cluster.create("statefulsets.apps", database, namespace="shop")
     world.until(
         lambda: world.cluster.get("statefulsets.apps", "db", "shop")["status"].get("availableReplicas") == 2
     )
@@ -84,6 +84,7 @@ def test_a_partition_holds_lower_ordinals_back(world: World) -> None:
     world.until(lambda: status()["currentRevision"] == status()["updateRevision"])
     revisions = world.cluster.list("controllerrevisions.apps", "shop")
     assert sorted(item["revision"] for item in revisions) == [1, 2]
+    assert all(item["metadata"]["annotations"] == {"why": "kept"} for item in revisions)
 
 
 def test_claims_of_a_stateful_set_stay_when_it_shrinks(world: World) -> None:

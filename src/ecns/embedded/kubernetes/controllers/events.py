@@ -199,6 +199,7 @@ class Events:
             }
         else:
             at = clock.stamp(now)
+            combined = message.startswith(_COMBINED)
             event |= {
                 "source": {"component": component, **({"host": host} if host else {})},
                 "firstTimestamp": at,
@@ -206,8 +207,8 @@ class Events:
                 "count": 1,
                 "type": kind,
                 "eventTime": None,
-                "reportingComponent": component,
-                "reportingInstance": host,
+                "reportingComponent": "" if combined else component,
+                "reportingInstance": "" if combined else host,
             }
         made = self._cluster.create("events", event, namespace=namespace)
         name: str = made["metadata"]["name"]

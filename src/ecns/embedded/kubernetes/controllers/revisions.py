@@ -36,7 +36,7 @@ class History:
         cluster: where they are.
         owner: the StatefulSet or DaemonSet.
         label: the label of a revision that holds its hash.
-        annotations: of a new revision.
+        annotations: of a new revision, with those of its owner.
 
     """
 
@@ -46,7 +46,7 @@ class History:
         self._cluster = cluster
         self._owner = owner
         self._label = label
-        self._annotations = annotations or {}
+        self._annotations = {**(owner["metadata"].get("annotations") or {}), **(annotations or {})}
         self.revisions = owned(cluster, owner)
         self.update = self._present()
 

@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes import quantities
-from ecns.embedded.kubernetes.validation import containers, internal, meta, names, scheduling, volumes
+from ecns.embedded.kubernetes.validation import containers, internal, meta, names, qos, scheduling, volumes
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
@@ -220,10 +220,22 @@ def update(causes: Causes, new: Object, old: Object) -> None:
 
 def resize(causes: Causes, new: Object, old: Object) -> None:
     """Checks a change of resources."""
-    del old
     for name in ("containers", "initContainers"):
         for index, item in enumerate(new["spec"].get(name) or ()):
             containers.resources(causes, f"spec.{name}[{index}].resources", item.get("resources", {}))
+    before = qos.qos_class(old["spec"])
+    if qos.qos_class(new["spec"]) != before:
+        causes.invalid("spec", before, "Pod QOS Class may not change as a result of resizing")
+    for name in ("containers", "initContainers"):
+        pairs = zip(new["spec"].get(name) or (), old["spec"].get(name) or (), strict=False)
+        for index, (item, former) in enumerate(pairs):
+            for sort in ("requests", "limits"):
+                if (former.get("resources") or {}).get(sort, {}).keys() - (
+                    (item.get("resources") or {}).get(sort) or {}
+                ):
+                    causes.forbidden(
+                        f"spec.{name}[{index}].resources.{sort}", f"resource {sort} cannot be removed"
+                    )
 
 
 def total_requests(spec: Object, name: str) -> quantities.Quantity:
