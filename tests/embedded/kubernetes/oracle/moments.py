@@ -187,7 +187,8 @@ def told_events(items: list[Any]) -> set[str]:
         message = _QUOTED_TASK.sub(
             "<task>", _COUNTED.sub("in steps", (item.get("message") or "").removeprefix(_COMBINED))
         )
-        found.add(_key({**shown, "involvedObject": about, "message": message}))
+        teller = item.get("reportingComponent") or (item.get("source") or {}).get("component")
+        found.add(_key({**shown, "involvedObject": about, "message": message, "reportingComponent": teller}))
     return found
 
 
