@@ -373,10 +373,11 @@ class Cluster:
             else clone(record.obj)
         )
         base["apiVersion"] = shown.api_version(version)
+        before = {**base, "metadata": dict(base["metadata"])}  # a JSON Patch changes the base itself
         new = patches.apply(base, patch, content_type, shown, version)
         if check is not None:
             check(new)
-        meta.check_identity(new, base)
+        meta.check_identity(new, before)
         new = conversion.restore(new, shown, version)
         uid = meta.of(new).get("uid", "")
         if uid and uid != record.uid:

@@ -121,6 +121,10 @@ def check_identity(new: Object, base: Object) -> None:
     if after.get("namespace", "") != before.get("namespace", ""):
         raise bad_request(_OTHER_NAMESPACE)
     name, asked = after.get("name", ""), before.get("name", "")
+    if not name:
+        raise bad_request(
+            f"the name of the object ({asked} based on URL) was undeterminable: name must be provided"
+        )
     if name != asked:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({asked})")
 

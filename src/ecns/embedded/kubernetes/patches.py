@@ -277,7 +277,10 @@ def json_patch(document: Any, patch: Any) -> Any:
         )
     for operation in patch:
         if not isinstance(operation, dict):
-            raise _failed()
+            raise bad_request(
+                f"error decoding patch: json: cannot unmarshal {_go_sort(operation)} into Go value of type "
+                "handlers.jsonPatchOp"
+            )
         document = _operate(document, operation)
     return document
 

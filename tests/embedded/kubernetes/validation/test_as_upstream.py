@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -200,3 +201,11 @@ def test_a_schema_in_a_list_that_is_none_is_refused(wrong: Any) -> None:
         validation.unknown_fields(
             "customresourcedefinitions.apiextensions.k8s.io", {"spec": {"versions": [{"schema": schema}]}}
         )
+
+
+def test_an_update_keeps_a_services_families() -> None:
+    old = made("services", {"spec": {"clusterIP": "None", "ipFamilyPolicy": "SingleStack"}})
+    new = deepcopy(old)
+    del new["spec"]["ipFamilyPolicy"], new["spec"]["ipFamilies"]
+    validation.prepare_for_update("services", new, old)
+    assert (new["spec"]["ipFamilyPolicy"], new["spec"]["ipFamilies"]) == ("SingleStack", ["IPv4"])

@@ -126,9 +126,12 @@ def leads_itself(spec: Object) -> bool:
     return spec.get("clusterIP") == "None" and not spec.get("selector")
 
 
-def families(obj: Object) -> None:
-    """Fills in the one address family of this cluster; both, where the cluster leads nothing itself."""
-    spec = obj["spec"]
+def families(obj: Object, old: Object | None = None) -> None:
+    """Fills in the address families: those it had, or this cluster's one, or both where it leads itself."""
+    spec, before = obj["spec"], old["spec"] if old else {}
+    if "ipFamilyPolicy" not in spec and "ipFamilyPolicy" in before and needs_cluster_ip(spec):
+        spec["ipFamilyPolicy"] = before["ipFamilyPolicy"]
+        spec["ipFamilies"] = spec.get("ipFamilies") or before.get("ipFamilies")
     if leads_itself(spec) and "ipFamilyPolicy" not in spec:
         spec["ipFamilyPolicy"] = "RequireDualStack"
         first = (spec.get("ipFamilies") or ["IPv4"])[0]

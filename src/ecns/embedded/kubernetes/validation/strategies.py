@@ -291,7 +291,7 @@ def _update_service(new: Object, old: Object) -> None:
     service_fields.normalise(new, old)
     service_fields.keep_allocated(new, old)
     service_fields.drop_by_type(new, old)
-    service_fields.families(new)
+    service_fields.families(new, old)
 
 
 def _update_namespace(new: Object, old: Object) -> None:

@@ -251,10 +251,9 @@ def _with_claims(spec: Object) -> Object:
 def stateful_set_update(causes: Causes, new: Object, old: Object) -> None:
     """Checks what may change of a StatefulSet."""
     fixed = {name: value for name, value in new["spec"].items() if name not in _STATEFUL_CHANGES}
+    _stateful_set(causes, new)
     if fixed != {name: value for name, value in old["spec"].items() if name not in _STATEFUL_CHANGES}:
         causes.forbidden("spec", _STATEFUL_MAY_CHANGE)
-    else:
-        _stateful_set(causes, new)
 
 
 def daemon_set(causes: Causes, obj: Object) -> None:
