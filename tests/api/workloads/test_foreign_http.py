@@ -75,7 +75,7 @@ POD: Json = {
     "automountServiceAccountToken": False,
     "enableServiceLinks": False,
     "shareProcessNamespace": True,
-    "terminationGracePeriodSeconds": 0,
+    "terminationGracePeriodSeconds": 1,
     "tolerations": [{"key": "special", "operator": "Exists"}],
     "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
     "securityContext": {"fsGroup": 2000, "seccompProfile": {"type": "RuntimeDefault"}},

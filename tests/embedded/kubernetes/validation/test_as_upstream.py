@@ -209,3 +209,13 @@ def test_an_update_keeps_a_services_families() -> None:
     del new["spec"]["ipFamilyPolicy"], new["spec"]["ipFamilies"]
     validation.prepare_for_update("services", new, old)
     assert (new["spec"]["ipFamilyPolicy"], new["spec"]["ipFamilies"]) == ("SingleStack", ["IPv4"])
+
+
+def test_a_hook_sleeps_no_longer_than_its_pod_is_given() -> None:
+    hooked = {**CONTAINER, "lifecycle": {"preStop": {"sleep": {"seconds": 2}}}}
+    spec = {"containers": [hooked], "terminationGracePeriodSeconds": 2}
+    assert faults("pods", {"spec": spec}) == []
+    said = faults("pods", {"spec": {**spec, "terminationGracePeriodSeconds": 1}})
+    assert said[0].endswith(
+        "Invalid value: 2: must be non-negative and less than terminationGracePeriodSeconds (1)"
+    )

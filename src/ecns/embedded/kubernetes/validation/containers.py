@@ -373,10 +373,15 @@ def _probe(causes: Causes, path: str, probe: Object, *, once: bool) -> None:
         causes.invalid(f"{path}.terminationGracePeriodSeconds", grace, "must not be set for readinessProbes")
 
 
-def _probes(causes: Causes, path: str, item: Object) -> None:
+def _probes(causes: Causes, path: str, item: Object, patience: int) -> None:
     for name in ("postStart", "preStop"):
-        if name in item.get("lifecycle", {}):
-            _handler(causes, f"{path}.lifecycle.{name}", item["lifecycle"][name])
+        hook, at = item.get("lifecycle", {}).get(name), f"{path}.lifecycle.{name}"
+        if hook is None:
+            continue
+        _handler(causes, at, hook)
+        if (seconds := hook.get("sleep", {}).get("seconds", 0)) < 0 or seconds > patience:
+            detail = f"must be non-negative and less than terminationGracePeriodSeconds ({patience})"
+            causes.invalid(f"{at}.sleep", seconds, detail)
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if name in item:
             _probe(causes, f"{path}.{name}", item[name], once=name != "readinessProbe")
@@ -493,14 +498,18 @@ def containers(causes: Causes, path: str, spec: Object, volumes: set[str]) -> No
     if not items:
         causes.required(f"{path}.containers")
     seen: set[str] = set()
+    patience = spec.get("terminationGracePeriodSeconds", 30)
     for index, item in enumerate(items):
         at = f"{path}.containers[{index}]"
         common(causes, at, item, volumes)
         _unique(causes, at, item, seen)
-        _probes(causes, at, item)
+        _probes(causes, at, item, patience)
     _host_ports(causes, f"{path}.containers", items)
     for index, item in enumerate(spec.get("initContainers", ())):
-        _init(causes, f"{path}.initContainers[{index}]", item, volumes, seen)
+        at = f"{path}.initContainers[{index}]"
+        _init(causes, at, item, volumes, seen)
+        if item.get("restartPolicy") == "Always":
+            _probes(causes, at, item, patience)
     lasting = frozenset(seen)
     for index, item in enumerate(spec.get("ephemeralContainers", ())):
         at = f"{path}.ephemeralContainers[{index}]"
@@ -549,7 +558,6 @@ def _init(causes: Causes, path: str, item: Object, volumes: set[str], seen: set[
     if restarts is not None and restarts not in {"Always", "OnFailure", "Never"}:
         causes.unsupported(f"{path}.restartPolicy", restarts, ("Always", "Never", "OnFailure"))
     if restarts == "Always":
-        _probes(causes, path, item)
         return
     for name in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
         if item.get(name):
