@@ -13,6 +13,8 @@ import pytest
 from ecns.api.applications import checks, manifests
 from ecns.api.applications.types import CreateApplication, OneApplication
 from ecns.api.common.objects import DryRun
+from ecns.api.virtualmachines.manifests import definitions
+from ecns.backends.kubernetes.kinds.extensions import Application
 from tests.api.answers import refused, told
 from tests.api.applications.bodies import workload
 from tests.api.virtualmachines.conftest import NOTHING, SPACE, Hybrid, machine
@@ -257,9 +259,13 @@ def test_applications_are_shown_without_heat(hybrid: Hybrid, real_cloud: Cloud) 
 
 def test_the_same_request_completes_what_was_begun(hybrid: Hybrid) -> None:
     """As after the end of ECNS itself: the application is there, its machines are not."""
+    hybrid.create("first", machine("one", replicas=0))  # with which the cluster learns what applications are
     body = hybrid.application("begun", machine("vm", replicas=0), workloads=[workload("box")])
     whole = checks.application(msgspec.convert(body, CreateApplication), "hybrid")
-    begun = manifests.application_object(whole, SPACE)
+    first = hybrid.gateway.kubectl_json("-n", SPACE, "get", "application", "first")
+    known = definitions(msgspec.convert(first, Application))["one"]
+    kept = msgspec.structs.replace(known, machine=msgspec.structs.replace(known.machine, name="vm"))
+    begun = manifests.application_object(whole, SPACE, [kept])
     hybrid.gateway.kubectl("create", "-f", "-", stdin=json.dumps(begun))
 
     def state() -> str:
@@ -274,3 +280,4 @@ def test_the_same_request_completes_what_was_begun(hybrid: Hybrid) -> None:
     eventually(lambda: state() == "Running")
     refused(hybrid.member.post("/applications/", json=body), 409)
     hybrid.delete("begun")
+    hybrid.delete("first")
