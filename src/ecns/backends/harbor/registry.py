@@ -211,6 +211,17 @@ class Registry:
         Returns:
             Where it goes on; empty when the registry has taken it from `mount`.
         """
+        asking = asyncio.create_task(self._begin(repository, digest, mount))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await asyncio.wait([asking], timeout=DROP_SECONDS)
+            if asking.done() and not asking.cancelled() and not asking.exception() and asking.result():
+                await self.drop(repository, asking.result())
+            asking.cancel()
+            raise
+
+    async def _begin(self, repository: str, digest: str, mount: str) -> str:
         path = self._path(repository, "blobs", "uploads/")
         if mount:
             path += "?" + urlencode({"mount": digest, "from": mount})
@@ -252,7 +263,18 @@ class Registry:
         _check(answer)
 
     async def drop(self, repository: str, at: str) -> None:
-        """Have the registry forget a blob that is begun, if it is there to hear so."""
+        """Have the registry forget a blob that is begun, if it is there to hear so.
+
+        A caller that is cancelled waits for it.
+        """
+        dropping = asyncio.create_task(self._drop(repository, at))
+        try:
+            await asyncio.shield(dropping)
+        except asyncio.CancelledError:
+            await asyncio.wait([dropping])
+            raise
+
+    async def _drop(self, repository: str, at: str) -> None:
         with contextlib.suppress(EcnsError, TimeoutError):
             async with asyncio.timeout(DROP_SECONDS):
                 await self._call("DELETE", at, repository, "pull,push")

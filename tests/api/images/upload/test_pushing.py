@@ -45,6 +45,8 @@ class Fake:
         self.forget: set[str] = set()
         """Digests that a HEAD finds though they are not there."""
         self.slow = 0.0
+        self.late = 0.0
+        """Seconds for which the answer to a beginning, and the end of what is given up, are waited for."""
         self.begun: dict[str, bytes] = {}
         """By id, what has come of uploads that were not finished nor given up."""
         self.patched: list[int] = []
@@ -88,9 +90,11 @@ class Fake:
                 return web.Response(status=201)
             number = str(next(self._numbers))
             self.begun[number] = b""
+            await asyncio.sleep(self.late)
             return self._goes_on(repository, number)
         number = request.path.rpartition("/")[2]
         if request.method == "DELETE":
+            await asyncio.sleep(self.late)
             del self.begun[number]
             return web.Response(status=204)
         if request.method == "PATCH":
@@ -327,6 +331,24 @@ async def seen(check: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not check():  # noqa: ASYNC110  it is the server that is waited for
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("moment", ["begun", "pushed", "given up"])
+async def test_whoever_leaves_leaves_no_upload_begun(fake: Fake, target: Registry, moment: str) -> None:
+    fake.late, fake.slow = 0.1, 30.0
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"1"
+
+    pushing = asyncio.create_task(target.push_blob("team/app", digest(b"1"), 1, content))
+    await seen(lambda: bool(fake.begun if moment == "begun" else fake.put))
+    pushing.cancel()
+    if moment == "given up":
+        await asyncio.sleep(0.05)
+        pushing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await pushing
+    assert not fake.begun
 
 
 @pytest.fixture
