@@ -243,7 +243,8 @@ class Feed:
         self.items: dict[Hashable, Item] = {}
         """As they were told last."""
         self.listeners: set[Listener] = set()
-        self.over = False
+        self.over: Ended | None = None
+        """Why, when it is."""
         self._idle_since = time.monotonic()
         self._forget = forget
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -281,9 +282,12 @@ class Feed:
 
     @contextlib.contextmanager
     def listen(self, wanted: Filter, key: Hashable = None) -> Iterator[Listener]:
-        """Listen from now on."""
+        """Listen from now on; to a feed that is over, only why."""
         listener = Listener(self, wanted, key)
-        self.listeners.add(listener)
+        if self.over is not None:
+            listener.end(self.over)
+        else:
+            self.listeners.add(listener)
         try:
             yield listener
         finally:
@@ -340,9 +344,9 @@ class Feed:
 
     def close(self, why: Ended) -> None:
         """Follow no longer."""
-        if self.over:
+        if self.over is not None:
             return
-        self.over = True
+        self.over = why
         self._forget()
         for task in self._tasks:
             task.cancel()
