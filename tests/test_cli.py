@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -41,6 +42,22 @@ def test_openapi_describes_every_operation() -> None:
     paths = document["paths"]
     assert "post" in paths["/api/ecns/{product_type}/workloads"]
     assert paths["/api/ecns/{product_type}/workloads"]["get"]["security"] == [{"token": []}]
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            for media_type, media in operation.get("requestBody", {"content": {}})["content"].items():
+                if media_type != "application/yaml":
+                    assert names(media["schema"], document), f"{method} {path}: what its body has is not said"
+
+
+def names(schema: dict[str, Any], document: dict[str, Any]) -> set[str]:
+    """The fields that a schema says; each type of which it may be says some."""
+    if reference := schema.get("$ref", ""):
+        return names(document["components"]["schemas"][reference.rpartition("/")[2]], document)
+    choices = [one for one in schema.get("oneOf", schema.get("anyOf", [])) if one.get("type") != "null"]
+    if choices:
+        found = [names(one, document) for one in choices]
+        return set().union(*found) if all(found) else set()
+    return set(schema.get("properties", ()))
 
 
 def test_it_serves_with_as_many_files_as_it_may(tmp_path: Path) -> None:

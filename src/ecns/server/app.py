@@ -16,6 +16,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, License, SecurityScheme
 
 from ecns import __version__
+from ecns.api.common.bodies import BodySchemas
 from ecns.api.images.service import Builders
 from ecns.api.images.upload.service import Uploads
 from ecns.api.routes import DEPENDENCIES, ROUTES, WITHOUT_PRODUCT
@@ -169,6 +170,7 @@ def litestar_app(config: Config, sessions: Local | Shared, idempotency: Idempote
         lifespan=[running],
         logging_config=None,
         openapi_config=_openapi(),
+        plugins=[BodySchemas()],
         request_max_body_size=None,
         response_cache_config=ResponseCacheConfig(),
         state=State({"keystone": keystone, "clusters": clusters, "harbor": harbor}),

@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from litestar.openapi.spec import Schema
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
 
 from ecns.errors import BadRequestError
+
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation.schema import SchemaCreator
 
 T = TypeVar("T")
 
 _PLACE = re.compile(r"(.*?)(?: - at `(?:key in )?\$\.?(.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
+
+
+class AnyOf:
+    """For `Annotated`: the types of which a body has one, for the OpenAPI document; see `decoded`."""
+
+    def __init__(self, *types: type) -> None:
+        self.types = types
+
+
+class BodySchemas(OpenAPISchemaPlugin):
+    """Litestar's plugin that shows the types of `AnyOf`."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        """Whether a body has them."""
+        return any(isinstance(one, AnyOf) for one in field_definition.metadata)
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:
+        """All of them."""
+        (some,) = (one for one in field_definition.metadata if isinstance(one, AnyOf))
+        fields = map(FieldDefinition.from_annotation, some.types)
+        return Schema(any_of=[schema_creator.for_field_definition(field) for field in fields])
 
 
 def decoded(body: dict[str, Any], kind: type[T]) -> T:

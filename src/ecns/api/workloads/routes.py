@@ -12,7 +12,7 @@ from litestar.params import Parameter
 from ecns.api.common import batches
 from ecns.api.common.answers import answered
 from ecns.api.common.applications import joined_application
-from ecns.api.common.bodies import decoded
+from ecns.api.common.bodies import AnyOf, decoded
 from ecns.api.common.lists import ListQuery, listed_page
 from ecns.api.common.objects import DryRun, Objects
 from ecns.api.common.operations import CONTAINERS, actions, operation
@@ -252,7 +252,20 @@ async def change_workload(
     workloads: Workloads,
     workload_name: str,
     action: Aspect,
-    data: dict[str, Any],
+    data: Annotated[
+        dict[str, Any],
+        AnyOf(
+            types.Scale,
+            types.AccessModes,
+            types.Containers,
+            types.SetUpdateStrategy,
+            types.Rollback,
+            types.SetScaleStrategy,
+            types.SetSchedulerStrategy,
+            types.SetNetwork,
+            types.SetLabels,
+        ),
+    ],
     workload_type: WorkloadType = None,
 ) -> Response[OneWorkload | DryRun]:
     """Change one aspect of a workload; the others are left alone."""
