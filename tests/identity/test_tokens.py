@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -168,6 +169,77 @@ async def test_a_keystone_that_is_down_is_asked_again(checker: TokenChecker, key
     assert await checker.check("good")
 
 
+@pytest.fixture
+async def patient(keystone: Asked) -> TokenChecker:
+    """One that goes on without Keystone, for someone who has been accepted."""
+    made = TokenChecker(keystone, cache_seconds=30, outage_seconds=300)  # type: ignore[arg-type]
+    await made.check("good")
+    return made
+
+
+async def test_an_outage_of_keystone_keeps_nobody_out_who_was_in(
+    patient: TokenChecker, keystone: Asked, clock: Clock
+) -> None:
+    clock.now += 30
+    keystone.answer = UpstreamUnavailableError("down", upstream="keystone")
+    assert (await patient.check("good")).user_id == "u1"
+    with pytest.raises(UpstreamUnavailableError):
+        await patient.check("unknown")
+    clock.now += 299
+    assert await patient.check("good")
+    clock.now += 1
+    with pytest.raises(UpstreamUnavailableError):
+        await patient.check("good")
+
+
+async def test_nobody_who_was_in_waits_for_a_keystone_that_hangs(
+    patient: TokenChecker, keystone: Asked, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "PATIENCE_SECONDS", 0.01)
+    clock.now += 30
+    keystone.may_answer.clear()
+    assert await patient.check("good")  # after its patience
+    monkeypatch.setattr(tokens, "PATIENCE_SECONDS", 1e9)
+    callers = await asyncio.wait_for(asyncio.gather(*(patient.check("good") for _ in range(20))), 5)
+    assert {caller.user_id for caller in callers} == {"u1"}
+    assert keystone.count == 2
+
+    keystone.may_answer.set()
+    await asyncio.gather(*patient._asking.values())
+    assert await patient.check("good")
+    assert keystone.count == 2
+
+
+async def test_what_keystone_refuses_after_an_outage_is_out(
+    patient: TokenChecker, keystone: Asked, clock: Clock
+) -> None:
+    clock.now += 30
+    keystone.answer = UpstreamUnavailableError("down", upstream="keystone")
+    assert await patient.check("good")
+    keystone.answer = UnauthorizedError("no")
+    with contextlib.suppress(UnauthorizedError):  # nobody waits for who was silent
+        await patient.check("good")
+        await asyncio.gather(*patient._asking.values(), return_exceptions=True)
+    for _ in range(2):
+        with pytest.raises(UnauthorizedError):
+            await patient.check("good")
+    clock.now += REFUSED_SECONDS
+    keystone.answer = UpstreamUnavailableError("down", upstream="keystone")
+    with pytest.raises(UpstreamUnavailableError):
+        await patient.check("good")
+
+
+async def test_no_outage_outlives_a_token(patient: TokenChecker, keystone: Asked, clock: Clock) -> None:
+    keystone.answer = token(clock.now + 40)
+    await patient.check("short")
+    keystone.answer = UpstreamUnavailableError("down", upstream="keystone")
+    clock.now += 39
+    assert await patient.check("short")
+    clock.now += 1
+    with pytest.raises(UnauthorizedError, match="expired"):
+        await patient.check("short")
+
+
 async def test_expiry_ends_it_within_the_cache(checker: TokenChecker, keystone: Asked, clock: Clock) -> None:
     keystone.answer = token(clock.now + 10)
     await checker.check("short")
@@ -214,7 +286,7 @@ async def test_memory_is_bounded_and_a_flood_of_junk_drives_nobody_out(
     await checker.check("good-29")
     await checker.check("good-20")
     assert keystone.count == before
-    assert len(checker._callers) == len(checker._refusals) == 10
+    assert len(checker._accepted) == len(checker._refusals) == 10
     assert not checker._asking
 
 

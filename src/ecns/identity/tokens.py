@@ -1,7 +1,9 @@
 """From a token to its caller: asked of Keystone, remembered for a short time.
 
 What is promised: no token passes that Keystone would not accept, but for the seconds of the cache, counted
-from when Keystone was asked; none passes after it expired. Tokens are known by their SHA-256 only.
+from when Keystone was asked; none passes after it expired. While Keystone does not answer, tokens that it has
+accepted are believed for longer, so that what needs nothing of OpenStack goes on without waiting for it.
+Tokens are known by their SHA-256 only.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ import asyncio
 import hashlib
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ecns.backends.common.recent import Recent
-from ecns.errors import EcnsError, ForbiddenError, UnauthorizedError
+from ecns.errors import EcnsError, ForbiddenError, UnauthorizedError, UpstreamError
 from ecns.identity.caller import Caller
 
 if TYPE_CHECKING:
@@ -25,6 +27,16 @@ REFUSED_SECONDS = 2.0
 """A refusal is remembered for a moment, so that a client that repeats itself does not load Keystone."""
 REMEMBERED = 10_000
 """Callers at most, and refusals at most, each about 1 KiB; the longest unused go first."""
+PATIENCE_SECONDS = 0.5
+"""How long who was accepted before waits for a Keystone that may not answer."""
+
+
+class _Accepted(NamedTuple):
+    """Who Keystone has said that a token stands for."""
+
+    caller: Caller
+    until: float
+    """Monotonic time from which it is asked again."""
 
 
 class TokenChecker:
@@ -33,12 +45,18 @@ class TokenChecker:
     Args:
         keystone: asked about tokens that are not remembered.
         cache_seconds: how long an accepted token is believed.
+        outage_seconds: how much longer while Keystone does not answer.
     """
 
-    def __init__(self, keystone: Keystone, *, cache_seconds: float = 30.0) -> None:
+    def __init__(
+        self, keystone: Keystone, *, cache_seconds: float = 30.0, outage_seconds: float = 0.0
+    ) -> None:
         self._keystone = keystone
         self._cache_seconds = cache_seconds
-        self._callers: Recent[Caller] = Recent(REMEMBERED)
+        self._outage_seconds = outage_seconds
+        self._silent = False
+        """Whether Keystone has not answered when it was asked last."""
+        self._accepted: Recent[_Accepted] = Recent(REMEMBERED)
         self._refusals: Recent[EcnsError] = Recent(REMEMBERED)
         self._asking: dict[str, asyncio.Task[Caller]] = {}
 
@@ -55,11 +73,12 @@ class TokenChecker:
         if not POSSIBLE.fullmatch(token):
             raise self._unauthorized("X-Auth-Token is not a token")
         digest = hashlib.sha256(token.encode()).hexdigest()
-        if caller := self._callers.get(digest):
-            if time.time() < caller.expires_at:
-                return caller
-            self._callers.drop(digest)
-            raise self._unauthorized("the token has expired")
+        if accepted := self._accepted.get(digest):
+            if time.time() >= accepted.caller.expires_at:
+                self._accepted.drop(digest)
+                raise self._unauthorized("the token has expired")
+            if time.monotonic() < accepted.until:
+                return accepted.caller
         if refusal := self._refusals.get(digest):
             raise type(refusal)(refusal.message, details=refusal.details, headers=refusal.headers)
         asking = self._asking.get(digest)
@@ -67,8 +86,22 @@ class TokenChecker:
             asking = asyncio.create_task(self._ask(token, digest))
             self._asking[digest] = asking
             asking.add_done_callback(lambda done: self._asked(digest, done))
+        if accepted:
+            return await self._believed(accepted.caller, asking)
         # Shielded: a client that goes away must not take the answer from the others who wait for it.
         return await asyncio.shield(asking)
+
+    async def _believed(self, caller: Caller, asking: asyncio.Task[Caller]) -> Caller:
+        """What Keystone says now, or what it has said when it says nothing."""
+        if not self._silent:
+            await asyncio.wait({asking}, timeout=PATIENCE_SECONDS)
+        if not asking.done():
+            self._silent = True
+            return caller
+        try:
+            return asking.result()
+        except UpstreamError:
+            return caller
 
     def _asked(self, digest: str, done: asyncio.Task[Caller]) -> None:
         del self._asking[digest]
@@ -80,9 +113,16 @@ class TokenChecker:
         try:
             caller = self._caller(await self._keystone.validate(token), token, digest)
         except (UnauthorizedError, ForbiddenError) as error:
+            self._silent = False
+            self._accepted.drop(digest)
             self._refusals.put(digest, error, asked + REFUSED_SECONDS)
             raise
-        self._callers.put(digest, caller, asked + self._cache_seconds)
+        except UpstreamError:
+            self._silent = True
+            raise
+        self._silent = False
+        until = asked + self._cache_seconds
+        self._accepted.put(digest, _Accepted(caller, until), until + self._outage_seconds)
         return caller
 
     def _caller(self, body: Token, token: str, digest: str) -> Caller:

@@ -81,7 +81,9 @@ def litestar_app(config: Config, sessions: Local | Shared, idempotency: Idempote
     keystone = Keystone(identity.auth_url, timeout=identity.timeout, ca_file=identity.ca_file)
     openstack = OpenStack(keystone, config.openstack, ca_file=identity.ca_file)
     policy = Policy(identity.policy_file)
-    tokens = TokenChecker(keystone, cache_seconds=identity.cache_seconds)
+    tokens = TokenChecker(
+        keystone, cache_seconds=identity.cache_seconds, outage_seconds=identity.outage_seconds
+    )
     clusters = Clusters(config.clusters)
     places = Places(clusters, sessions, policy)
     registry_domain = _registry_domain(config)

@@ -132,6 +132,8 @@ def test_keystone_hangs_and_goes(gateway: Gateway, cloud: Cloud, server: Keyston
         assert answer.json()["details"]["upstream"] == "keystone"
         assert httpx.get(f"{gateway.url}/healthz").status_code == 200
         assert httpx.get(f"{gateway.url}/readyz").status_code == 503
+        time.sleep(CACHE_SECONDS)
+        assert ask(gateway, token).status_code == 200  # it was let in before
     finally:
         server.start()
     eventually(lambda: ask(gateway, later).status_code == 200)
