@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -25,6 +26,21 @@ START_SECONDS = 120
 """A machine that others use, too, takes that long; one of its own needs three."""
 CLOUD_SECONDS = 900
 """For a test that may be the first to need the cloud, on a machine that has none of it yet."""
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was collected."""
+    spare()
+
+
+def spare() -> None:
+    """Keep what is in memory out of the garbage collector's rounds.
+
+    A round over all that a long run gathers, up to a million objects, takes a second and more, in which the
+    servers that run in threads of the tests' own process answer nothing.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def start(

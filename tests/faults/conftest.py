@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.conftest import start, stop
+from tests.conftest import spare, start, stop
 from tests.faults.proxy import Proxy
 from tests.gateway import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CALL_SECONDS = 1.5
+CALL_SECONDS = 2.5
 """The cluster's `timeout`: so long a request hangs."""
 REQUEST_SECONDS = 20.0
 
@@ -109,6 +109,7 @@ class Faulty:
 @pytest.fixture(scope="session")
 def faulty(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     """The one gateway for all faults."""
+    spare()  # the proxy runs in a thread
     with Proxy(Path(gateway.kubeconfig)) as proxy:
         started = Faulty(tmp_path_factory.mktemp("faulty"), gateway.kubeconfig, proxy)
         started.namespace("faults")
