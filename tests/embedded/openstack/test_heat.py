@@ -356,6 +356,8 @@ def test_deleted_in_the_middle_of_a_change(stacks: Stacks, policy: str, left: in
     eventually(lambda: len(disks()) == 2)
     stacks.delete(path)
     eventually(lambda: len(disks()) == left)
+    # One that was just begun cannot be deleted before it is made.
+    eventually(lambda: all(one["status"] == "available" for one in disks()))
     for one in disks():
         cloud.call("developer", "DELETE", f"/volume/v3/volumes/{one['id']}")
     eventually(lambda: not disks())
