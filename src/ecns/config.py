@@ -52,7 +52,7 @@ class Identity(_Group, frozen=True):
     """Seconds for one call; a token check must not hang a request for longer."""
     cache_seconds: float = 30.0
     """Seconds a valid token is believed without asking again: so long may a revoked one live."""
-    outage_seconds: Annotated[float, msgspec.Meta(ge=0)] = 300.0
+    outage_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     """Seconds more while Keystone does not answer: what needs nothing of OpenStack is to go on."""
     policy_file: Path | None = None
     """oslo.policy file that overrides the defaults."""
