@@ -44,10 +44,12 @@ class Run:
         gateway: to which.
         project: whose namespace it is.
         options: the command line's.
+        log: what the gateway says.
     """
 
-    def __init__(self, gateway: Gateway, project: Project, options: argparse.Namespace) -> None:
+    def __init__(self, gateway: Gateway, project: Project, options: argparse.Namespace, log: Path) -> None:
         self.gateway = gateway
+        self.log = log
         self.project = project
         self.options = options
         self.user = options.role if options.role == "admin" else f"{project.name}-{options.role}"
@@ -65,7 +67,15 @@ class Run:
                 if (key := (finding.operation, finding.what.split("\n")[0][:80])) not in self.known:
                     self.known.add(key)
                     click.echo(f"\n{finding}")
+                    self._told_by_log(finding)
             seed += 1
+
+    def _told_by_log(self, finding: Finding) -> None:
+        """Print what the gateway's log says of a fault, and the last of what else it says."""
+        if finding.request_id:
+            several = self.log.read_text(errors="replace").splitlines()
+            click.echo("\n".join(line for line in several[-2000:] if finding.request_id in line))
+            click.echo("\n".join(["…", *several[-40:]]))
 
     def _namespace(self) -> bool:
         """Whether the namespace is there, which is made anew if a round has deleted it."""
@@ -108,7 +118,7 @@ def main() -> int:
         try:
             project = make(gateway, "fuzz")
             click.echo(f"seed {options.seed}")
-            run = Run(gateway, project, options)
+            run = Run(gateway, project, options, Path(directory) / "data.log")
             run.rounds()
             by_status = dict(sorted(run.fuzzer.statuses.items()))
             click.echo(f"\n{run.fuzzer.sent} requests, {len(run.known)} findings, by status {by_status}")

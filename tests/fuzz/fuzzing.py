@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schemathesis import Case
+    from schemathesis.core.transport import Response
     from schemathesis.schemas import APIOperation
 
     from tests.api.project import Project
@@ -104,6 +105,8 @@ class Finding(msgspec.Struct):
     what: str
     request: str
     answer: str
+    request_id: str = ""
+    """Of faults, by which the gateway's log tells of it."""
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.what}\n  {self.request}\n  {self.answer}"
@@ -215,8 +218,15 @@ class Fuzzer:
                 told = "; ".join(f"{one.title}: {one.message}" for one in failures.exceptions)
         if not told:
             return None
-        request = f"{answer.request.method} {answer.request.url} {answer.request.body!r}"[:2000]
-        return Finding(case.operation.label, told[:1500], request, f"{status} {answer.text[:600]}")
+        whole = status >= 500
+        request = f"{answer.request.method} {answer.request.url} {answer.request.body!r}"
+        if not whole:
+            return Finding(case.operation.label, told[:1500], request[:2000], f"{status} {answer.text[:600]}")
+        return Finding(case.operation.label, told, request, f"{status} {answer.text}", _id(answer))
+
+
+def _id(answer: Response) -> str:
+    return str((answer.headers.get("requestid") or [""])[0])
 
 
 def _named(body: Any) -> Any:

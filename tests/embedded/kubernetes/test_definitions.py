@@ -7,6 +7,7 @@ if TYPE_CHECKING:
 
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _WIDGETS = "/apis/example.com/v1/namespaces/default/widgets"
+_LATEST = {"resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
 _HEAD = {"apiVersion": "example.com/v1", "kind": "Widget"}
 
 
@@ -56,6 +57,49 @@ async def test_the_scale_of_a_custom_resource(api: Client) -> None:
     await api.post(_WIDGETS, {**_HEAD, "metadata": {"name": "w"}, "spec": {"size": 1}})
     await api.patch(f"{_WIDGETS}/w/scale", {"spec": {"replicas": 4}})
     assert (await api.get(f"{_WIDGETS}/w")).json["spec"]["size"] == 4
+
+
+async def test_a_conversion_webhook_is_needed_for_other_versions_alone(api: Client) -> None:
+    definition = _definition(name="v2")
+    old = {**definition["spec"]["versions"][0], "name": "v1", "storage": False}
+    service = {"namespace": "default", "name": "hook", "path": "/convert"}
+    webhook = {"clientConfig": {"service": service}, "conversionReviewVersions": ["v1"]}
+    definition["spec"]["versions"].append(old)
+    definition["spec"]["conversion"] = {"strategy": "Webhook"}
+    refused = await api.post(_DEFINITIONS, definition)
+    assert (refused.status, "required when strategy is set to Webhook" in refused.text) == (422, True)
+    definition["spec"]["conversion"]["webhook"] = webhook
+    assert (await api.post(_DEFINITIONS, definition)).status == 201
+    newer = _WIDGETS.replace("/v1/", "/v2/")
+    assert (await api.get(_WIDGETS)).status == 200  # there is nothing to convert
+    head = {**_HEAD, "apiVersion": "example.com/v2"}
+    assert (await api.post(newer, {**head, "metadata": {"name": "w"}})).status == 201
+    why = 'conversion webhook for example.com/v2, Kind=Widget failed: Post "https://hook.default.svc:443/convert'
+    for reply in (
+        await api.get(_WIDGETS),
+        await api.get(f"{_WIDGETS}/w"),
+        await api.patch(f"{_WIDGETS}/w", {"spec": {"size": 2}}),
+        await api.delete(f"{_WIDGETS}/w"),
+    ):
+        assert (reply.status, reply.json["message"][: len(why)]) == (500, why)
+    made = await api.post(_WIDGETS, {**_HEAD, "metadata": {"name": "x"}})
+    assert (made.status, "for example.com/v1, Kind=Widget failed" in made.text) == (500, True)
+    (event, *_) = await api.watch(_WIDGETS, timeoutSeconds=1, sendInitialEvents="true", **_LATEST)
+    assert (event["type"], event["object"]["code"]) == ("ERROR", 500)
+    assert (await api.delete(f"{newer}/w")).status == 200
+
+
+async def test_a_schema_s_formats_and_numbers(api: Client) -> None:
+    properties = {
+        "a": {"type": "string", "format": "int64"},
+        "b": {"type": "integer", "format": "int64", "minimum": 1.0},
+        "c": {"type": "string", "format": "date-time"},
+    }
+    definition = _definition(schema={"openAPIV3Schema": {"type": "object", "properties": properties}})
+    made = await api.post(_DEFINITIONS, definition)
+    assert made.headers.getall("Warning") == ['299 - "unrecognized format \\"int64\\""']
+    shown = made.json["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["b"]["minimum"]
+    assert (shown, type(shown)) == (1, int)
 
 
 async def test_names_that_are_taken_are_not_accepted(api: Client) -> None:

@@ -62,6 +62,14 @@ async def test_applying_the_same_again_changes_nothing(api: Client) -> None:
     assert second.json["metadata"]["resourceVersion"] == first.json["metadata"]["resourceVersion"]
 
 
+async def test_a_second_document_of_a_name_may_have_no_labels(api: Client) -> None:
+    first = _map(a="1")
+    first["metadata"] |= {"labels": {"x": "y"}, "annotations": {"x": "y"}}
+    await _apply(api, first, "alice")
+    reply = await _apply(api, _map(a="1"), "alice")
+    assert (reply.status, {"labels", "annotations"} & reply.json["metadata"].keys()) == (200, set())
+
+
 async def test_a_patch_takes_fields_over(api: Client) -> None:
     await _apply(api, _map(a="1"), "alice")
     await api.patch(f"{_MAPS}/c", {"data": {"a": "2"}}, fieldManager="carol")

@@ -1,5 +1,8 @@
 """The two kinds that are served in more shapes than they are stored in: events and autoscalers.
 
+Custom resources whose definition names a conversion webhook are served in the version that they are
+stored in; in the others they are what they are on a cluster that cannot reach the webhook: an error.
+
 Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ and
 https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizontal-pod-autoscaler-v1/
 """
@@ -9,6 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from ecns.embedded.kubernetes.errors import ApiError
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
@@ -35,11 +40,20 @@ _LEFT_OUT = frozenset({"reportingController", "reportingInstance", "action", "no
 
 def is_needed(resource: Resource, version: str) -> bool:
     """Whether a version of a resource differs from what is stored by more than its name."""
+    if resource.webhook:
+        return version != resource.storage_version
     return resource.name == _EVENT or (resource.name == _AUTOSCALER and version == "v1")
 
 
 def convert(obj: Object, resource: Resource) -> Object:
-    """From what is stored to what the other version shows (see `is_needed`)."""
+    """From what is stored to what the other version shows (see `is_needed`).
+
+    Raises:
+        ApiError: 500, only a webhook could do it.
+
+    """
+    if resource.webhook:
+        raise _uncalled(resource, resource.storage_version)
     if resource.name == _EVENT:
         shown = {**_renamed(obj, dict(_EVENT_NAMES)), "apiVersion": "events.k8s.io/v1"}
         return {key: value for key, value in shown.items() if value != "" or key not in _LEFT_OUT}
@@ -47,12 +61,25 @@ def convert(obj: Object, resource: Resource) -> Object:
 
 
 def restore(obj: Object, resource: Resource, version: str) -> Object:
-    """From what a client of `version` sent to what is stored."""
+    """From what a client of `version` sent to what is stored.
+
+    Raises:
+        ApiError: 500, only a webhook could do it.
+
+    """
     if not is_needed(resource, version):
         return obj
+    if resource.webhook:
+        raise _uncalled(resource, version)
     if resource.name == _EVENT:
         return {**_renamed(obj, {new: old for old, new in _EVENT_NAMES}), "apiVersion": "v1"}
     return _autoscaler_v2(obj)
+
+
+def _uncalled(resource: Resource, version: str) -> ApiError:
+    kind = f"{resource.api_version(version)}, Kind={resource.kind}"
+    why = f'Post "{resource.webhook}?timeout=30s": the embedded Kubernetes calls no webhooks'
+    return ApiError(500, "", f"conversion webhook for {kind} failed: {why}")
 
 
 def _renamed(obj: Object, names: dict[str, str]) -> Object:

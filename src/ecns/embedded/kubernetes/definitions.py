@@ -69,7 +69,18 @@ def resource_of(definition: Object) -> Resource:
         scales=scales,
         selectable=selectable,
         preserve_unknown=bool(spec.get("preserveUnknownFields")),
+        webhook=_webhook(spec.get("conversion") or {}),
     )
+
+
+def _webhook(conversion: Object) -> str:
+    """Where a definition's conversion webhook listens; "" when none is needed."""
+    if conversion.get("strategy") != "Webhook":
+        return ""
+    client = (conversion.get("webhook") or {}).get("clientConfig") or {}
+    service = client.get("service") or {}
+    host = f"{service.get('name')}.{service.get('namespace')}.svc:{service.get('port', 443)}"
+    return str(client.get("url") or f"https://{host}/{service.get('path', '').lstrip('/')}")
 
 
 class Definitions:

@@ -359,7 +359,8 @@ def apply(  # noqa: PLR0917  each is a fact of the write
         owned: set[Path] = set()
         for share in shares.values():
             owned |= fieldsets.members(share.fields)
-        merged = fieldsets.without(merged, fieldsets.members(last.fields) - owned, schema)
+        given_up = fieldsets.members(last.fields) - owned - {("f:metadata",)}
+        merged = fieldsets.without(merged, given_up, schema)
     changed = _compare(kind, version, live, merged)
     conflicts = _take(shares, owner, changed)
     if conflicts and manager.name == lastapplied.MANAGER:

@@ -36,6 +36,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     `stored_as` names the resource whose objects this one shows in another shape (`events.events.k8s.io`
     shows `events`); it is the resource's own name elsewhere. `schemas` and `columns` (version → value) are
     of custom resources only. `definition` is the name of the CustomResourceDefinition, "" for a built-in.
+    `webhook` is where its objects would be brought from one version into another.
     """
 
     group: str
@@ -57,6 +58,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     scales: dict[str, dict[str, str]] = {}
     selectable: dict[str, tuple[str, ...]] = {}
     preserve_unknown: bool = False
+    webhook: str = ""
 
     @property
     def name(self) -> str:

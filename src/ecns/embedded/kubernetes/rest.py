@@ -139,6 +139,8 @@ class Rest:
         self._cluster.warnings.clear()
         if resource.name == "endpoints":
             self._cluster.warnings.append(_ENDPOINTS)
+        if view.converts and target.verb in {"delete", "deletecollection"}:
+            view.list(self._cluster.store.all(resource.stored_as), {})  # what cannot be told of stays
         answer = self._verbs[target.verb](resource, call, view)
         if self._cluster.warnings:
             answer.warnings = list(dict.fromkeys([*answer.warnings, *self._cluster.warnings]))

@@ -204,15 +204,18 @@ class Watch:
         return self._line("DELETED", old, {**old.obj, "metadata": metadata})
 
     def _line(self, event: str, record: Record, obj: Object | None = None) -> bytes:
+        try:
+            data = self._object(record, obj)
+        except ApiError as error:  # it cannot be brought into the watch's version
+            event, data = "ERROR", _encode(error.status())
+        return b'{"type":"' + event.encode() + b'","object":' + data + b"}\n"
+
+    def _object(self, record: Record, obj: Object | None) -> bytes:
         view = self._view
         if view.plain and obj is None:
-            data = view.data(record)
-        elif view.plain and not view.converts and obj is not None:
-            data = view.head + encode_body(obj)[1:]
-        else:
-            shaped = view.shaped(
-                view.converted(obj if obj is not None else record.obj), columns=self._columns
-            )
-            self._columns = False
-            data = _encode(shaped)
-        return b'{"type":"' + event.encode() + b'","object":' + data + b"}\n"
+            return view.data(record)
+        if view.plain and not view.converts and obj is not None:
+            return view.head + encode_body(obj)[1:]
+        shaped = view.shaped(view.converted(obj if obj is not None else record.obj), columns=self._columns)
+        self._columns = False
+        return _encode(shaped)

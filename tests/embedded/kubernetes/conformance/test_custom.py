@@ -217,16 +217,7 @@ async def test_one_object_in_two_versions(api: Client) -> None:
     assert other["spec"]["image"] == "a"
 
 
-async def test_webhooks_are_refused(api: Client) -> None:
-    webhook = {
-        "strategy": "Webhook",
-        "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://x.example.com"}},
-    }
-    crd = definition()
-    crd["spec"]["conversion"] = webhook
-    refused = await api.post(CRDS, crd)
-    assert refused.status == 422, refused.text
-    assert "webhook" in refused.message.lower()
+async def test_webhooks_of_admission_are_refused(api: Client) -> None:
     for kind in ("validatingwebhookconfigurations", "mutatingwebhookconfigurations"):
         missing = await api.post(f"/apis/admissionregistration.k8s.io/v1/{kind}", {"metadata": {"name": "x"}})
         assert missing.status == 404

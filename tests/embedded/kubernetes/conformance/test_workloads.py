@@ -268,6 +268,21 @@ async def test_jobs_complete_fail_and_suspend(kubernetes: Client) -> None:
     await settled(kubernetes, f"{jobs}/asleep", succeeded=1)
 
 
+@pytest.mark.parametrize("own", [{}, {"a": "b"}, {"x": "y"}])
+async def test_a_job_without_labels_has_those_of_its_pods(kubernetes: Client, own: dict[str, str]) -> None:
+    pods = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "busybox"}]}
+    body = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "labelled", "labels": own},
+        "spec": {"template": {"metadata": {"labels": {"a": "b"}}, "spec": pods}},
+    }
+    made = (await kubernetes.post("/apis/batch/v1/namespaces/default/jobs", body, dryRun="All")).json
+    labels = made["metadata"]["labels"]
+    assert ("job-name" in labels) is not bool(own)
+    assert labels.items() >= (own or {"a": "b"}).items()
+
+
 async def test_indexed_jobs_number_their_pods(kubernetes: Client) -> None:
     spec = {"completions": 3, "parallelism": 3, "completionMode": "Indexed"}
     await post(kubernetes, f"{BATCH}/jobs", "i", template=running("true"), **spec)

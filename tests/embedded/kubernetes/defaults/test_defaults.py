@@ -119,3 +119,20 @@ def test_a_wrong_type_is_refused() -> None:
 
 def test_custom_resources_are_left_alone() -> None:
     assert filled("widgets.example.com", apiVersion="e.com/v1", kind="W", spec=None)["spec"] is None
+
+
+@pytest.mark.parametrize(
+    ("strategy", "found"),
+    [
+        ({}, {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}),
+        ({"type": "RollingUpdate"}, {"type": "RollingUpdate"}),
+        (
+            {"type": "RollingUpdate", "rollingUpdate": {}},
+            {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
+        ),
+        ({"type": "OnDelete"}, {"type": "OnDelete"}),
+    ],
+)
+def test_how_a_stateful_set_is_updated(strategy: Object, found: Object) -> None:
+    spec = {"template": {"spec": {"containers": []}}, "updateStrategy": strategy}
+    assert filled("statefulsets.apps", spec=spec)["spec"]["updateStrategy"] == found

@@ -193,6 +193,13 @@ def test_printed_columns_and_scale_have_paths() -> None:
         assert part in text
 
 
+@pytest.mark.parametrize(
+    "path", ['.status.conditions[?(@.type == "Ready")].status', '.spec.type[?(@ == "Adaptive")]', "."]
+)
+def test_printed_columns_may_have_filters(path: str) -> None:
+    assert _definition({}, additionalPrinterColumns=[{"name": "A", "type": "string", "jsonPath": path}]) == []
+
+
 @pytest.mark.parametrize("wrong", [[], "x", 5])
 def test_a_schema_in_a_list_that_is_none_is_refused(wrong: Any) -> None:
     items = {"type": "object", "properties": {"k": wrong}}

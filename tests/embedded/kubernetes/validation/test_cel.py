@@ -181,3 +181,23 @@ def test_costs_grow_with_what_a_schema_allows() -> None:
     assert cost(rule, few) > 10_000_000
     text = {"type": "string", "maxLength": 5}
     assert cost("self.contains('a')", text) < cost("self.contains('a')", {"type": "string"})
+
+
+@pytest.mark.parametrize(
+    ("rule", "weight"),
+    [
+        ("has(self.s) && !has(self.n)", 3),
+        ("(has(self.s) ? 1 : 0) + (has(self.n) ? 1 : 0) == 1", 4),
+        ("[has(self.s), has(self.n)].filter(x, x == true).size() <= 1", 53),
+        ("self == self && self.map == self.map", 7),
+        ("self.n == 1 && self.x__dash__y", 4),
+        ("self.map.all(key, !key.contains('*'))", 28),
+        ("self.list.all(x, self.list.exists_one(y, x == y))", 873),
+        ("cidr(self.s) == cidr(self.s).masked()", 14),
+        ("!cidr('fe80::/10').containsIP(cidr(self.s).ip()) && !cidr(self.s).containsIP('fe80::')", 25),
+        ("(has(self.list) ? self.list : []).exists(k, k.contains('/'))", 62),
+    ],
+)
+def test_rules_are_weighed_as_kubernetes_weighs_them(rule: str, weight: int) -> None:
+    assert KIND is not None
+    assert checking.check(rule, {"self": KIND}).cost == weight

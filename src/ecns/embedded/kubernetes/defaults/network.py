@@ -5,13 +5,17 @@ Source: the answers of Kubernetes 1.36 to minimal objects.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
 
 SESSION_SECONDS = 10800
 _RBAC = "rbac.authorization.k8s.io"
+_LIMITS = frozenset({"maximum", "minimum", "multipleOf"})
+"""Of a schema, what Kubernetes keeps as a float."""
+_FREE = frozenset({"default", "enum", "example"})
+"""Of a schema, what holds any JSON."""
 
 
 def service(obj: Object) -> None:
@@ -95,6 +99,21 @@ def custom_resource_definition(obj: Object) -> None:
     client = (conversion.get("webhook") or {}).get("clientConfig", {})
     if "service" in client:
         client["service"].setdefault("port", 443)
+    for version in spec.get("versions") or ():
+        _whole_numbers(version.get("schema"))
+
+
+def _whole_numbers(schema: Any) -> None:
+    """Lets limits be written as Kubernetes writes its floats: `1.0` as 1."""
+    if isinstance(schema, list):
+        for inner in schema:
+            _whole_numbers(inner)
+    if isinstance(schema, dict):
+        for key, inner in schema.items():
+            if key in _LIMITS and isinstance(inner, float) and inner.is_integer():
+                schema[key] = int(inner)
+            elif key not in _FREE:
+                _whole_numbers(inner)
 
 
 def webhook_configuration(obj: Object) -> None:

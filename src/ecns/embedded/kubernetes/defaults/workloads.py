@@ -54,8 +54,11 @@ def stateful_set(obj: Object) -> None:
     pods.pod_spec(spec["template"]["spec"])
     spec.setdefault("podManagementPolicy", "OrderedReady")
     strategy = spec["updateStrategy"]
-    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
-        strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+    if not strategy.get("type"):
+        strategy["type"] = "RollingUpdate"
+        strategy.setdefault("rollingUpdate", {})
+    if strategy["type"] == "RollingUpdate" and strategy.get("rollingUpdate") is not None:
+        strategy["rollingUpdate"].setdefault("partition", 0)
     retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
     retention.setdefault("whenDeleted", "Retain")
     retention.setdefault("whenScaled", "Retain")
@@ -97,7 +100,8 @@ def job(obj: Object) -> None:
             pattern["status"] = pattern.get("status") or "True"
     labels = spec["template"]["metadata"].get("labels")
     if labels:
-        obj["metadata"].setdefault("labels", dict(labels))
+        # One map, as in Kubernetes: labels that the template is given are the Job's own, too.
+        obj["metadata"].setdefault("labels", labels)
     pods.pod_spec(spec["template"]["spec"])
 
 

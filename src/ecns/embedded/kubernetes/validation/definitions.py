@@ -126,6 +126,34 @@ def _names(causes: Causes, path: str, found: Object) -> None:
         causes.invalid(f"{path}.listKind", found["listKind"], "kind and listKind may not be the same")
 
 
+def _conversion(causes: Causes, found: Object) -> None:
+    at, strategy = "spec.conversion", found.get("strategy")
+    if strategy not in {None, "None", "Webhook"}:
+        causes.unsupported(f"{at}.strategy", strategy, ("None", "Webhook"))
+    webhook = found.get("webhook") or {}
+    client, versions = webhook.get("clientConfig"), webhook.get("conversionReviewVersions") or []
+    if strategy != "Webhook":
+        why = "should not be set when strategy is not set to Webhook"
+        if client is not None:
+            causes.forbidden(f"{at}.webhookClientConfig", why)
+        if versions:
+            causes.forbidden(f"{at}.conversionReviewVersions", why)
+        return
+    if client is None:
+        causes.required(f"{at}.webhookClientConfig", "required when strategy is set to Webhook")
+    elif (client.get("url") is None) == (client.get("service") is None):
+        causes.required(f"{at}.webhookClientConfig", "exactly one of url or service is required")
+    elif (service := client.get("service")) is not None:
+        for name in ("name", "namespace"):
+            if not service.get(name):
+                causes.required(f"{at}.webhookClientConfig.service.{name}", f"service {name} is required")
+    if not versions:
+        causes.required(f"{at}.conversionReviewVersions")
+    elif not {"v1", "v1beta1"} & set(versions):
+        why = "must include at least one of v1, v1beta1"
+        causes.invalid(f"{at}.conversionReviewVersions", versions, why)
+
+
 def definition(causes: Causes, obj: Object, before: Object | None = None) -> None:
     """Checks a CustomResourceDefinition; `before` is the spec that it had."""
     spec = obj["spec"]
@@ -152,11 +180,7 @@ def definition(causes: Causes, obj: Object, before: Object | None = None) -> Non
             break
     else:
         _names(causes, "spec.names", spec["names"])
-    strategy = spec.get("conversion", {}).get("strategy")
-    if strategy not in {None, "None", "Webhook"}:
-        causes.unsupported("spec.conversion.strategy", strategy, ("None", "Webhook"))
-    if strategy == "Webhook":
-        causes.forbidden("spec.conversion.strategy", "the embedded Kubernetes calls no webhooks")
+    _conversion(causes, spec.get("conversion") or {})
     if not obj.get("status", {}).get("storedVersions"):
         causes.invalid("status.storedVersions", None, "must have at least one stored version")
     if group.endswith((".k8s.io", ".kubernetes.io")) or group in {"k8s.io", "kubernetes.io"}:

@@ -142,7 +142,7 @@ def _job(obj: Object) -> None:
     metadata, spec = obj["metadata"], obj["spec"]
     if not spec.get("manualSelector"):
         uid, name = metadata.setdefault("uid", str(uuid.uuid4())), metadata.get("name", "")
-        shared = metadata.get("labels") == spec["template"]["metadata"].get("labels")
+        shared = metadata.get("labels") is spec["template"]["metadata"].get("labels")
         labels = spec["template"]["metadata"].setdefault("labels", {})
         labels.update({CONTROLLER_UID: uid, JOB_NAME: name, "controller-uid": uid, "job-name": name})
         match = spec.setdefault("selector", {}).setdefault("matchLabels", {})

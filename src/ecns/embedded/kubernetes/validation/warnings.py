@@ -45,6 +45,18 @@ _TEMPLATES = {
 _NAMED_PODS = frozenset(
     {"deployments.apps", "replicasets.apps", "jobs.batch", "cronjobs.batch", "replicationcontrollers"}
 )
+_FORMATS = {
+    "string": frozenset(
+        {
+            *("bsonobjectid", "uri", "email", "hostname", "ipv4", "ipv6", "cidr", "mac", "uuid", "uuid3"),
+            *("uuid4", "uuid5", "isbn", "isbn10", "isbn13", "creditcard", "ssn", "hexcolor", "rgbcolor"),
+            *("byte", "password", "date", "duration", "datetime", "k8sshortname", "k8slongname"),
+        }
+    ),
+    "integer": frozenset({"int32", "int64"}),
+    "number": frozenset({"float", "double"}),
+}
+"""By type, the formats of schemas that are looked at."""
 _KINDS = ("requests", "limits")
 _WHEN = ("required", "preferred")
 _OLD_CLASS = (
@@ -188,8 +200,51 @@ def _warnings(resource: str, obj: Object, old: Object | None) -> Iterator[str]:
     elif resource == "persistentvolumes":
         if obj["spec"].get("persistentVolumeReclaimPolicy") == "Recycle":
             yield _RECYCLES
+    elif resource == "customresourcedefinitions.apiextensions.k8s.io":
+        known = set(_definition(old)) if old else set()
+        yield from (warning for warning in _definition(obj) if warning not in known)
     elif resource in _TEMPLATES:
         yield from _of_template(resource, obj, old)
+
+
+def _definition(obj: Object) -> Iterator[str]:
+    roots = [
+        (version.get("schema") or {}).get("openAPIV3Schema") for version in obj["spec"].get("versions") or ()
+    ]
+    formats: dict[str, None] = {}
+    sets: set[str] = set()
+    for schema in (inner for root in roots for inner in _schemas(root)):
+        if _unrecognized(schema):
+            formats[f"unrecognized format {quoted(schema['format'])}"] = None
+        of = schema["items"].get("type") if isinstance(schema.get("items"), dict) else None
+        if schema.get("x-kubernetes-list-type") == "set" and of in {"object", "array"}:
+            sets.add(
+                f"x-kubernetes-list-type: set for items of type {quoted(of)} is not supported by "
+                "server-side apply or CEL validation rules"
+            )
+    yield from formats
+    yield from sorted(sets)
+
+
+def _unrecognized(schema: Object) -> bool:
+    kind, form = schema.get("type") or "string", schema.get("format") or ""
+    name = form.replace("-", "") if kind == "string" else form
+    return bool(form) and name not in _FORMATS.get(kind, ())
+
+
+def _schemas(schema: object) -> Iterator[Object]:
+    """A schema and all in it."""
+    if not isinstance(schema, dict):
+        return
+    yield schema
+    for key in ("items", "not", "additionalProperties"):
+        yield from _schemas(schema.get(key))
+    for key in ("allOf", "anyOf", "oneOf"):
+        for inner in schema.get(key) or ():
+            yield from _schemas(inner)
+    for key in ("properties", "patternProperties"):
+        for inner in (schema.get(key) or {}).values():
+            yield from _schemas(inner)
 
 
 def _of_template(resource: str, obj: Object, old: Object | None) -> Iterator[str]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ecns.embedded.kubernetes.validation.cel import library
 from ecns.embedded.kubernetes.validation.cel.kinds import (
     BOOL,
     DYN,
     INT,
+    KEY,
     NULL,
     STRING,
     TYPE,
@@ -78,34 +81,16 @@ _NAMES = {
 }
 _RESULTS = {name: result for result, found in _NAMES.items() for name in found.split()}
 """What functions and methods give, by their names."""
-_WALKED = frozenset(
-    {
-        "contains",
-        "matches",
-        "split",
-        "replace",
-        "find",
-        "findAll",
-        "lowerAscii",
-        "upperAscii",
-        "trim",
-        "charAt",
-        "indexOf",
-        "lastIndexOf",
-        "substring",
-        "join",
-        "format",
-        "isSorted",
-        "sum",
-        "min",
-        "max",
-        "sort",
-        "distinct",
-        "reverse",
-        "flatten",
-    }
-)
+_TEXTS = ("lowerAscii", "upperAscii", "trim", "charAt", "indexOf", "lastIndexOf", "substring", "format")
+_LISTS = ("isSorted", "sum", "min", "max", "indexOf", "lastIndexOf", "sort", "distinct", "reverse", "flatten")
+_WALKED = frozenset({*_TEXTS, *_LISTS})
 """Methods whose cost grows with what they are called on."""
+
+
+_READ = frozenset({"cidr", "ip", "isIP", "isCIDR", "quantity", "isQuantity", "semver", "isSemver", "url"})
+"""Functions whose cost grows with the text that they read."""
+_PLAIN = frozenset({"cidr", "ip", "quantity", "semver"})
+"""Types whose values are compared in one step."""
 
 
 class Checked(NamedTuple):
@@ -145,6 +130,18 @@ class _Checker:
         self._variables = variables
 
     def check(self, node: Node) -> Checked:
+        found = self._checked(node)
+        if found.kind.of is None or isinstance(node, Name | Select | Index):
+            return found
+        # As Kubernetes guesses: what a computed list holds is as large as what the rule is about.
+        held = msgspec.structs.replace(found.kind.of, size=self._root)
+        return Checked(msgspec.structs.replace(found.kind, of=held), found.cost)
+
+    @property
+    def _root(self) -> int:
+        return self._variables["self"].size if "self" in self._variables else UNKNOWN
+
+    def _checked(self, node: Node) -> Checked:
         match node:
             case Literal():
                 size = len(node.value) if isinstance(node.value, str | bytes) else 1
@@ -192,7 +189,7 @@ class _Checker:
         else:
             raise CelError(f"type '{holder}' does not support field selection", node.at)
         if node.tests:
-            return Checked(BOOL, _sum(target.cost, 1))
+            return Checked(BOOL, target.cost)
         if node.optional or target.kind.name == "optional":
             found = Kind("optional", found)
         return Checked(found, _sum(target.cost, 0 if holder.name == "dyn" else 1))
@@ -253,7 +250,8 @@ class _Checker:
             if len(kinds) != (2 if node.name == "matches" else 1) or not _takes(node.name, kinds[0]):
                 raise _unmatched(node.name, kinds, node.at)
             found = kinds[0] if node.name == "dyn" else _result(node.name, DYN)
-            return Checked(DYN if node.name == "dyn" else found, _sum(costs, 1))
+            walked = _times(kinds[0].extent, 0.1) if node.name in _READ else 1
+            return Checked(DYN if node.name == "dyn" else found, _sum(costs, walked))
         return self._method(node, self.check(node.target), kinds, costs)
 
     def _operator(self, node: Call, parts: list[Checked], kinds: list[Kind], costs: int) -> Checked | None:
@@ -280,7 +278,7 @@ class _Checker:
             case "_==_" | "_!=_":
                 if not fits(*kinds) and not {kind.name for kind in kinds} <= _NUMBERS:
                     raise _unmatched(name, kinds, node.at)
-                return Checked(BOOL, _sum(costs, _times(min(kind.extent for kind in kinds), 0.1)))
+                return Checked(BOOL, _sum(costs, _equal(kinds)))
             case "_<_" | "_<=_" | "_>_" | "_>=_":
                 return Checked(BOOL, _sum(costs, self._ordered(node, kinds)))
             case "@in":
@@ -343,17 +341,7 @@ class _Checker:
                 name in {"startsWith", "endsWith", "contains", "matches", "find"} and not _text(kinds)
             ):
                 raise _unmatched(name, kinds, node.at, kind)
-        if name == "contains" and kinds:
-            walked = min(_times(kind.extent, 0.1) * _times(kinds[0].extent, 0.1), UNKNOWN)
-        elif name in {"matches", "find", "findAll"} and kinds:
-            walked = min(_times(kind.extent + 1, 0.1) * _times(kinds[0].extent, 0.25), UNKNOWN)
-        elif name in {"startsWith", "endsWith"} and kinds:
-            walked = _times(kinds[0].extent, 0.1)
-        elif name in _WALKED and kind.name in {"string", "list"}:
-            walked = _times(kind.extent, 0.1 if kind.name == "string" else 1)
-        else:
-            walked = 1
-        return Checked(_result(name, kind), _sum(target.cost, costs, walked))
+        return Checked(_result(name, kind), _sum(target.cost, costs, _walked(name, kind, kinds)))
 
     # loops
 
@@ -372,11 +360,11 @@ class _Checker:
                 "(must be list, map, or dynamic)",
                 node.range.at,
             )
-        item = STRING if kind.name == "map" else kind.of or DYN
+        item = KEY if kind.name == "map" else kind.of or DYN
         names = {node.variables[0]: item}
         if len(node.variables) > 1:
             names = {
-                node.variables[0]: STRING if kind.name == "map" else INT,
+                node.variables[0]: KEY if kind.name == "map" else INT,
                 node.variables[1]: kind.of or DYN,
             }
         bodies = [self._within(names, body) for body in node.bodies]
@@ -390,7 +378,7 @@ class _Checker:
     def _looped(self, name: str, holder: Checked, bodies: list[Checked]) -> Checked:
         size = holder.kind.size if holder.kind.name in {"list", "map"} else UNKNOWN
         inner, base, step, found = _sum(*(body.cost for body in bodies)), 1, 12, BOOL
-        item = STRING if holder.kind.name == "map" else holder.kind.of or DYN
+        item = KEY if holder.kind.name == "map" else holder.kind.of or DYN
         if name in {"all", "exists"}:
             step = 3 if name == "all" else 4
         elif name in {"exists_one", "existsOne"}:
@@ -403,6 +391,36 @@ class _Checker:
             of = bodies[-1].kind.of if name == "transformMapEntry" else bodies[-1].kind
             found, base = Kind("map", of or DYN, size=size), 31
         return Checked(found, _sum(holder.cost, base, min(size * _sum(step, inner), UNKNOWN)))
+
+
+def _equal(kinds: list[Kind]) -> int:
+    """What it costs to compare two values."""
+    plain = {kind.name for kind in kinds} <= _PLAIN
+    return 1 if plain else _times(min(kind.extent for kind in kinds), 0.1)
+
+
+def _walked(name: str, kind: Kind, kinds: list[Kind]) -> int:
+    """What a method itself costs, called on a kind with arguments of some kinds."""
+    first = kinds[0].extent if kinds else 0
+    match name:
+        case "contains" if kinds:
+            return min(_times(kind.extent, 0.1) * _times(first, 0.1), UNKNOWN)
+        case "matches" | "find" | "findAll" if kinds:
+            return min(_times(kind.extent + 1, 0.1) * _times(first, 0.25), UNKNOWN)
+        case "startsWith" | "endsWith" if kinds:
+            return _times(first, 0.1)
+        case "containsIP" | "containsCIDR" if kinds:
+            text = _times(first, 0.1) if kinds[0].name == "string" else 0
+            return (4 if name == "containsIP" else 7) + text
+        case "split" | "replace":
+            return _times(kind.extent, 0.2)
+        case "join":
+            between = first * max(kind.extent - 1, 0)
+            return _times(_sum(kind.extent * (kind.of.extent if kind.of else UNKNOWN), between), 0.1)
+    if name in _WALKED and kind.name == "list":
+        text = _times(kind.of.extent, 0.1) if kind.of and kind.of.name in {"string", "bytes"} else 0
+        return min(kind.extent * (1 + text), UNKNOWN)
+    return _times(kind.extent, 0.1) if name in _WALKED and kind.name == "string" else 1
 
 
 def _walk(kind: Kind) -> int:

@@ -15,6 +15,8 @@ REQUEST = 3 * 1024 * 1024
 """The largest request, from which sizes are guessed that a schema does not limit."""
 UNKNOWN = 2**64 - 1
 _SCALARS = frozenset({"bool", "int", "uint", "double", "null_type", "timestamp", "duration", "type"})
+_UNWEIGHED = 0
+"""The size that Kubernetes takes for what a schema says of objects, keys, numbers and booleans."""
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -32,8 +34,8 @@ class Kind(msgspec.Struct, frozen=True):
 
     @property
     def extent(self) -> int:
-        """Its size, which of scalars is one."""
-        return 1 if self.name in _SCALARS else self.size
+        """Its size; of scalars that no schema declares it is one."""
+        return 1 if self.size == UNKNOWN and self.name in _SCALARS else self.size
 
     def field(self, name: str) -> Kind | None:
         """The type of a field, by its name in an expression."""
@@ -58,6 +60,8 @@ class Kind(msgspec.Struct, frozen=True):
 
 DYN = Kind("dyn")
 BOOL, INT, STRING, NULL, TYPE = Kind("bool"), Kind("int"), Kind("string"), Kind("null_type"), Kind("type")
+KEY = Kind("string", size=_UNWEIGHED)
+"""A key of a map."""
 
 
 def listed(of: Kind, size: int = UNKNOWN) -> Kind:
@@ -85,7 +89,7 @@ def fits(one: Kind, other: Kind) -> bool:
 
 
 _TEXT = Kind("string", size=REQUEST - 2, smallest=2)
-_META = Kind("object", fields={"name": _TEXT, "generateName": _TEXT}, smallest=2)
+_META = Kind("object", fields={"name": _TEXT, "generateName": _TEXT}, size=_UNWEIGHED, smallest=2)
 
 
 def _text(schema: dict[str, Any]) -> Kind:
@@ -126,11 +130,11 @@ def declared(schema: Any, *, root: bool = False) -> Kind | None:
         case "string":
             return _text(schema)
         case "boolean":
-            return Kind("bool", size=1, smallest=4)
+            return Kind("bool", size=_UNWEIGHED, smallest=4)
         case "integer":
-            return Kind("int", size=1, smallest=1)
+            return Kind("int", size=_UNWEIGHED, smallest=1)
         case "number":
-            return Kind("double", size=1, smallest=1)
+            return Kind("double", size=_UNWEIGHED, smallest=1)
     return None
 
 
@@ -158,6 +162,6 @@ def _object(schema: dict[str, Any], *, root: bool) -> Kind | None:
         fields |= {"apiVersion": _TEXT, "kind": _TEXT}
         meta = fields.get("metadata")
         fields["metadata"] = Kind(
-            "object", fields={**(meta.fields or {} if meta else {}), **(_META.fields or {})}
+            "object", fields={**(meta.fields or {} if meta else {}), **(_META.fields or {})}, size=_UNWEIGHED
         )
-    return Kind("object", fields=fields, size=UNKNOWN, smallest=smallest)
+    return Kind("object", fields=fields, size=_UNWEIGHED, smallest=smallest)
