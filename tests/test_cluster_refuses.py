@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from ecns.identity.place import Places
 from ecns.identity.policy import DEFAULTS, PREFIX, Policy
 from tests.conftest import stop
 from tests.gateway import Gateway
+from tests.identity.callers import caller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,21 +127,14 @@ def test_the_cluster_refuses_a_reader(behind: tuple[Gateway, Path]) -> None:
     assert member.request("DELETE", "/workloads/", json=base).status_code == 200
 
 
-def caller(gateway: Gateway, name: str) -> Caller:
-    user = gateway.users[name]
-    return Caller(
+def user(gateway: Gateway, name: str) -> Caller:
+    found = gateway.users[name]
+    return caller(
         user_id=name,
-        user_name=name,
-        user_domain_id="default",
-        user_domain_name="Default",
-        project_id=user["project_id"],
-        project_name=user["project"],
-        project_domain_id="default",
-        project_domain_name="Default",
-        roles=tuple(user["roles"]),
-        token="",
+        project_id=found["project_id"],
+        project_name=found["project"],
+        roles=tuple(found["roles"]),
         token_digest=name,
-        expires_at=time.time() + 600,
     )
 
 
@@ -150,12 +143,12 @@ async def test_the_cluster_refuses_another_project(gateway: Gateway, limited: Pa
     places = Places(clusters, Local(), Policy())
     try:
         cluster = clusters["eks"]
-        place = await places.resolve(caller(gateway, "developer"), cluster="eks", namespace="demo")
+        place = await places.resolve(user(gateway, "developer"), cluster="eks", namespace="demo")
         await places.writing(place)
         made = {"metadata": {"name": "refused"}}
         config_map = ConfigMap(metadata=ObjectMeta(name="refused"))
-        stranger = places.actor(caller(gateway, "other"), cluster)
-        for actor in (stranger, places.actor(caller(gateway, "visitor"), cluster)):
+        stranger = places.actor(user(gateway, "other"), cluster)
+        for actor in (stranger, places.actor(user(gateway, "visitor"), cluster)):
             with pytest.raises(ForbiddenError, match="is forbidden"):
                 await cluster.client.create(CONFIG_MAP, config_map, "demo", actor=actor)
             with pytest.raises(ForbiddenError):

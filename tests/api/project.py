@@ -62,3 +62,13 @@ def make(gateway: Gateway, name: str) -> Project:
             }
     manager, member, reader = (gateway.client(f"{name}-{role}") for role in ROLES)
     return Project(gateway, name, project, manager, member, reader, users)
+
+
+def settled(gateway: Gateway, *namespaces: str) -> Project:
+    """A new project, called as the first of its namespaces, which its people have chosen."""
+    made = make(gateway, namespaces[0])
+    for namespace in namespaces:
+        made.namespace(namespace)
+    for person in (made.manager, made.member, made.reader):
+        person.headers.update({"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": namespaces[0]})
+    return made

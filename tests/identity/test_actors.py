@@ -17,7 +17,7 @@ from ecns.errors import NotFoundError
 from ecns.identity.place import PROJECT_LABEL, Places, bind_project
 from ecns.identity.policy import Policy
 from tests.backends.kubernetes.server import Api, kubeconfig
-from tests.identity.test_policy import caller
+from tests.identity.callers import caller
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,34 +11,16 @@ import yaml
 
 from ecns.config import ConfigError
 from ecns.errors import ForbiddenError
-from ecns.identity.caller import Caller
 from ecns.identity.policy import BASE, DECISIONS, DEFAULTS, OPERATIONS, PREFIX, Policy
-
-
-def caller(*roles: str, project_id: str = "p1") -> Caller:
-    return Caller(
-        user_id="u1",
-        user_name="ann",
-        user_domain_id="default",
-        user_domain_name="Default",
-        project_id=project_id,
-        project_name="demo",
-        project_domain_id="default",
-        project_domain_name="Default",
-        roles=roles,
-        token="t",
-        token_digest="d",
-        expires_at=0,
-    )
-
+from tests.identity.callers import caller
 
 WHO = {
     "admin": caller("admin"),
     "manager": caller("manager"),
-    "member": caller("member"),
+    "member": caller(),
     "reader": caller("reader"),
     "stranger": caller("load-balancer_member"),
-    "nobody": caller(),
+    "nobody": caller(roles=()),
 }
 ORDER = ["reader", "member", "project_admin", "cloud_admin"]
 REACH = {"admin": 4, "manager": 3, "member": 2, "reader": 1, "stranger": 0, "nobody": 0}
@@ -117,7 +99,7 @@ def test_a_file_overrides_and_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text('"ecns:workload.scale": "rule:project_admin"\n"cloud_admin": "role:root"\n')
     policy = Policy(file)
-    member, admin = caller("member"), caller("admin", "manager")
+    member, admin = caller(), caller("admin", "manager")
     assert not policy.allows("workload.scale", member, {})
     assert not policy.is_cloud_admin(admin)
     assert policy.allows("workload.scale", admin, {})
@@ -136,7 +118,7 @@ def test_rules_may_compare_what_is_done_to(tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text('"ecns:workload.scale": "rule:member and project_id:%(project_id)s"')
     policy = Policy(file)
-    member = caller("member", project_id="p1")
+    member = caller()
     for _ in range(2):
         assert policy.allows("workload.scale", member, {"project_id": "p1"})
         assert not policy.allows("workload.scale", member, {"project_id": "p2"})
@@ -144,7 +126,7 @@ def test_rules_may_compare_what_is_done_to(tmp_path: Path) -> None:
 
 
 def test_what_is_remembered_is_bounded(policy: Policy) -> None:
-    member = caller("member")
+    member = caller()
     for number in range(3 * DECISIONS):
         assert policy.allows("workload.scale", member, {"project_id": str(number)})
     assert len(policy._decided[member]) <= DECISIONS

@@ -11,7 +11,7 @@ from ecns.backends.kubernetes.kinds.core import Namespace, PersistentVolume
 from ecns.backends.memory import Local
 from ecns.identity.place import PROJECT_LABEL, Places
 from ecns.identity.policy import Policy
-from tests.identity.test_policy import caller
+from tests.identity.callers import caller
 
 MADE = "2026-01-02T00:00:00Z"
 

@@ -19,26 +19,14 @@ from ecns.identity import workspaces as module
 from ecns.identity.caller import Caller
 from ecns.identity.policy import Policy
 from ecns.identity.workspaces import Workspaces, is_name, links, unix
+from tests.identity.callers import caller
 
 
-def caller(project: str, *roles: str) -> Caller:
-    return Caller(
-        user_id=f"user-of-{project}",
-        user_name="u",
-        user_domain_id="d",
-        user_domain_name="Default",
-        project_id=project,
-        project_name=f"name-of-{project}",
-        project_domain_id="d",
-        project_domain_name="Default",
-        roles=roles or ("member",),
-        token="t",
-        token_digest="t",
-        expires_at=1e12,
-    )
+def of(project: str, *roles: str) -> Caller:
+    return caller(*roles, user_id=f"user-of-{project}", project_id=project, project_name=f"name-of-{project}")
 
 
-ONE, TWO, ADMIN = caller("one"), caller("two"), caller("cloud", "admin")
+ONE, TWO, ADMIN = of("one"), of("two"), of("cloud", "admin")
 
 
 class Fake:

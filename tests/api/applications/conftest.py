@@ -15,9 +15,9 @@ from ecns.backends.kubernetes.clusters import Cluster, Clusters
 from ecns.backends.memory import Local
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.backends.openstack.keystone import Keystone
-from ecns.identity.caller import Caller
 from ecns.identity.place import Place, Places
 from ecns.identity.policy import Policy
+from tests.identity.callers import caller
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,20 +37,7 @@ class Direct:
         self.cluster: Cluster = self.clusters["eks"]
         self.policy = Policy()
         self.places = Places(self.clusters, Local(), self.policy)
-        self.caller = Caller(
-            user_id="u",
-            user_name="u",
-            user_domain_id="d",
-            user_domain_name="d",
-            project_id="p",
-            project_name="p",
-            project_domain_id="d",
-            project_domain_name="d",
-            roles=("member",),
-            token="t",
-            token_digest="d",
-            expires_at=0,
-        )
+        self.caller = caller()
 
     def applications(self, *, actor: Any = None) -> Applications:
         """For one request."""

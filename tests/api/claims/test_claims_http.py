@@ -25,9 +25,7 @@ NAMESPACE = "claims"
 
 @pytest.fixture(scope="module")
 def project(gateway: Gateway) -> Project:
-    made = projects.make(gateway, NAMESPACE)
-    made.namespace(NAMESPACE)
-    return made
+    return projects.settled(gateway, NAMESPACE)
 
 
 @pytest.fixture

@@ -13,26 +13,9 @@ import anyio
 from ecns.api.common import streams
 from ecns.api.common.streams import COMMENT, Ended, Form, Stream, end_all, event
 from ecns.errors import NotFoundError, UnauthorizedError, UpstreamTimeoutError
-from ecns.identity.caller import Caller
+from tests.identity.callers import caller
 
 WAIT = 5
-
-
-def caller(user: str = "u1", *, lives: float = 3600.0) -> Caller:
-    return Caller(
-        user_id=user,
-        user_name=user,
-        user_domain_id="default",
-        user_domain_name="Default",
-        project_id="p1",
-        project_name="p1",
-        project_domain_id="default",
-        project_domain_name="Default",
-        roles=("member",),
-        token="t",
-        token_digest="d",
-        expires_at=time.time() + lives,
-    )
 
 
 async def allowed() -> None:
@@ -95,7 +78,7 @@ async def test_what_goes_wrong_is_the_last_event() -> None:
 
 
 async def test_a_stream_ends_when_its_token_expires() -> None:
-    (piece,) = await read(Stream(caller(lives=0.05), allowed).carry(silence()))
+    (piece,) = await read(Stream(caller(expires_at=time.time() + 0.05), allowed).carry(silence()))
     assert last(piece) == {"reason": "refused", "message": "the token has expired", "code": 401}
 
 
@@ -139,7 +122,7 @@ async def test_a_form_without_a_word_for_silence_is_silent_and_cuts_what_is_not_
 
 
 async def test_all_end_at_once_when_ecns_stops() -> None:
-    several = [Stream(caller(f"u{n}"), allowed) for n in range(3)]
+    several = [Stream(caller(user_id=f"u{n}"), allowed) for n in range(3)]
     reading = [asyncio.create_task(read(stream.carry(silence()))) for stream in several]
     await asyncio.sleep(0)
     await end_all()

@@ -37,12 +37,7 @@ def there(namespace: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def project(gateway: Gateway) -> Project:
-    made = projects.make(gateway, NAMESPACE)
-    for namespace in (NAMESPACE, SECOND):
-        made.namespace(namespace)
-    for person in (made.manager, made.member, made.reader):
-        person.headers.update(there(NAMESPACE))
-    return made
+    return projects.settled(gateway, NAMESPACE, SECOND)
 
 
 @pytest.fixture

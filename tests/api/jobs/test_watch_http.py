@@ -22,9 +22,7 @@ NAMESPACE = "live-jobs"
 
 @pytest.fixture(scope="module")
 def project(gateway: Gateway) -> Project:
-    made = projects.make(gateway, NAMESPACE)
-    made.namespace(NAMESPACE)
-    return made
+    return projects.settled(gateway, NAMESPACE)
 
 
 @pytest.fixture

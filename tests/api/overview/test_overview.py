@@ -27,12 +27,7 @@ PODS, CLAIMS = "/overview/pods_status/", "/overview/pvc_status/"
 
 @pytest.fixture(scope="module")
 def project(gateway: Gateway) -> Project:
-    made = projects.make(gateway, NAMESPACE)
-    made.namespace(NAMESPACE)
-    made.namespace(SECOND)
-    for client in (made.manager, made.member, made.reader):
-        client.headers.update({"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": NAMESPACE})
-    return made
+    return projects.settled(gateway, NAMESPACE, SECOND)
 
 
 def pods(client: httpx.Client, **query: Any) -> PodsByState:

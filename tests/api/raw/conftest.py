@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.project import Project, make
+from tests.api.project import Project, settled
 
 if TYPE_CHECKING:
     from tests.gateway import Gateway
@@ -16,10 +16,4 @@ NAMESPACE = "raw"
 
 @pytest.fixture(scope="session")
 def project(gateway: Gateway) -> Project:
-    made = make(gateway, NAMESPACE)
-    made.namespace(NAMESPACE)
-    here = {"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": NAMESPACE}
-    made.member, made.reader, made.manager = (
-        made.client(role, **here) for role in ("member", "reader", "manager")
-    )
-    return made
+    return settled(gateway, NAMESPACE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.api import project as projects
-from tests.api.services.asking import NAMESPACE, SECOND, there
+from tests.api.services.asking import NAMESPACE, SECOND
 from tests.api.workloads import asking
 from tests.api.workloads.asking import unused, workload
 from tests.gateway import eventually
@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def project(gateway: Gateway) -> Project:
-    made = projects.make(gateway, NAMESPACE)
-    for namespace in (NAMESPACE, SECOND):
-        made.namespace(namespace)
-    for person in (made.manager, made.member, made.reader):
-        person.headers.update(there(NAMESPACE))
-    return made
+    return projects.settled(gateway, NAMESPACE, SECOND)
 
 
 @pytest.fixture

@@ -21,12 +21,7 @@ SECOND = "storage-two"
 @pytest.fixture(scope="session")
 def project(gateway: Gateway) -> Project:
     """A project with two namespaces; its people have chosen the first."""
-    made = projects.make(gateway, NAMESPACE)
-    made.namespace(NAMESPACE)
-    made.namespace(SECOND)
-    for client in (made.manager, made.member, made.reader):
-        client.headers.update({"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": NAMESPACE})
-    return made
+    return projects.settled(gateway, NAMESPACE, SECOND)
 
 
 @pytest.fixture

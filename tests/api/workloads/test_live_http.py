@@ -32,9 +32,7 @@ PODS = "/pods/?watch=true"
 
 @pytest.fixture(scope="module")
 def project(gateway: Gateway) -> Project:
-    made = projects.make(gateway, NAMESPACE)
-    made.namespace(NAMESPACE)
-    return made
+    return projects.settled(gateway, NAMESPACE)
 
 
 @pytest.fixture

@@ -16,21 +16,7 @@ from ecns.backends.harbor.types import Project, Workspace
 from ecns.config import Uploads as Settings
 from ecns.identity.caller import Caller
 from ecns.identity.workspaces import Workspaces
-
-CALLER = Caller(
-    user_id="u",
-    user_name="u",
-    user_domain_id="d",
-    user_domain_name="d",
-    project_id="p",
-    project_name="p",
-    project_domain_id="d",
-    project_domain_name="d",
-    roles=("member",),
-    token="t",
-    token_digest="t",
-    expires_at=float("inf"),
-)
+from tests.identity.callers import caller
 
 
 class Everybodys:
@@ -81,7 +67,7 @@ def messages(body: bytes, size: int = 250_000) -> Callable[[], Any]:
 async def received(shared: Uploads, archive: bytes, **fields: str) -> AsyncIterator[Upload]:
     """An upload whose file has come."""
     fields.setdefault("harbor_project_name", "team")
-    async with shared.begin(cast("Workspaces", Everybodys()), CALLER, dry_run=False) as upload:
+    async with shared.begin(cast("Workspaces", Everybodys()), caller(), dry_run=False) as upload:
         await upload.receive("multipart/form-data; boundary=b", None, messages(form(archive, **fields)))
         yield upload
 
