@@ -204,7 +204,7 @@ class Definitions:
             **definition["metadata"],
             "finalizers": [item for item in finalizers if item != FINALIZER],
         }
-        cluster.update(RESOURCE, {**definition, "metadata": metadata})
+        cluster.update_status(RESOURCE, {**definition, "metadata": metadata})
 
 
 def _conditions(definition: Object) -> dict[str, tuple[str, str]]:

@@ -125,6 +125,8 @@ def respond(
         document = {"kind": "APIGroup", "apiVersion": "v1", **_group(group, versions)}
     elif version in versions:
         document = resource_list(group, version, resources)
+    elif all(resource.definition for resource in resources if resource.group == group):
+        return not_found_page()
     else:
         raise unknown_resource()
     return Response(encode(document, media), media)

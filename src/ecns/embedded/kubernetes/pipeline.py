@@ -87,7 +87,8 @@ def validate_update(kind: Resource, version: str, new: Object, old: Object, subr
     """Everything that is wrong with a change."""
     causes = validation.validate_update(kind.name, new, old, subresource)
     if kind.definition:
-        causes += structural.validate(_schema(kind, version), new, old, _scale(kind, version))
+        schema, scale = _schema(kind, version), _scale(kind, version)
+        causes += structural.validate(schema, new, old, scale, status=subresource == "status")
     return causes
 
 

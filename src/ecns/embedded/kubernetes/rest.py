@@ -193,7 +193,9 @@ class Rest:
                     resource, version, obj, body.duplicates, validation_mode
                 )
         bodies.check_kind(obj, resource.kind, api_version, self._cluster.resources)
-        return obj, self._strict(resource, target.version, obj, body.duplicates, validation_mode)
+        problems = self._strict(resource, target.version, obj, body.duplicates, validation_mode)
+        self._cluster.warnings += problems
+        return obj, problems
 
     def _strict(
         self, resource: Resource, version: str, obj: Object, duplicates: list[str], validation_mode: str

@@ -122,7 +122,7 @@ def change(
     else:
         patch, wanted = None, sent
     _check(resource, record.rv, target.name, wanted)
-    replicas = _replicas(target.name, wanted)
+    replicas = _replicas(resource, target.name, wanted)
     new = _with(resource, version, record.obj, replicas)
     manager = Manager(asked.manager, target.version, bool(asked.force))
     track = None
@@ -178,13 +178,13 @@ def _check(resource: Resource, revision: int, name: str, wanted: Object) -> None
         raise conflict(resource.name, name, why)
 
 
-def _replicas(name: str, wanted: Object) -> int:
+def _replicas(resource: Resource, name: str, wanted: Object) -> int:
     replicas = (wanted.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise bad_request(
             'Scale in version "v1" cannot be handled as a Scale: spec.replicas must be a number'
         )
-    if replicas < 0:
+    if replicas < 0 and not resource.definition:
         why = f"Invalid value: {replicas}: must be greater than or equal to 0"
         raise invalid(_KIND, "autoscaling", name, [Cause("FieldValueInvalid", why, "spec.replicas")])
     return replicas

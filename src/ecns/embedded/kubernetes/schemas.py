@@ -203,7 +203,7 @@ class ListType(Type):
 
     def __init__(self, item: Type) -> None:
         self.item = item
-        self.go = "[]" + item.go
+        self.go = "[]v1.JSON" if item is ANY else f"[]{item.go}"
 
     def decode(self, value: Any, unknown: list[str]) -> Any:
         """See `Type.decode`."""

@@ -37,7 +37,8 @@ apiextensions.v1.CustomResourceDefinitionStatus conditions- acceptedNames{} stor
 apiextensions.v1.CustomResourceDefinitionVersion *deprecationWarning
 apiextensions.v1.CustomResourceSubresourceScale *labelSelectorPath
 apiextensions.v1.JSONSchemaProps *maximum *minimum *maxLength *minLength *maxItems *minItems *multipleOf
-  *maxProperties *minProperties *x-kubernetes-preserve-unknown-fields *x-kubernetes-list-type
+  *maxProperties *minProperties *items *additionalProperties *additionalItems
+  *x-kubernetes-preserve-unknown-fields *x-kubernetes-list-type
   *x-kubernetes-map-type
 apiextensions.v1.ServiceReference *path *port
 apiextensions.v1.ValidationRule *reason *optionalOldSelf

@@ -153,7 +153,7 @@ def test_metadata_is_of_kubernetes_own_type() -> None:
     schema.prune(free, obj)
     assert obj["metadata"] == {"name": "w"}
     assert obj["spec"]["metadata"] == {"name": "p"}
-    with pytest.raises(ApiError, match=r"field ObjectMeta\.metadata\.labels of type string"):
+    with pytest.raises(ApiError, match=r"field ObjectMeta\.labels of type string"):
         schema.unknown_fields(free, {"kind": "W", "metadata": {"labels": {"a": 1}}})
 
 

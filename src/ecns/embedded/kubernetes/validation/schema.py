@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecns.embedded.kubernetes import quantities, schemas
 from ecns.embedded.kubernetes.errors import Cause
+from ecns.embedded.kubernetes.validation import expressions
 from ecns.embedded.kubernetes.validation.causes import Causes, shown
 from ecns.embedded.kubernetes.validation.ruling import Ruling, counterpart, has_rules
 
@@ -87,7 +88,6 @@ def unknown_fields(schema: Object, obj: Object) -> list[str]:
     try:
         return sorted(_walk(schema, obj, "", root=True, drop=False))
     except schemas.DecodeError as error:
-        error.path.append("metadata")
         raise schemas.cannot_handle(obj, str(obj.get("kind")), str(error)) from None
 
 
@@ -98,7 +98,7 @@ def prune(schema: Object, obj: Object) -> None:
 
 
 def default(schema: Object, obj: Any) -> None:
-    """Fills in the schema's defaults, in place; a null that may not be one gives way to the default."""
+    """Fills in the schema's defaults, in place; a null that may not be one gives way to them, or goes."""
     if isinstance(obj, list):
         items = schema.get("items")
         if isinstance(items, dict):
@@ -107,21 +107,25 @@ def default(schema: Object, obj: Any) -> None:
         return
     if not isinstance(obj, dict):
         return
-    for name, inner in schema.get("properties", {}).items():
+    known, more = schema.get("properties", {}), schema.get("additionalProperties")
+    for name, inner in known.items():
         if "default" in inner and (name not in obj or (obj[name] is None and not inner.get("nullable"))):
             obj[name] = deepcopy(inner["default"])
-        if name in obj:
-            if obj[name] is None and not inner.get("nullable") and "default" not in inner:
-                continue
+    for name in list(obj):
+        inner = known.get(name, more)
+        if not isinstance(inner, dict):
+            continue
+        if obj[name] is None and not inner.get("nullable"):
+            del obj[name]
+        else:
             default(inner, obj[name])
-    more = schema.get("additionalProperties")
-    if isinstance(more, dict):
-        for name, value in obj.items():
-            if name not in schema.get("properties", {}):
-                default(more, value)
 
 
 # validation
+
+
+_GO_FORMATS = {"integer": "int64", "number": "float64"}
+"""How values are called where a format is wanted."""
 
 
 def _type_name(value: Any) -> str:
@@ -195,7 +199,7 @@ def _check_text(causes: Causes, path: str, schema: Object, value: str) -> None:
         causes.too_long(path, most)
     elif least is not None and len(value) < least:
         causes.invalid(path, value, f"{path} in body should be at least {least} chars long")
-    elif pattern and not re.search(pattern, value):
+    elif pattern and not expressions.compiled(pattern).search(value):
         causes.invalid(path, value, f"{path} in body should match '{pattern}'")
     name = schema.get("format")
     if name and not _has_format(name, value):
@@ -203,8 +207,16 @@ def _check_text(causes: Causes, path: str, schema: Object, value: str) -> None:
         causes.append(Cause("FieldValueTypeInvalid", message, path))
 
 
+def _in_range(form: str | None, value: float) -> bool:
+    bits = 31 if form == "int32" else 63
+    return float(value).is_integer() and -(2**bits) <= value < 2**bits
+
+
 def _check_number(causes: Causes, path: str, schema: Object, value: float) -> None:
     most, least, step = schema.get("maximum"), schema.get("minimum"), schema.get("multipleOf")
+    if schema.get("type") == "integer" and not _in_range(schema.get("format"), value):
+        sort = f"with format {schema['format']}" if schema.get("format") else "(default format)"
+        causes.invalid("<nil>", "", f"Checked value must be of type integer {sort} in {path}")
     if step and quantities.parse(value).nano % quantities.parse(step).nano:
         causes.invalid(path, value, f"{path} in body should be a multiple of {step}")
     if most is not None:
@@ -254,8 +266,11 @@ def _check_object(causes: Causes, path: str, schema: Object, value: Object, old:
         _too_many(causes, path, count, most)
     elif least is not None and count < least:
         causes.invalid(path, count, f"{path} in body should have at least {least} properties")
-    for name in schema.get("required", ()):
-        if name not in value:
+    required = schema.get("required", ())
+    if path and schema.get(_EMBEDDED):
+        required = (*required, *(name for name in ("apiVersion", "kind") if not value.get(name)))
+    for name in dict.fromkeys(required):
+        if not value.get(name) if name in _ROOT else name not in value:
             causes.required(_below(path, name))
     for name, item in value.items():
         if not path and name in _ROOT:
@@ -301,7 +316,10 @@ def _check(causes: Causes, path: str, schema: Object, value: Any, old: Any = _NO
             _type_fault(causes, path, found, "integer,string")
             return
     elif wanted and found != wanted and not (wanted == "number" and found == "integer"):
-        _type_fault(causes, path, found, wanted)
+        form = "" if isinstance(value, str | list) else schema.get("format")
+        _type_fault(causes, path, _GO_FORMATS.get(found, "") if form else found, form or wanted)
+        if isinstance(value, float):
+            _check_number(causes, path, schema, value)
         return
     if isinstance(value, str):
         _check_text(causes, path, schema, value)
@@ -329,6 +347,8 @@ def _scale(causes: Causes, path: str, obj: Object, expected: str) -> None:
     if expected == "int64" and type(value) is int:
         if value < 0:
             causes.invalid(path, value, "should be a non-negative integer")
+        elif value >= 2**31:
+            causes.invalid(path, value, f"should be less than or equal to {2**31 - 1}")
     elif expected == "int64" or not isinstance(value, str):
         kinds = {"boolean": "bool", "number": "float64", "array": "[]interface {}", "integer": "int64"}
         kind = kinds.get(_type_name(value), "string" if isinstance(value, str) else "map[string]interface {}")
@@ -337,8 +357,33 @@ def _scale(causes: Causes, path: str, obj: Object, expected: str) -> None:
         causes.invalid(path, zero, detail)
 
 
+def faults(schema: Object, value: Any) -> list[Cause]:
+    """Everything in which a value by itself, such as a default, breaks its schema and the rules in it."""
+    causes = Causes()
+    _check(causes, "", schema, value)
+    if not causes and has_rules(schema):
+        Ruling(causes).check("", schema, value, None)
+    return causes
+
+
+def _check_status(causes: Causes, schema: Object, obj: Object, old: Object | None) -> None:
+    """Checks the status by itself: its faults are told as of a value of its own."""
+    inner, found = schema.get("properties", {}).get("status"), Causes()
+    if inner is None or "status" not in obj:
+        return
+    _check(found, "", inner, obj["status"], (old or {}).get("status", _NOTHING))
+    for cause in found:
+        at = cause.field if cause.field == "<nil>" else f"status.{cause.field}" if cause.field else "status"
+        causes.append(Cause(cause.reason, cause.message, at))
+
+
 def validate(
-    schema: Object, obj: Object, old: Object | None = None, scale: Object | None = None
+    schema: Object,
+    obj: Object,
+    old: Object | None = None,
+    scale: Object | None = None,
+    *,
+    status: bool = False,
 ) -> list[Cause]:
     """Everything in which a custom resource breaks its schema; [] when it is fine.
 
@@ -347,9 +392,13 @@ def validate(
         obj: the object.
         old: the stored object, for rules about changes.
         scale: the version's `subresources.scale`, with the paths of the numbers that it reads.
+        status: whether the status alone is written.
     """
     causes = Causes()
-    _check(causes, "", {**schema, "type": "object"}, obj, _NOTHING if old is None else old)
+    if status:
+        _check_status(causes, schema, obj, old)
+    else:
+        _check(causes, "", {**schema, "type": "object"}, obj, _NOTHING if old is None else old)
     for name in ("specReplicasPath", "statusReplicasPath"):
         if scale and scale.get(name):
             _scale(causes, scale[name], obj, "int64")

@@ -153,7 +153,15 @@ def _job(obj: Object) -> None:
 
 def _definition(obj: Object) -> None:
     stored = [version["name"] for version in obj["spec"].get("versions") or () if version.get("storage")]
-    obj["status"]["storedVersions"] = stored or None
+    obj["status"]["storedVersions"] = stored[:1] or None
+
+
+def _definition_update(new: Object, _old: Object) -> None:
+    """Counts a new storage version among those that objects may be stored in."""
+    for version in new["spec"].get("versions") or ():
+        stored = new["status"].get("storedVersions") or []
+        if version.get("storage") and version["name"] not in stored:
+            new["status"] = {**new["status"], "storedVersions": [*stored, version["name"]]}
 
 
 def _service(obj: Object) -> None:
@@ -302,4 +310,5 @@ _UPDATE: dict[str, Callable[[Object, Object], None]] = {
     "daemonsets.apps": _update_daemon_set,
     "services": _update_service,
     "namespaces": _update_namespace,
+    "customresourcedefinitions.apiextensions.k8s.io": _definition_update,
 }

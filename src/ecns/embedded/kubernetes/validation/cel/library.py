@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
-from ecns.embedded.kubernetes.validation import names
+from ecns.embedded.kubernetes.validation import expressions, names
 from ecns.embedded.kubernetes.validation.cel import values
 from ecns.embedded.kubernetes.validation.cel.syntax import CelError
 from ecns.embedded.kubernetes.validation.cel.values import (
@@ -186,14 +186,18 @@ def _moment(value: Any) -> datetime:
 
 
 def _search(pattern: str, value: str) -> re.Match[str] | None:
+    return _compiled(pattern).search(value)
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
     try:
-        return re.search(pattern, value)
-    except re.error as error:
-        raise CelError(f"error parsing regexp: {error}") from None
+        return expressions.compiled(pattern)
+    except expressions.ExpressionError as error:
+        raise CelError(str(error)) from None
 
 
 def _find_all(value: str, pattern: str, most: int = -1) -> list[str]:
-    found = [item[0] for item in re.finditer(pattern, value)]
+    found = [item[0] for item in _compiled(pattern).finditer(value)]
     return found if most < 0 else found[:most]
 
 

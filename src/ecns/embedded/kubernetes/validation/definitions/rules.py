@@ -21,6 +21,8 @@ RULES = "x-kubernetes-validations"
 _REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 _RULE_LIMIT, _TOTAL_LIMIT = 10_000_000, 100_000_000
 _MOST_SELECTABLE = 8
+_DEAREST, _DEAR_SHARE = 4, 0.01
+_CONTRIBUTED = "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema"
 _LINES = re.compile(r"[\n\r]")
 _STEP = re.compile(r"\.([^.\[\]]+)|\['((?:\\.|[^'\\])*)'\]")
 _DELIMITERS = re.compile(r"[.\[\]]")
@@ -161,46 +163,60 @@ def check(causes: Causes, path: str, schema: Object) -> None:
             _texts(causes, f"{place.path}.{RULES}[{index}]", rule, place.schema)
     if len(causes) > before:
         return
-    total = 0
+    costs: dict[str, int] = {}
     for place in places:
         kind = kinds.declared(place.schema, root=place.root)
         if kind is None:
             continue
         often = place.often if place.often is not None else kinds.REQUEST // (kind.smallest + 1)
         for index, rule in enumerate(place.schema[RULES]):
-            total += _checked(causes, f"{place.path}.{RULES}[{index}]", rule, kind, often, place.unfollowed)
+            at = f"{place.path}.{RULES}[{index}]"
+            costs |= _checked(causes, at, rule, kind, often, place.unfollowed)
+    total = sum(costs.values())
     if total > _TOTAL_LIMIT:
+        for at in sorted(costs, key=lambda at: -costs[at])[:_DEAREST]:
+            if costs[at] >= _TOTAL_LIMIT * _DEAR_SHARE:
+                causes.forbidden(at, _CONTRIBUTED)
         what = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema"
         causes.forbidden(path, _too_dear(what, total, _TOTAL_LIMIT))
 
 
 def _checked(  # noqa: PLR0917  each is a fact of the rule
     causes: Causes, at: str, rule: Object, kind: kinds.Kind, often: int, unfollowed: str
-) -> int:
-    """Checks one rule; returns what it may cost at most."""
+) -> dict[str, int]:
+    """Checks one rule; returns what its parts may cost at most."""
     text, optional = rule["rule"], bool(rule.get("optionalOldSelf"))
     variables = {"self": kind, "oldSelf": kinds.Kind("optional", kind) if optional else kind}
     try:
         found = checking.check(text, variables)
         if found.kind.name != "bool":
             causes.invalid(f"{at}.rule", _shown(rule), "cel expression must evaluate to a bool")
-            return 0
+            return _unused(causes, at, rule)
     except cel.CelError as error:
         causes.invalid(f"{at}.rule", _shown(rule), f"compilation failed: {cel.located(error, text)}")
-        return 0
+        return _unused(causes, at, rule)
     cost = found.cost * often
+    costs = {f"{at}.rule": cost}
     if cost > _RULE_LIMIT:
         causes.forbidden(f"{at}.rule", _too_dear("estimated rule cost", cost, _RULE_LIMIT))
     if rule.get("messageExpression"):
-        cost += _message(causes, f"{at}.messageExpression", rule, variables)
+        said = f"{at}.messageExpression"
+        costs[said] = _message(causes, said, rule, variables)
     if cel.uses(text, "oldSelf"):
         if unfollowed:
             why = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {unfollowed}"
             causes.invalid(f"{at}.rule", text, why)
-    elif rule.get("optionalOldSelf") is not None:
+    else:
+        _unused(causes, at, rule)
+    return costs
+
+
+def _unused(causes: Causes, at: str, rule: Object) -> dict[str, int]:
+    """Refuses an optional old value that the rule does not use; the cost of such a rule is none."""
+    if rule.get("optionalOldSelf") is not None:
         why = "may not be set if oldSelf is not used in rule"
         causes.invalid(f"{at}.optionalOldSelf", rule["optionalOldSelf"], why)
-    return cost
+    return {}
 
 
 def _message(causes: Causes, at: str, rule: Object, variables: dict[str, kinds.Kind]) -> int:
