@@ -185,3 +185,23 @@ def test_secrets_are_concealed() -> None:
         assert "aHVudGVyMg==" not in text
     assert set(manifests.secrets(secret)) == {"aHVudGVyMg==", "hunter2"}
     assert manifests.concealed({**secret, "kind": "ConfigMap"}) == {**secret, "kind": "ConfigMap"}
+
+
+def test_nulls_that_were_refused_are_left_out() -> None:
+    whole = {"spec": {"a": None, "b": None, "l": [{"x": None}, None], "m": {"k": None}}}
+
+    def cause(field: str) -> dict[str, str]:
+        return {
+            "field": field,
+            "message": f'Invalid value: "null": {field} in body must be of type object: "null"',
+        }
+
+    refused = [
+        cause("spec.a"),
+        cause("spec.l[0].x"),
+        cause("spec.m[k]"),
+        {"field": "spec.b", "message": "no"},
+    ]
+    assert manifests.without_nulls(whole, refused) == {"spec": {"b": None, "l": [{}, None], "m": {}}}
+    for nothing in (None, [], [{"message": "no"}], "x", [5]):
+        assert manifests.without_nulls(whole, nothing) is None

@@ -430,6 +430,8 @@ def test_what_others_need_is_made_first(admin: httpx.Client, widgets: str, gatew
     there = gateway.client("admin", **{"X-Ecns-Cluster": "eks", "X-Ecns-Namespace": space})
     assert shown(there, f"{widgets}.example.com", "w")["spec"] == {"n": 1}
     refused(post(there, widgets, "w", {**widget, "spec": {"n": "x"}}), 400, field="spec.n")
+    done(post(there, widgets, "w", {**widget, "spec": {"n": None}}))  # a key with nothing behind it
+    assert shown(there, f"{widgets}.example.com", "w")["spec"] == {}
     gateway.kubectl("delete", "namespace", space, "--wait=false")
 
 

@@ -102,6 +102,18 @@ async def test_a_schema_s_formats_and_numbers(api: Client) -> None:
     assert (shown, type(shown)) == (1, int)
 
 
+async def test_nulls_that_mean_nothing_are_read_over(api: Client) -> None:
+    inner = {"a": {"type": "string"}, "n": {"type": "string", "nullable": True}, "l": {"type": "array"}}
+    inner["l"]["items"] = {"type": "object", "properties": {"x": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": inner}}}
+    await api.post(_DEFINITIONS, _definition(schema={"openAPIV3Schema": schema}))
+    spec = {"a": None, "n": None, "l": [{"x": None}]}
+    body = {**_HEAD, "metadata": {"name": "w"}, "spec": spec}
+    applied = await api.patch(f"{_WIDGETS}/w", body, "apply-patch+yaml", fieldManager="m")
+    assert (applied.status, "must be of type string" in applied.message) == (422, True)
+    assert (await api.post(_WIDGETS, body)).json["spec"] == {"n": None, "l": [{}]}
+
+
 async def test_names_that_are_taken_are_not_accepted(api: Client) -> None:
     await api.post(_DEFINITIONS, _definition())
     other = _definition()

@@ -91,7 +91,7 @@ class Changing:
             if now is not None:
                 self.reach.rights.check("update", kind, place)
             objects = Objects(place, self.reach.places, dry_run=self.dry_run)
-            made = await objects.apply(kind, whole, now, force=force)
+            made = await _applied(objects, kind, whole, now, force=force)
             return await asyncio.to_thread(self._item, one, made, now, objects)  # large ones take a second
 
         return await self._each(several, apply)
@@ -279,6 +279,20 @@ class Changing:
             if all(known.exact(*one) is not None for one in wanted):
                 return
             await asyncio.sleep(INTERVAL)
+
+
+async def _applied(
+    objects: Objects, kind: Kind[JsonObject], whole: JsonObject, now: JsonObject | None, *, force: bool
+) -> JsonObject:
+    """Apply an object, and where nulls in it are refused, without them."""
+    while True:
+        try:
+            return await objects.apply(kind, whole, now, force=force)
+        except BadRequestError as error:
+            less = manifests.without_nulls(whole, error.details.get("causes"))
+            if less is None or less == whole:
+                raise
+            whole = less
 
 
 def _failed(sent: Sent | Wrong, error: EcnsError) -> YamlItem:

@@ -173,6 +173,40 @@ def placed(one: Sent, namespace: str) -> JsonObject:
     return {**one.whole, "metadata": metadata}
 
 
+def without_nulls(whole: JsonObject, causes: Any) -> JsonObject | None:
+    """An object without those of its nulls that were refused; None if there are none among the causes.
+
+    A manifest may say `key:` with nothing behind it. In whatever is sent as a whole Kubernetes takes that for
+    left out, where a field takes no null; of a server-side apply of a custom resource it does not.
+    """
+    if not isinstance(causes, list):
+        return None
+    refused = {
+        _steps(str(one.get("field", "")))
+        for one in causes
+        if isinstance(one, dict) and str(one.get("message", "")).endswith(': "null"')
+    }
+    return _left(whole, "", refused) if refused else None
+
+
+def _left(value: Any, at: str, refused: set[str]) -> Any:
+    if isinstance(value, list):
+        return [_left(one, f"{at}.{index}", refused) for index, one in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    found = {key: (_steps(f"{at}.{key}"), one) for key, one in value.items()}
+    return {
+        key: _left(one, path, refused)
+        for key, (path, one) in found.items()
+        if one is not None or path not in refused
+    }
+
+
+def _steps(field: str) -> str:
+    """A field's path with nothing but dots, as `spec.rules.0.host`."""
+    return field.replace("[", ".").replace("]", "").lstrip(".")
+
+
 def member(whole: JsonObject, application: str) -> JsonObject:
     """An object as a member of an application.
 

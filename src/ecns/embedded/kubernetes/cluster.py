@@ -378,7 +378,7 @@ class Cluster:
         if check is not None:
             check(new)
         meta.check_identity(new, before)
-        new = conversion.restore(new, shown, version)
+        new = conversion.restore(pipeline.read(shown, version, new), shown, version)
         uid = meta.of(new).get("uid", "")
         if uid and uid != record.uid:
             cause = Cause("FieldValueInvalid", f'Invalid value: "{uid}": field is immutable', "metadata.uid")

@@ -22,6 +22,13 @@ def apply_defaults(kind: Resource, version: str, obj: Object) -> None:
     structural.default(schema, obj)
 
 
+def read(kind: Resource, version: str, obj: Object) -> Object:
+    """What was sent as a whole, as it is read: without the nulls that mean nothing."""
+    if kind.definition and not kind.preserve_unknown:
+        structural.without_nulls(_schema(kind, version), obj)
+    return obj
+
+
 def prepare_for_create(kind: Resource, obj: Object) -> None:
     """Takes away what a creator may not set."""
     if not kind.definition:

@@ -14,6 +14,7 @@ from ecns.embedded.kubernetes import (
     negotiation,
     options,
     patches,
+    pipeline,
     reviews,
     schemas,
     subresources,
@@ -233,7 +234,7 @@ class Rest:
         stored = self._stored(resource)
         new = self._cluster.create(
             stored.name,
-            conversion.restore(obj, resource, target.version),
+            conversion.restore(pipeline.read(resource, target.version, obj), resource, target.version),
             namespace=target.namespace if resource.namespaced else "",
             user=call.user,
             dry_run=asked.dry_run,
@@ -255,7 +256,7 @@ class Rest:
         existing = self._cluster.store.get(stored.name, namespace, target.name)
         new = self._cluster.update(
             stored.name,
-            conversion.restore(obj, resource, target.version),
+            conversion.restore(pipeline.read(resource, target.version, obj), resource, target.version),
             subresource=target.subresource,
             user=call.user,
             dry_run=asked.dry_run,

@@ -300,6 +300,26 @@ async def test_a_job_is_deleted_with_its_pods(kubernetes: Client) -> None:
     assert living(await pods(kubernetes)) == []
 
 
+@pytest.mark.parametrize("policy", ["Background", "Orphan"])
+@pytest.mark.parametrize("again", [0, 1])
+async def test_the_pods_of_a_job_that_is_gone_are_let_go(kubernetes: Client, policy: str, again: int) -> None:
+    short = running("sleep 100", terminationGracePeriodSeconds=0)
+    await post(kubernetes, f"{BATCH}/jobs", "j", parallelism=2, template=short)
+    await settled(kubernetes, f"{BATCH}/jobs/j", active=2)
+    first = {pod["metadata"]["name"] for pod in await pods(kubernetes)}
+    await kubernetes.delete(f"{BATCH}/jobs/j", propagationPolicy=policy)
+    await until(kubernetes, f"{BATCH}/jobs/j", gone)
+    for _ in range(again):
+        await post(kubernetes, f"{BATCH}/jobs", "j", parallelism=1, template=short)
+
+    def let_go(reply: Any) -> bool:
+        found = [pod["metadata"] for pod in reply.json["items"] if pod["metadata"]["name"] in first]
+        tracked = any(one.get("finalizers") or one.get("ownerReferences") for one in found)
+        return len(found) == (2 if policy == "Orphan" else 0) and not tracked
+
+    await until(kubernetes, f"{CORE}/pods", let_go)
+
+
 async def test_a_finished_job_goes_after_its_time(kubernetes: Client) -> None:
     await post(kubernetes, f"{BATCH}/jobs", "j", ttlSecondsAfterFinished=1, template=running("true"))
     await until(kubernetes, f"{BATCH}/jobs/j", gone)

@@ -16,6 +16,8 @@ from ecns.embedded.kubernetes.controllers.indexes import Indexes
 from ecns.embedded.kubernetes.errors import ApiError
 
 if TYPE_CHECKING:
+    from ecns.embedded.kubernetes.cluster import Cluster
+    from ecns.embedded.kubernetes.controllers.shared import Shared
     from ecns.embedded.kubernetes.errors import Object
     from ecns.embedded.kubernetes.store import Record
 
@@ -44,14 +46,45 @@ class Jobs(Controller):
     name = "job-controller"
     resource = "jobs.batch"
 
+    def __init__(self, cluster: Cluster, shared: Shared) -> None:
+        super().__init__(cluster, shared)
+        self._strays: dict[Key, set[str]] = {}
+        """By a Job's key, the names of pods that are tracked for no Job that is there."""
+
     def begin(self) -> None:
         """Watches them and their pods."""
         self.watch_own(self.resource)
+        self.watch(self.resource, self._left)
         self.watch("pods", self._pod)
         self.shared.orphans("pods")
+        for record in self.cluster.store.all("pods"):
+            if TRACKING.encode() in record.data:
+                self._stray(record.obj)
+
+    def _left(self, _event: str, new: Object | None, old: Object | None) -> None:
+        """The pods of a Job that is gone are let go, for the collector to delete them."""
+        if new is None and old is not None:
+            for resource, obj in self.cluster.owned(old["metadata"]["uid"]):
+                if resource == "pods":
+                    self._stray(obj)
+
+    def _stray(self, pod: Object) -> None:
+        metadata = pod["metadata"]
+        if TRACKING not in (metadata.get("finalizers") or ()):
+            return
+        owner = objects.controller_of(pod)
+        if owner is not None and owner["kind"] == "Job":
+            job = self.cluster.find(self.resource, owner["name"], metadata["namespace"])
+            if job is not None and job["metadata"]["uid"] == owner["uid"]:
+                return
+        key = metadata["namespace"], owner["name"] if owner else metadata["name"]
+        self._strays.setdefault(key, set()).add(metadata["name"])
+        self.enqueue(key)
 
     def _pod(self, _event: str, new: Object | None, old: Object | None) -> None:
         """What pods do is gathered for a moment."""
+        if new is not None:
+            self._stray(new)
         for pod in (new, old):
             owner = objects.controller_of(pod) if pod else None
             if pod is not None and owner is not None and owner["kind"] == "Job":
@@ -69,6 +102,10 @@ class Jobs(Controller):
 
     def sync(self, key: Key) -> None:
         """Works on one."""
+        for name in self._strays.pop(key, ()):
+            pod = self.cluster.find("pods", name, key[0])
+            if pod is not None:
+                self.untrack(pod)
         job = self.cluster.find(self.resource, key[1], key[0])
         if job is None:
             return

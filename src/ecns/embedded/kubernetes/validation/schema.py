@@ -97,6 +97,23 @@ def prune(schema: Object, obj: Object) -> None:
         pass
 
 
+def without_nulls(schema: Any, obj: Any) -> None:
+    """Takes out, in place, the nulls that may be none and have no default."""
+    if not isinstance(schema, dict):
+        return
+    if isinstance(obj, list):
+        for item in obj:
+            without_nulls(schema.get("items"), item)
+    if isinstance(obj, dict):
+        known, more = schema.get("properties", {}), schema.get("additionalProperties")
+        for name, value in list(obj.items()):
+            inner = known.get(name, more)
+            if value is not None:
+                without_nulls(inner, value)
+            elif isinstance(inner, dict) and not inner.get("nullable") and inner.get("default") is None:
+                del obj[name]
+
+
 def default(schema: Object, obj: Any) -> None:
     """Fills in the schema's defaults, in place; a null that may not be one gives way to them, or goes."""
     if isinstance(obj, list):
