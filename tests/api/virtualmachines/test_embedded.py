@@ -212,7 +212,9 @@ def test_what_is_asked_in_nonsense(member: httpx.Client, network: dict[str, str]
     refused(member.get("/virtualmachine/", params={"sort_by": "colour"}), 400, field="sort_by")
     refused(member.put("/virtualmachine/?action=start", json={"virtual_machines": [{"name": name}]}), 404)
     wrong = body(name, network, machine={"flavor_name": "none"})
-    refused(member.post("/applications/", json=wrong), 400, field="virtual_machines[0].flavor_name")
+    answer = member.post("/applications/", json=wrong)
+    refused(answer, 400, field="virtual_machines[0].flavor_name")
+    assert "there is none for this project, but m1.large, m1.medium" in answer.text
 
 
 def test_who_may(gateway: Gateway) -> None:

@@ -30,6 +30,9 @@ from ecns.identity.caller import Caller
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 
+NAMED = 10
+"""Things that there are, said when another is asked for."""
+
 T = TypeVar("T", Image, Flavor, Zone, SecurityGroup, VolumeType)
 
 
@@ -340,7 +343,13 @@ def _one(
     found = [one for one in things if name(one) == called] or [one for one in things if key(one) == called]
     if len(found) == 1:
         return found[0]
-    said = f"there are {len(found)} of this name: say its id" if found else "there is none for this project"
+    if found:
+        said = f"there are {len(found)} of this name: say its id"
+    else:
+        others = sorted({name(one) or key(one) for one in things})
+        more = ", …" if len(others) > NAMED else ""
+        said = "there is none for this project"
+        said += f", but {', '.join(others[:NAMED])}{more}" if others else ""
     raise BadRequestError(f"{field}: {what} {called!r}: {said}", field=field)
 
 
