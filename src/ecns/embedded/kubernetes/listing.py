@@ -85,7 +85,7 @@ def page(
     else:
         version = options.check_version(asked.version)
         if version > store.revision:
-            raise options.too_new(version, store.revision)
+            raise options.too_new(version, store.revision, soon=asked.match != "Exact")
         if asked.match == "Exact" or (asked.limit and version and not asked.match):
             exact, revision = True, version
     try:
@@ -118,10 +118,10 @@ def _selected(
 ) -> list[Record]:
     found: list[Record] = []
     for record in records:
+        if limit and len(found) == limit:
+            metadata["continue"] = _continue(int(metadata["resourceVersion"]), found[-1], namespace)
+            break
         if chosen.takes(record):
-            if limit and len(found) == limit:
-                metadata["continue"] = _continue(int(metadata["resourceVersion"]), found[-1], namespace)
-                break
             found.append(record)
     return found
 

@@ -93,7 +93,9 @@ def check_applied(
     """
     api_version, sent = config.get("apiVersion") or "", config.get("kind") or ""
     if (api_version, sent) != (kind.api_version(version), kind.kind):
-        raise bad_request(f"invalid object type: /{api_version}, Kind={sent}".replace("//", "/"))
+        raise bad_request(
+            f"invalid object type: {api_version if '/' in api_version else '/' + api_version}, Kind={sent}"
+        )
     metadata = config.get("metadata") or {}
     given = (metadata.get("name") or (name if exists else "")) if isinstance(metadata, dict) else ""
     if not given:

@@ -115,6 +115,10 @@ def _unsupported(field: str, value: str, supported: tuple[str, ...]) -> Cause:
 
 
 _MATCH = "resourceVersionMatch"
+_NOT_A_STRUCT = (
+    "json: cannot unmarshal {} into Go value of type struct {{ "
+    r'APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }}'
+)
 
 
 def _list_causes(options: ListOptions) -> list[Cause]:
@@ -141,11 +145,14 @@ def _watch_causes(options: ListOptions) -> list[Cause]:
             causes.append(
                 _forbidden(_MATCH, f"{_MATCH} is forbidden for watch unless sendInitialEvents is provided")
             )
-    elif not options.match:
-        causes.append(_forbidden(_MATCH, f"sendInitialEvents requires setting {_MATCH} to NotOlderThan"))
     elif options.match != "NotOlderThan":
-        causes.append(_unsupported(_MATCH, f'"{options.match}"', ("NotOlderThan",)))
-    if options.token:
+        causes.append(_forbidden(_MATCH, f"sendInitialEvents requires setting {_MATCH} to NotOlderThan"))
+        if options.match:
+            causes.append(_unsupported(_MATCH, f'"{options.match}"', ("NotOlderThan",)))
+    if options.token and options.initial_events is None and options.version in {"", "0"}:
+        # such a watch is one with initial events, which matches NotOlderThan
+        causes.append(_forbidden(_MATCH, f"{_MATCH} is forbidden when continue is provided"))
+    elif options.token:
         causes.append(_forbidden("continue", "continue is forbidden for watch"))
     return causes
 
@@ -235,6 +242,7 @@ def delete_options(query: Mapping[str, str], body: bytes, content_type: str) -> 
         if "gracePeriodSeconds" in query:
             sent["gracePeriodSeconds"] = _int(query, "gracePeriodSeconds")
         sent["dryRun"] = [query["dryRun"]] if query.get("dryRun") else []
+        sent["preconditions"] = {name: query[name] for name in ("uid", "resourceVersion") if query.get(name)}
     dry_run, causes = _dry_run(sent.get("dryRun") or [])
     propagation, orphan = sent.get("propagationPolicy"), sent.get("orphanDependents")
     if propagation is not None and orphan is not None:
@@ -266,7 +274,8 @@ def _delete_body(body: bytes, content_type: str) -> dict[str, Any]:
     except ValueError as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
     if not isinstance(value, dict):
-        raise bad_request("couldn't get version/kind; json parse error: the body must be an object")
+        sort = {list: "array", str: "string", bool: "bool"}.get(type(value), "number")
+        raise bad_request(f"couldn't get version/kind; json parse error: {_NOT_A_STRUCT.format(sort)}")
     kind = value.get("kind", "DeleteOptions")
     if kind != "DeleteOptions":
         version = value.get("apiVersion", "")
@@ -292,16 +301,17 @@ def check_version(text: str) -> int:
     )
 
 
-def too_new(asked: int, current: int) -> ApiError:
-    """504 for a resourceVersion of the future."""
-    details = {
-        "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
-        "retryAfterSeconds": 1,
+def too_new(asked: int, current: int, *, soon: bool = True) -> ApiError:
+    """504 for a resourceVersion of the future; `soon` tells when to try again."""
+    details: dict[str, Any] = {
+        "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     }
+    if soon:
+        details["retryAfterSeconds"] = 1
     return ApiError(
         504,
         "Timeout",
         f"Timeout: Too large resource version: {asked}, current: {current}",
         details=details,
-        headers={"Retry-After": "1"},
+        headers={"Retry-After": "1"} if soon else {},
     )

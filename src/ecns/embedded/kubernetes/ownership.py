@@ -388,7 +388,7 @@ def _take(shares: _Shares, owner: Owner, changed: fieldsets.Comparison) -> _Conf
             continue
         disputed = share.fields & (changed.added | changed.modified)
         if disputed:
-            conflicts.append((share.owner, sorted(disputed)))
+            conflicts.append((share.owner, sorted(disputed, key=_order)))
         shares[identity] = share._replace(fields=share.fields - disputed - changed.removed)
     return conflicts
 
@@ -397,6 +397,12 @@ def _but(conflicts: _Conflicts, allowed: set[Path]) -> _Conflicts:
     """The conflicts about other fields than the allowed ones."""
     left = ((owner, [path for path in listed if path not in allowed]) for owner, listed in conflicts)
     return [(owner, listed) for owner, listed in left if listed]
+
+
+def _order(path: Path) -> list[tuple[bool, str]]:
+    """Of each field, what stands in it before what stands deeper."""
+    last = len(path) - 1
+    return [(at < last, step) for at, step in enumerate(path)]
 
 
 def _described(owner: Owner) -> str:

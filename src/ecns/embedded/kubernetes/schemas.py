@@ -150,7 +150,8 @@ class _IntOrText(Type):
     def decode(self, value: Any, unknown: list[str]) -> Any:  # noqa: ARG002  of the interface
         if type(value) is str or (type(value) is int and -_INT32 <= value < _INT32):
             return value
-        found = f"number {value}" if isinstance(value, int | float) else _sort_of(value)
+        sort = _sort_of(value)
+        found = f"number {value}" if sort == "number" else sort
         raise DecodeError(f"json: cannot unmarshal {found} into Go value of type int32")
 
 

@@ -62,6 +62,7 @@ def of_object(selector: Object | None) -> tuple[Requirement, ...]:
     return tuple(found)
 
 
+_SIGNS = frozenset({",", "(", ")", "=", "==", "!=", "<", ">"})
 _TOKEN = re.compile(r"\s*(==|!=|=|!|<|>|\(|\)|,|[^\s=!<>(),]+)")
 _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
@@ -113,6 +114,9 @@ class _Parser:
         if not self._peek():
             return ()
         while True:
+            if self._peek() in _SIGNS:
+                message = f"found '{self._peek()}', expected: !, identifier, or 'end of string'"
+                raise ValueError(message)
             try:
                 found.append(self._requirement())
             except ValueError as error:
@@ -125,7 +129,7 @@ class _Parser:
                 message = f"found '{token}', expected: ',' or 'end of string'"
                 raise ValueError(message)
             following = self._peek()
-            if following in {"", ",", "(", ")", "=", "==", "!=", "<", ">"}:
+            if not following or following in _SIGNS:
                 message = f"found '{following}', expected: identifier after ','"
                 raise ValueError(message)
 
@@ -295,12 +299,14 @@ _FIELDS: dict[str, dict[str, Callable[[Object], str]]] = {
     "namespaces": {"status.phase": _path("status", "phase"), "name": _path("metadata", "name")},
     "secrets": {"type": _path("type")},
     "services": {"spec.clusterIP": _path("spec", "clusterIP"), "spec.type": _path("spec", "type")},
-    "replicasets.apps": {"status.replicas": lambda item: str(item.get("status", {}).get("replicas", 0))},
     "replicationcontrollers": {
         "status.replicas": lambda item: str(item.get("status", {}).get("replicas", 0))
     },
     "jobs.batch": {"status.successful": lambda job: str(job.get("status", {}).get("succeeded", 0))},
 }
+_NAMES = frozenset({"metadata.name", "metadata.namespace"})
+_OF_ALL = dict.fromkeys(("nodes", "namespaces"), frozenset({"metadata.name"}))
+"""Fields that nearly all kinds are selected by; nodes and namespaces know no namespace."""
 _TERM = re.compile(r"(?P<field>[^=!]*)(?P<operator>==|!=|=)(?P<value>.*)", re.DOTALL)
 
 
@@ -327,15 +333,18 @@ def parse_fields(
         if found is None:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         field, value = found["field"], re.sub(r"\\([\\,=])", r"\1", found["value"])
-        allowed = {"metadata.name", "metadata.namespace"} | set(selectable or ())
-        if field not in known and field not in allowed:
-            if resource in _FIELDS or custom:
-                raise bad_request(f"field label not supported: {field}")
-            raise bad_request(
-                f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
-            )
+        if field not in known and field not in _OF_ALL.get(resource, _NAMES) | set(selectable or ()):
+            raise bad_request(_unknown_field(resource, field, custom=custom))
         terms.append(FieldTerm(field, value, found["operator"] == "!="))
     return tuple(terms)
+
+
+def _unknown_field(resource: str, field: str, *, custom: bool) -> str:
+    if resource == "jobs.batch":
+        return f'field label "{field}" not supported for Job'
+    if resource in _FIELDS or custom:
+        return f"field label not supported: {field}"
+    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 class _PodSpec(msgspec.Struct, omit_defaults=True):

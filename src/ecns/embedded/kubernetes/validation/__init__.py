@@ -11,6 +11,7 @@ from ecns.embedded.kubernetes.validation import (
     csi,
     definitions,
     events,
+    job_status,
     limits,
     meta,
     names,
@@ -89,8 +90,8 @@ _RULES: dict[str, _Rules] = {
     ),
     "daemonsets.apps": _Rules(workloads.daemon_set, workloads.daemon_set_update),
     "controllerrevisions.apps": _Rules(workloads.controller_revision, workloads.controller_revision_update),
-    "jobs.batch": _Rules(batch.job, batch.job_update),
-    "cronjobs.batch": _Rules(batch.cron_job, name=batch.cron_job_name),
+    "jobs.batch": _Rules(batch.job, batch.job_update, status=job_status.status_update),
+    "cronjobs.batch": _Rules(batch.cron_job, batch.cron_job_update, batch.cron_job_name),
     "horizontalpodautoscalers.autoscaling": _Rules(limits.autoscaler, limits.autoscaler_update),
     "poddisruptionbudgets.policy": _Rules(
         limits.disruption_budget, limits.disruption_budget_update, names.path_segment

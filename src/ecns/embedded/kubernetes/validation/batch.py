@@ -104,15 +104,19 @@ def job_update(causes: Causes, new: Object, old: Object) -> None:
     spec, before = new["spec"], old["spec"]
     job(causes, new)
     _whole_spec(causes, spec)
-    if spec.get("completions") != before.get("completions") and not (
-        spec.get("completionMode") == "Indexed" and spec.get("completions") == spec.get("parallelism")
-    ):
-        causes.invalid("spec.completions", spec.get("completions"), "field is immutable")
+    indexed, completions = spec.get("completionMode") == "Indexed", spec.get("completions")
+    if completions != before.get("completions") and not indexed:
+        causes.invalid("spec.completions", completions, "field is immutable")
+    elif completions not in {before.get("completions"), None, spec.get("parallelism")}:
+        why = "can only be modified in tandem with spec.parallelism"
+        causes.invalid("spec.completions", completions, why)
     if spec.get("selector") != before.get("selector"):
         causes.invalid("spec.selector", meta.shown_selector(spec.get("selector")), "field is immutable")
     _same_template(causes, spec, before, started="startTime" in old.get("status", {}))
-    for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
+    for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy"):
         causes.immutable(f"spec.{name}", spec.get(name), before.get(name))
+    policies = [job_policies.success_shown(found.get("successPolicy")) for found in (spec, before)]
+    causes.immutable("spec.successPolicy", *policies)
 
 
 def _same_template(causes: Causes, spec: Object, before: Object, *, started: bool) -> None:
@@ -126,12 +130,24 @@ def _same_template(causes: Causes, spec: Object, before: Object, *, started: boo
         old = {name: value for name, value in old.items() if name not in free}
         if new == old:
             return
+    if before.get("suspend") and _but_resources(new) == _but_resources(old):
+        return
     if template["spec"] == had["spec"]:
         causes.invalid("spec.template", sorted_map(template.get("metadata", {})), "field is immutable")
     else:
         causes.invalid(
             "spec.template.spec", internal.value("PodSpec", template["spec"]), "field is immutable"
         )
+
+
+def _but_resources(pod: Object) -> Object:
+    """A pod's spec without what its containers ask for, which may change while the Job is suspended."""
+    kinds = {"containers", "initContainers"}
+    lists = {
+        kind: [{key: item for key, item in one.items() if key != "resources"} for one in pod.get(kind) or ()]
+        for kind in kinds
+    }
+    return {**pod, **lists}
 
 
 def _zone(causes: Causes, zone: str) -> None:
@@ -141,6 +157,8 @@ def _zone(causes: Causes, zone: str) -> None:
     elif zone.lower() == "local":
         detail = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
         causes.invalid(path, zone, detail)
+        if zone != "Local":
+            causes.invalid(path, zone, f"unknown time zone {zone}")
     else:
         try:
             zoneinfo.ZoneInfo(zone)
@@ -212,25 +230,34 @@ def _part_fault(part: str, low: int, high: int, words: dict[str, int]) -> str:
     return "" if step else f"step of range should be a positive number: {part}"
 
 
-def _schedule(causes: Causes, schedule: str, *, zoned: bool) -> None:
+def _schedule(causes: Causes, schedule: str, *, zoned: bool, allowed: bool) -> None:
     path = "spec.schedule"
     if not schedule:
         causes.required(path)
     elif "TZ" in schedule:
-        if zoned:
-            causes.invalid(path, schedule, "cannot use both timeZone field and TZ or CRON_TZ in schedule")
-        else:
+        if not allowed:
             causes.invalid(path, schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead")
+        elif zoned:
+            causes.invalid(path, schedule, "cannot use both timeZone field and TZ or CRON_TZ in schedule")
     else:
         fault = schedule_fault(schedule)
         if fault:
             causes.invalid(path, schedule, fault)
 
 
+def cron_job_update(causes: Causes, new: Object, old: Object) -> None:
+    """Checks a CronJob that is changed; a zone in its schedule may stay."""
+    _cron_job(causes, new, zone_allowed="TZ" in old["spec"].get("schedule", ""))
+
+
 def cron_job(causes: Causes, obj: Object) -> None:
-    """Checks a CronJob."""
+    """Checks a new CronJob."""
+    _cron_job(causes, obj, zone_allowed=False)
+
+
+def _cron_job(causes: Causes, obj: Object, *, zone_allowed: bool) -> None:
     spec = obj["spec"]
-    _schedule(causes, spec.get("schedule", ""), zoned="timeZone" in spec)
+    _schedule(causes, spec.get("schedule", ""), zoned="timeZone" in spec, allowed=zone_allowed)
     causes.not_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"))
     if "timeZone" in spec:
         _zone(causes, spec["timeZone"])

@@ -91,10 +91,6 @@ def _failure_rule(causes: Causes, path: str, rule: Object, spec: Object) -> None
         causes.invalid(f"{path}.action", action, "requires the backoffLimitPerIndex to be set")
     else:
         _chosen(causes, f"{path}.action", action, _ACTIONS)
-    if "onExitCodes" in rule and conditions:
-        causes.wrong(path, "specifying both OnExitCodes and OnPodConditions is not supported")
-    if "onExitCodes" not in rule and not conditions:
-        causes.wrong(path, "specifying one of OnExitCodes and OnPodConditions is required")
     if "onExitCodes" in rule:
         _exit_codes(causes, f"{path}.onExitCodes", rule["onExitCodes"], spec)
     if len(conditions) > _MOST_RULES:
@@ -103,6 +99,10 @@ def _failure_rule(causes: Causes, path: str, rule: Object, spec: Object) -> None
         at, kind = f"{path}.onPodConditions[{index}]", condition.get("type", "")
         causes.each(f"{at}.type", kind, names.qualified_name(kind))
         _chosen(causes, f"{at}.status", condition.get("status", ""), _STATES)
+    if "onExitCodes" in rule and conditions:
+        causes.wrong(path, "specifying both OnExitCodes and OnPodConditions is not supported")
+    if "onExitCodes" not in rule and not conditions:
+        causes.wrong(path, "specifying one of OnExitCodes and OnPodConditions is required")
 
 
 def _exit_codes(causes: Causes, path: str, found: Object, spec: Object) -> None:
@@ -132,12 +132,19 @@ def _exit_codes(causes: Causes, path: str, found: Object, spec: Object) -> None:
         causes.invalid(f"{path}.values", codes, "must be ordered")
 
 
+def success_shown(policy: Object | None) -> Object | None:
+    """A `successPolicy` as messages show it."""
+    if policy is None:
+        return None
+    fields = {"SucceededIndexes": "succeededIndexes", "SucceededCount": "succeededCount"}
+    shown = [{name: rule.get(field) for name, field in fields.items()} for rule in policy.get("rules") or ()]
+    return {"Rules": shown or None}
+
+
 def _success(causes: Causes, path: str, spec: Object) -> None:
     rules, at = spec["successPolicy"].get("rules") or [], f"{path}.rules"
     if spec.get("completionMode") != "Indexed":
-        fields = {"SucceededIndexes": "succeededIndexes", "SucceededCount": "succeededCount"}
-        shown = [{name: rule.get(field) for name, field in fields.items()} for rule in rules]
-        causes.invalid(path, {"Rules": shown or None}, "requires indexed completion mode")
+        causes.invalid(path, success_shown(spec["successPolicy"]), "requires indexed completion mode")
         return
     if not rules:
         causes.required(at, "at least one rules must be specified when the successPolicy is specified")
@@ -159,6 +166,7 @@ def _success_rule(causes: Causes, path: str, rule: Object, completions: int) -> 
         except ValueError as error:
             detail = f"error parsing succeededIndexes: {error}"
             causes.invalid(f"{path}.succeededIndexes", listed, detail)
+            total = 0
     if count is None:
         return
     at = f"{path}.succeededCount"
@@ -169,6 +177,16 @@ def _success_rule(causes: Causes, path: str, rule: Object, completions: int) -> 
     if total is not None and count > total:
         where = "the number of indexes in the specified succeededIndexes field"
         causes.invalid(at, count, f"must be less than or equal to {total} ({where})")
+
+
+def indexes_of(listed: str) -> set[int]:
+    """The indexes that a text such as `0,2-4` names; none if it is no such text."""
+    found: set[int] = set()
+    for part in listed.split(","):
+        first, _, last = part.partition("-")
+        if first.isdigit() and (not last or last.isdigit()):
+            found |= set(range(int(first), int(last or first) + 1))
+    return found
 
 
 def counted(listed: str, completions: int) -> int:

@@ -164,6 +164,11 @@ def _definition_update(new: Object, _old: Object) -> None:
             new["status"] = {**new["status"], "storedVersions": [*stored, version["name"]]}
 
 
+def _stateful_set(obj: Object) -> None:
+    """Drops `maxUnavailable`, which 1.36 knows only where its gate is switched on."""
+    obj["spec"].get("updateStrategy", {}).get("rollingUpdate", {}).pop("maxUnavailable", None)
+
+
 def _service(obj: Object) -> None:
     service_fields.normalise(obj, None)
     service_fields.families(obj)
@@ -177,6 +182,7 @@ _CREATE: dict[str, Callable[[Object], None]] = {
     "daemonsets.apps": _daemon_set,
     "jobs.batch": _job,
     "services": _service,
+    "statefulsets.apps": _stateful_set,
     "customresourcedefinitions.apiextensions.k8s.io": _definition,
 }
 
@@ -309,6 +315,7 @@ def _update_namespace(new: Object, old: Object) -> None:
 _UPDATE: dict[str, Callable[[Object, Object], None]] = {
     "daemonsets.apps": _update_daemon_set,
     "services": _update_service,
+    "statefulsets.apps": lambda new, _old: _stateful_set(new),
     "namespaces": _update_namespace,
     "customresourcedefinitions.apiextensions.k8s.io": _definition_update,
 }

@@ -57,6 +57,10 @@ _FORMATS = {
     "number": frozenset({"float", "double"}),
 }
 """By type, the formats of schemas that are looked at."""
+_ALL_REVISIONS = (
+    "spec.revisionHistoryLimit: a negative value retains all historical revisions; "
+    "a value >= 0 is recommended"
+)
 _KINDS = ("requests", "limits")
 _WHEN = ("required", "preferred")
 _OLD_CLASS = (
@@ -248,6 +252,8 @@ def _schemas(schema: object) -> Iterator[Object]:
 
 
 def _of_template(resource: str, obj: Object, old: Object | None) -> Iterator[str]:
+    if resource == "statefulsets.apps" and obj["spec"].get("revisionHistoryLimit", 0) < 0:
+        yield _ALL_REVISIONS
     if old is None and resource in _NAMED_PODS:
         yield from _name(_IN_POD_NAMES, obj)
     steps = _TEMPLATES[resource]

@@ -192,16 +192,11 @@ def _stateful_strategy(causes: Causes, strategy: Object) -> None:
     elif kind == "OnDelete":
         if rolling is not None:
             detail = "only allowed for updateStrategy 'RollingUpdate'"
-            causes.invalid(f"{path}.rollingUpdate", {"Partition": rolling.get("partition", 0)}, detail)
+            shown = {"Partition": rolling.get("partition", 0), "MaxUnavailable": None}
+            causes.invalid(f"{path}.rollingUpdate", shown, detail)
     elif kind == "RollingUpdate":
         if rolling is not None:
             causes.not_negative(f"{path}.rollingUpdate.partition", rolling.get("partition"))
-            unavailable = rolling.get("maxUnavailable")
-            if unavailable is not None:
-                amount_or_percent(causes, f"{path}.rollingUpdate.maxUnavailable", unavailable)
-                if _amount(unavailable) == 0:
-                    causes.invalid(f"{path}.rollingUpdate.maxUnavailable", unavailable, "cannot be 0")
-                at_most_hundred(causes, f"{path}.rollingUpdate.maxUnavailable", unavailable)
     else:
         shown = _internal_strategy(strategy, "partition", "maxUnavailable")
         causes.invalid(path, shown, "must be 'RollingUpdate' or 'OnDelete'")
@@ -300,8 +295,8 @@ def _daemon_rolling_update(causes: Causes, path: str, rolling: Object) -> None:
 
 def daemon_set_update(causes: Causes, new: Object, old: Object) -> None:
     """Checks what may change of a DaemonSet."""
-    daemon_set(causes, new)
     _same_selector(causes, new, old)
+    daemon_set(causes, new)
 
 
 def controller_revision(causes: Causes, obj: Object) -> None:
