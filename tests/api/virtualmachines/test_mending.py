@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.api.answers import refused
+from tests.api.virtualmachines import balancers
+from tests.api.virtualmachines.balancers import ACCESS
 from tests.api.virtualmachines.conftest import SECONDS, Hybrid, machine
 from tests.gateway import eventually
 
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from tests.real.openstack.cloud import Cloud
 
 pytestmark = pytest.mark.usefixtures("clean")
-ACCESS = {"access": [{"port": 80, "protocol": "TCP"}]}
 NAMED = {"virtual_machines": [{"name": "vm"}]}
 
 
@@ -136,16 +138,32 @@ def test_what_somebody_removed_is_made_anew(hybrid: Hybrid) -> None:
     assert hybrid.delete("robbed").status_code == 200
 
 
-def test_cinder_is_gone_while_machines_are_removed(hybrid: Hybrid, real_cloud: Cloud) -> None:
-    """Nova removes the machine, and leaves its disk in it."""
-    hybrid.create("held", machine("vm"))
+def test_a_load_balancer_that_somebody_removed(hybrid: Hybrid) -> None:
+    hybrid.create("unbalanced", machine("vm", loadbalancer=balancers.ACCESS))
     hybrid.becomes("vm", "Running")
-    cinder = real_cloud.services["cinder"]
-    cinder.kill()
+    balancers.robbed(hybrid.member, hybrid.developer.call, "vm")
+    assert hybrid.delete("unbalanced").status_code == 200
+
+
+@pytest.mark.parametrize("service", ["cinder", "octavia"])
+def test_a_service_is_gone_while_machines_are_removed(
+    hybrid: Hybrid, real_cloud: Cloud, service: str
+) -> None:
+    """Cinder: Nova removes the machine, and leaves its disk in it."""
+    hybrid.create("held", machine("vm", loadbalancer=ACCESS if service == "octavia" else {"access": []}))
+    hybrid.becomes("vm", "Running")
+    gone = real_cloud.services[service]
+    gone.kill()
     try:
-        assert hybrid.delete("held").status_code == 502
-        assert hybrid.member.get("/applications/app/held/").status_code == 200
+        for _ in range(2):
+            answer = hybrid.delete("held")
+            assert service.title() in refused(answer, 503)
+            assert answer.json()["details"]["upstream"] == service
+            shown = hybrid.member.get("/applications/app/held/").json()["application_info"]
+            assert shown["application_status"]["status"] == "Unready"
+            assert [(one["status"], bool(one["reason"])) for one in shown["vms_status"]] == [("Failed", True)]
     finally:
-        cinder.start()
-        cinder.ready()
+        gone.start()
+        gone.ready()
     assert hybrid.delete("held").status_code == 200
+    assert hybrid.member.get("/applications/app/held/").status_code == 404

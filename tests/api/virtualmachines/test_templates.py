@@ -236,7 +236,8 @@ def shown(found: Stack, servers: list[Server], replicas: int, **more: Any) -> Vm
         generation=0,
         request="",
     )
-    return manifests.group(said, found, more.get("kept"), servers, more.get("balancer"))
+    says = more.get("octavia_says", False)
+    return manifests.group(said, found, more.get("kept"), servers, more.get("balancer"), octavia_says=says)
 
 
 @pytest.mark.parametrize(
@@ -300,6 +301,33 @@ def test_a_group_as_it_is_shown() -> None:
     assert found.loadbalancer.access == [Access(port=80, protocol="TCP")]
 
 
+@pytest.mark.parametrize(
+    ("balancer", "octavia_says", "word"),
+    [
+        ("ACTIVE", True, "Running"),
+        ("ERROR", True, "Failed"),
+        (None, True, "Failed"),
+        (None, False, "Running"),
+    ],
+)
+def test_a_group_whose_load_balancer_is_not_well(
+    balancer: str | None,
+    octavia_says: bool,  # noqa: FBT001
+    word: str,
+) -> None:
+    one = msgspec.convert(machine(loadbalancer={"access": [{"port": 80}]}), VirtualMachine)
+    found = shown(
+        stack("CREATE_COMPLETE"),
+        [server("ACTIVE")],
+        1,
+        kept=Definition(machine=one, network=NETWORK, image="cirros", flavor=FLAVOR),
+        balancer=balancer and LoadBalancer(id="l", provisioning_status=balancer, operating_status="ONLINE"),
+        octavia_says=octavia_says,
+    )
+    assert found.status == word
+    assert ("load balancer" in (found.reason or "")) == (word == "Failed")
+
+
 @given(
     st.text(), st.lists(st.builds(Server, id=st.text(), name=st.text(), status=st.text())), st.integers(0, 9)
 )
@@ -345,6 +373,7 @@ def test_memory_in_whole_gibibytes(ram: int, memory: str) -> None:
         ({"loadbalancer": {"access": [{"port": 1, "protocol": "SCTP"}]}}, "loadbalancer.access[0].protocol"),
         ({"loadbalancer": {"access": [{"port": 1}, {"port": 1}]}}, "loadbalancer.access[1].port"),
         ({"loadbalancer": {"access": [], "internal_ip": "10.0.0"}}, "loadbalancer.internal_ip"),
+        ({"loadbalancer": {"access": [], "name": "n" * 256}}, "loadbalancer.name"),
         ({"authentication": {}}, "authentication"),
         ({"authentication": {"password": "a\nb"}}, "authentication.password"),
         ({"user_data": "x" * 50000}, "user_data"),

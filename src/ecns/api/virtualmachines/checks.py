@@ -20,6 +20,10 @@ MOST_DISKS = 24
 """Data disks of one machine: buses of virtual machines have some 26 places."""
 MOST_PASSWORD = 255
 MAX_NAME = 63
+MOST_NAME = 255
+"""Characters of what Octavia calls a load balancer."""
+DEFAULT_GROUP = "default"
+"""The security group of every project: what a machine is in that names none."""
 ENTRY = "-vm"
 """What the Service of a workload's `vm_access` is called, after the workload."""
 INTERNAL = "service.beta.kubernetes.io/openstack-internal-load-balancer"
@@ -29,12 +33,13 @@ _LAST_PORT = 65535
 
 
 def virtual_machines(machines: Iterable[VirtualMachine]) -> list[VirtualMachine]:
-    """The groups of one application, checked, with the protocols of their load balancers in capitals.
+    """The groups of one application, checked, with their defaults and the protocols in capitals.
 
     Raises:
         BadRequestError: something in one of them cannot be; `field` says where.
     """
     called: set[str] = set()
+    addresses: set[str] = set()
     found: list[VirtualMachine] = []
     for place, machine in enumerate(machines):
         at = f"virtual_machines[{place}]"
@@ -46,9 +51,13 @@ def virtual_machines(machines: Iterable[VirtualMachine]) -> list[VirtualMachine]
         _boot(machine, at)
         _disks(machine, at)
         _login(machine, at)
-        found.append(
-            replace(machine, loadbalancer=_load_balancer(machine.loadbalancer, f"{at}.loadbalancer"))
-        )
+        balancer = _load_balancer(machine.loadbalancer, f"{at}.loadbalancer")
+        if (address := balancer.access and balancer.internal_ip) and address in addresses:
+            field = f"{at}.loadbalancer.internal_ip"
+            raise BadRequestError(f"{field}: {address} is there twice", field=field)
+        addresses.add(address or "")
+        groups = machine.security_groups or [DEFAULT_GROUP]
+        found.append(replace(machine, loadbalancer=balancer, security_groups=groups))
     return found
 
 
@@ -144,9 +153,12 @@ def _login(machine: VirtualMachine, at: str) -> None:
 
 
 def _load_balancer(sent: VmLoadBalancer, at: str) -> VmLoadBalancer:
+    if len(sent.name or "") > MOST_NAME:
+        raise BadRequestError(f"{at}.name: at most {MOST_NAME} characters", field=f"{at}.name")
+    address = None
     if sent.internal_ip:
         try:
-            ipaddress.ip_address(sent.internal_ip)
+            address = str(ipaddress.ip_address(sent.internal_ip))
         except ValueError:
             raise BadRequestError(
                 f"{at}.internal_ip: {sent.internal_ip[:80]!r} is no address", field=f"{at}.internal_ip"
@@ -169,4 +181,4 @@ def _load_balancer(sent: VmLoadBalancer, at: str) -> VmLoadBalancer:
             )
         taken.add((entry.port, protocol))
         access.append(replace(entry, protocol=protocol))
-    return replace(sent, access=access)
+    return replace(sent, access=access, internal_ip=address)

@@ -48,8 +48,8 @@ class Seen(NamedTuple):
     """By the id of their stack."""
     stalled: Mapping[str, str]
     """What is said of stacks, by their ids, that Heat may have left in the middle."""
-    balancers: Mapping[str, LoadBalancer]
-    """By their description, which says of which stack they are."""
+    balancers: Mapping[str, LoadBalancer] | None
+    """By their description, which says of which stack they are; None: Octavia does not say."""
 
 
 class Groups:
@@ -109,11 +109,12 @@ class Groups:
         await self.own()
         caller = self.objects.place.caller
 
-        async def balancers() -> Sequence[LoadBalancer]:
+        async def balancers() -> Mapping[str, LoadBalancer] | None:
+            octavia = self.openstack.octavia
             try:
-                return await self.openstack.octavia.load_balancers(caller.token, caller.project_id)
+                return manifests.balancers(await octavia.load_balancers(caller.token, caller.project_id))
             except EcnsError:
-                return ()  # what can be said without is said
+                return None  # what can be said without is said
 
         groups, servers, found = await all_of(
             self.stacks(), self.openstack.nova.servers(self.token), balancers()
@@ -121,7 +122,7 @@ class Groups:
         by_stack: dict[str, list[Server]] = {}
         for server in servers:
             by_stack.setdefault(server.metadata.get(templates.STACK_METADATA, ""), []).append(server)
-        return Seen(groups, by_stack, await self._stalled(groups), manifests.balancers(found))
+        return Seen(groups, by_stack, await self._stalled(groups), found)
 
     async def _stalled(self, groups: Sequence[Found]) -> dict[str, str]:
         now = datetime.now(UTC)
@@ -151,10 +152,17 @@ class Groups:
     def _status(self, found: Found, kept: Definition | None, seen: Seen) -> VmStatus:
         tags, stack = found
         servers = seen.servers.get(stack.id, [])
-        balancers = seen.balancers
-        balancer = balancers.get(templates.mark(stack.id)) or balancers.get(stack.stack_name)
-        stalled = seen.stalled.get(stack.id, "")
-        return manifests.group(tags, stack, kept, servers, balancer, stalled=stalled)
+        known = seen.balancers or {}
+        balancer = known.get(templates.mark(stack.id)) or known.get(stack.stack_name)
+        return manifests.group(
+            tags,
+            stack,
+            kept,
+            servers,
+            balancer,
+            stalled=seen.stalled.get(stack.id, ""),
+            octavia_says=seen.balancers is not None,
+        )
 
     async def _alone(self, found: Found, seen: Seen) -> VmStatus:
         """A group whose application does not know it (any more)."""

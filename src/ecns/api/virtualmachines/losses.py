@@ -26,10 +26,7 @@ async def tell(openstack: OpenStack, caller: Caller, stack: Stack) -> bool:
     """Let Heat know which servers, disks, ports and load balancers of a stack are gone; whether any are."""
     token, project_id = caller.token, caller.project_id
     # First: what it makes meanwhile is in the cloud by then.
-    resources = await openstack.heat.resources(token, stack.stack_name, stack.id, DEPTH + 1)
-    made = [
-        one for one in resources if one.resource_status.endswith("_COMPLETE") and one.physical_resource_id
-    ]
+    made = _made(await openstack.heat.resources(token, stack.stack_name, stack.id, DEPTH + 1))
     servers, volumes, ports, balancing = await all_of(
         openstack.nova.servers(token),
         openstack.cinder.volumes(token),
@@ -57,6 +54,20 @@ async def tell(openstack: OpenStack, caller: Caller, stack: Stack) -> bool:
 
     await few_of(mark(one) for one in lost)
     return bool(lost)
+
+
+async def unbalanced(openstack: OpenStack, caller: Caller, stack: Stack) -> bool:
+    """Whether the load balancer of a stack is gone, or a part of it."""
+    resources = await openstack.heat.resources(caller.token, stack.stack_name, stack.id, DEPTH + 1)
+    made = [one for one in _made(resources) if one.resource_type.startswith(BALANCING)]
+    there = await _balancing(openstack, caller, made)
+    return any(one.physical_resource_id not in there for one in made)
+
+
+def _made(resources: Sequence[Resource]) -> list[Resource]:
+    return [
+        one for one in resources if one.resource_status.endswith("_COMPLETE") and one.physical_resource_id
+    ]
 
 
 async def _balancing(openstack: OpenStack, caller: Caller, made: Sequence[Resource]) -> Collection[str]:

@@ -78,6 +78,7 @@ def group(
     balancer: LoadBalancer | None,
     *,
     stalled: str = "",
+    octavia_says: bool = False,
 ) -> VmStatus:
     """How a group is.
 
@@ -88,10 +89,16 @@ def group(
         servers: its machines.
         balancer: its load balancer, if it could be seen.
         stalled: as of `stalled`.
+        octavia_says: without `balancer` there is none.
     """
     image = kept.image if kept else ""
     there = sorted((one for one in servers if one.status not in GOING), key=_place)
     word, reason = _word(found, tags.replicas, there)
+    if word in {"Running", "Stopped"} and kept and kept.machine.loadbalancer.access:
+        if octavia_says and balancer is None:
+            word, reason = "Failed", "its load balancer is not there any more; start makes it anew"
+        elif balancer and balancer.provisioning_status == "ERROR":
+            word, reason = "Failed", f"its load balancer {balancer.id} is in ERROR"
     common = kept.flavor if kept else UNKNOWN_FLAVOR
     return VmStatus(
         name=tags.name,

@@ -7,6 +7,7 @@ its field, and a used-up quota a 403 that says which.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Self, TypeVar
@@ -17,7 +18,7 @@ from ecns.api.common.waiting import all_of, few_of
 from ecns.api.virtualmachines import entries, manifests
 from ecns.api.virtualmachines.checks import entry_name
 from ecns.api.virtualmachines.templates import Resolved
-from ecns.api.virtualmachines.types import VirtualMachine, VmNetwork
+from ecns.api.virtualmachines.types import VirtualMachine, VmLoadBalancer, VmNetwork
 from ecns.api.workloads.types import Workload
 from ecns.backends.openstack.cinder import Volume, VolumeType
 from ecns.backends.openstack.cloud import OpenStack
@@ -45,11 +46,15 @@ class _Snapshot(msgspec.Struct):
 
 
 class _Source(NamedTuple):
-    """What a system disk is made of: what Heat calls that, its id, and whether Windows is on it."""
+    """What a system disk is made of."""
 
     kind: Literal["image", "snapshot_id", "source_volid"]
+    """What Heat calls that."""
     id: str
     windows: bool
+    """Whether Windows is on it."""
+    ram: int
+    """MiB that it needs at least."""
 
 
 class Wanted(NamedTuple):
@@ -102,7 +107,7 @@ class References:
         Args:
             machines: checked.
             network: where they are to be.
-            quota: see that there is room for them.
+            quota: see that there is room for them; nothing of them has been made.
 
         Raises:
             BadRequestError: something is not there, or not once; `field` says which.
@@ -122,6 +127,10 @@ class References:
             openstack.cinder.types_of_volumes(token),
         )
         found = _Found(subnet, flavors, zones, groups, kinds)
+        await few_of(
+            self._address(machine.loadbalancer, subnet, f"virtual_machines[{place}].loadbalancer", free=quota)
+            for place, machine in enumerate(machines)
+        )
         resolved = await all_of(
             *(
                 self._machine(machine, found, f"virtual_machines[{place}]")
@@ -187,7 +196,7 @@ class References:
             subnet = await self.openstack.neutron.subnet(self.token, network.subnet_id)
         except NotFoundError as error:
             raise BadRequestError(
-                f"{field}: there is no subnet {network.subnet_id!r}", field=field
+                f"{field}: there is no subnet {network.subnet_id[:80]!r}", field=field
             ) from error
         if subnet.network_id != network.network_id:
             field = "vm_network.network_id"
@@ -195,6 +204,22 @@ class References:
                 f"{field}: subnet {subnet.id!r} is of network {subnet.network_id!r}", field=field
             )
         return subnet
+
+    async def _address(self, sent: VmLoadBalancer, subnet: Subnet, at: str, *, free: bool) -> None:
+        """See that a load balancer can have the address that it is to have."""
+        if not (sent.access and sent.internal_ip):
+            return
+        field = f"{at}.internal_ip"
+        address = ipaddress.ip_address(sent.internal_ip)
+        block = ipaddress.ip_network(subnet.cidr, strict=False)
+        ends = {block.network_address, *([block.broadcast_address] if subnet.ip_version == 4 else [])}  # noqa: PLR2004
+        if address not in block or address in ends:
+            raise BadRequestError(
+                f"{field}: {address} is no address of the subnet, which is {subnet.cidr}", field=field
+            )
+        taken = free and await self.openstack.neutron.ports_at(self.token, subnet.id, str(address))
+        if taken or str(address) == subnet.gateway_ip:
+            raise BadRequestError(f"{field}: {address} is taken", field=field)
 
     async def _machine(self, machine: VirtualMachine, found: _Found, at: str) -> Resolved:
         flavor = _flavor(machine, found, at)
@@ -208,7 +233,7 @@ class References:
         )
         groups = [
             _one(found.security_groups, name, f"{at}.security_groups[{place}]", "security group")
-            for place, name in enumerate(machine.security_groups)
+            for place, name in enumerate(machine.security_groups or ())
         ]
         keypair = machine.authentication.keypair
         source, known = await asyncio.gather(
@@ -217,7 +242,13 @@ class References:
         )
         if not known:
             field = f"{at}.authentication.keypair"
-            raise BadRequestError(f"{field}: you have no keypair {keypair!r}", field=field)
+            raise BadRequestError(f"{field}: you have no keypair {str(keypair)[:80]!r}", field=field)
+        if flavor.ram < source.ram:
+            field = f"{at}.flavor_name"
+            raise BadRequestError(
+                f"{field}: {flavor.name!r} has {flavor.ram} MiB of memory, {source.ram} are needed",
+                field=field,
+            )
         return Resolved(
             source=source.kind,
             source_id=source.id,
@@ -255,15 +286,17 @@ class References:
             field = f"{at}.boot_manager.bootable_volume"
             volume = await self._volume(boot.bootable_volume or "", size, field)
             about = volume.volume_image_metadata
-            return _Source("source_volid", volume.id, _windows(about.get("os_type"), about.get("os_distro")))
+            windows = _windows(about.get("os_type"), about.get("os_distro"))
+            ram = about.get("min_ram") or ""
+            return _Source("source_volid", volume.id, windows, int(ram) if ram.isdecimal() else 0)
         called = (boot.image if boot.type == "image" else boot.snapshot) or ""
         field = f"{at}.boot_manager.{boot.type}"
-        images = await self.openstack.glance.images(self.token, name=called)
+        images = await self.openstack.glance.called(self.token, called)
         if not images and _UUID.fullmatch(called):
             images = await self.openstack.glance.images(self.token, id=f"in:{called}")
         image = _one(images, called, field, boot.type)
         needed = image.min_disk or 0
-        found = _Source("image", image.id, _windows(image.os_type, image.os_distro))
+        found = _Source("image", image.id, _windows(image.os_type, image.os_distro), image.min_ram or 0)
         # A snapshot of a server that boots from a volume is an empty image that names snapshots of volumes.
         if (root := _root(image)) is not None:
             needed = max(needed, root.volume_size or 0)
@@ -278,7 +311,7 @@ class References:
         volumes = [one for one in volumes if one.bootable.lower() == "true"]
         if len(volumes) != 1:
             said = "is there several times: say its id" if volumes else "is not there, or not bootable"
-            raise BadRequestError(f"{field}: volume {called!r} {said}", field=field)
+            raise BadRequestError(f"{field}: volume {called[:80]!r} {said}", field=field)
         _enough(size, volumes[0].size, field.partition(".")[0], called)
         return volumes[0]
 
@@ -350,7 +383,7 @@ def _one(
         more = ", …" if len(others) > NAMED else ""
         said = "there is none for this project"
         said += f", but {', '.join(others[:NAMED])}{more}" if others else ""
-    raise BadRequestError(f"{field}: {what} {called!r}: {said}", field=field)
+    raise BadRequestError(f"{field}: {what} {called[:80]!r}: {said}", field=field)
 
 
 async def _true() -> bool:

@@ -12,7 +12,13 @@ from ecns.api.virtualmachines.disks import Disks
 from ecns.api.virtualmachines.leftovers import Leftovers
 from ecns.backends.openstack.cloud import OpenStack
 from ecns.backends.openstack.heat import Stack
-from ecns.errors import EcnsError, NotFoundError, UpstreamError, UpstreamTimeoutError
+from ecns.errors import (
+    EcnsError,
+    NotFoundError,
+    UpstreamError,
+    UpstreamTimeoutError,
+    UpstreamUnavailableError,
+)
 from ecns.identity.caller import Caller
 
 GONE_SECONDS = 40.0
@@ -62,6 +68,7 @@ class Removal:
         come to an end it is told again, once; what it does not know, and what is in its way, is removed.
 
         Raises:
+            UpstreamUnavailableError: a service that something is to be removed from does not answer.
             UpstreamError: something could not be removed, or not yet; asked again it goes on.
         """
         before = list(self._before.values())
@@ -81,8 +88,16 @@ class Removal:
         done = not before or await until(self._over, GONE_SECONDS)
         if self._failed:
             failed = list(self._failed)
-            with contextlib.suppress(EcnsError):
+            try:
                 await self._leftovers.remove({one.id for one in failed})
+            except (UpstreamUnavailableError, UpstreamTimeoutError) as error:
+                error.message = (
+                    f"virtual machines {self._names[failed[0].id]!r} cannot be removed now: {error.message};"
+                    " delete them again when it answers"
+                )
+                raise
+            except EcnsError:
+                pass  # Heat is told again, and says what it cannot
             self._before |= {one.id: one for one in failed}
             await self._begin(failed)
             done = await until(self._over, AGAIN_SECONDS)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -19,9 +20,12 @@ from ecns.api.virtualmachines.templates import Definition, Resolved, Tags
 from ecns.api.virtualmachines.types import VirtualMachine, VmNetwork
 from ecns.api.workloads.types import Workload
 from ecns.backends.openstack.heat import Stack
-from ecns.errors import ConflictError
+from ecns.errors import ConflictError, UpstreamError
 
 Action = Literal["start", "stop", "recreate"]
+
+_changing: set[str] = set()
+"""Places and names of the groups with which this process begins to do something."""
 
 
 class Planned(NamedTuple):
@@ -130,6 +134,10 @@ class VirtualMachines(Groups):
             ForbiddenError: a quota does not leave enough for what is made anew.
         """
         await self.own()
+        with contextlib.nullcontext() if action == "stop" else self._changing(name):
+            await self._act(name, action)
+
+    async def _act(self, name: str, action: Action) -> None:
         found = await self.settled(name, going_on=action == "start")
         if action == "recreate" or (action == "start" and await self._broken(found)):
             await self._update(found, generation=found.tags.generation + (action == "recreate"))
@@ -153,9 +161,22 @@ class VirtualMachines(Groups):
             ForbiddenError: a quota does not leave enough for more of them.
         """
         await self.own()
-        found = await self.settled(name)
-        if replicas != found.tags.replicas or found.stack.stack_status.endswith("_FAILED"):
-            await self._update(found, replicas=replicas)
+        with self._changing(name):
+            found = await self.settled(name)
+            if replicas != found.tags.replicas or found.stack.stack_status.endswith("_FAILED"):
+                await self._update(found, replicas=replicas)
+
+    @contextlib.contextmanager
+    def _changing(self, name: str) -> Iterator[None]:
+        """Let nobody else begin with a group until Heat shows it: of two updates the last one would win."""
+        one = f"{self.place}/{name}"
+        if one in _changing:
+            raise ConflictError(f"virtual machines {name!r}: another change just begins; try again after it")
+        _changing.add(one)
+        try:
+            yield
+        finally:
+            _changing.remove(one)
 
     async def _update(self, found: Found, **changed: int) -> None:
         """Let Heat change a stack, and wait until it has begun: whoever asks next sees that."""
@@ -198,7 +219,12 @@ class VirtualMachines(Groups):
             return True
         servers = await self.servers(found.stack.id)
         if len(servers) == found.tags.replicas and all(one.status != "ERROR" for one in servers):
-            return False
+            caller = self.objects.place.caller
+            try:
+                if not await losses.unbalanced(self.openstack, caller, found.stack):
+                    return False
+            except UpstreamError:
+                return False  # machines start without their load balancer
         return self.objects.dry_run or await self._mend(found.stack)
 
     async def _mend(self, stack: Stack) -> bool:

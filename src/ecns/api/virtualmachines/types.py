@@ -62,7 +62,7 @@ class VmAuthentication(Struct, kw_only=True):
 
 
 class VirtualMachine(Struct, kw_only=True):
-    """virtual_machine: a group of equal machines."""
+    """virtual_machine: a group of equal machines; without `security_groups` they are in the one `default`."""
 
     name: str
     replicas: int
@@ -71,7 +71,7 @@ class VirtualMachine(Struct, kw_only=True):
     flavor_name: str
     system_disk: Disk
     data_disk: list[Disk] | None = None
-    security_groups: list[str]
+    security_groups: list[str] | None = None
     loadbalancer: VmLoadBalancer
     authentication: VmAuthentication
     user_data: str | None = None

@@ -24,6 +24,8 @@ class Image(msgspec.Struct, frozen=True):
     os_distro: str | None = None
     min_disk: int | None = 0
     """GiB."""
+    min_ram: int | None = 0
+    """MiB."""
     block_device_mapping: str | None = None
     """Of a snapshot of a server that boots from a volume: JSON, with the snapshots of its volumes."""
 
@@ -40,3 +42,7 @@ class Glance(Service):
         """The images that the token's project sees and that are complete; `filters` are Glance's."""
         query = [("status", "active"), *filters.items()]
         return await self._pages(token, "/images", "images", list[Image], query=query)
+
+    async def called(self, token: str, name: str) -> list[Image]:
+        """Those of a name; what is before a colon in it Glance would take for an operator."""
+        return await self.images(token, name=f"eq:{name}")

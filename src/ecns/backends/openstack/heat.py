@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ecns.backends.openstack.service import Service, named
+from ecns.errors import BadRequestError, ConflictError
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -158,7 +159,12 @@ class Heat(Service):
             ConflictError: something is being done with it.
             NotFoundError: there is none.
         """
-        await self._send("PATCH", token, _path(name, stack_id), body=fields)
+        try:
+            await self._send("PATCH", token, _path(name, stack_id), body=fields)
+        except BadRequestError as error:
+            if error.details.get("reason") == "NotSupported":  # "when it is deleting"
+                raise ConflictError(error.message, details=error.details) from error
+            raise
 
     async def preview_update(self, token: str, name: str, stack_id: str, **fields: Any) -> None:
         """See whether Heat would change a stack; as `update`, and nothing is changed."""

@@ -162,6 +162,11 @@ class Neutron(Service):
         query = [("project_id", project_id), *_fields("id", "name", "description")]
         return await self._pages(token, "/ports", "ports", list[Port], query=query)
 
+    async def ports_at(self, token: str, subnet_id: str, address: str) -> list[Port]:
+        """The ports with an address of a subnet, as far as the token may see them."""
+        asked = [("fixed_ips", f"subnet_id={subnet_id}"), ("fixed_ips", f"ip_address={address}")]
+        return await self._pages(token, "/ports", "ports", list[Port], query=[*asked, *_fields("id", "name")])
+
     async def delete_port(self, token: str, port_id: str) -> None:
         """Remove a port.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ecns.embedded.openstack.cloud import Cloud
     from ecns.embedded.openstack.store import Body
 
+_COMPARED = frozenset({"name", "id", "status", "container_format", "disk_format"})
+"""What an operator may stand before, with a colon."""
+_LISTED = re.compile(r'"((?:[^"\\]|\\.)*)",?|([^,]+),?')
 HTML = "text/html; charset=UTF-8"
 _DISKS = (None, "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
 _CONTAINERS = (None, "ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
@@ -424,6 +428,15 @@ def _without(call: Call, name: str) -> str:
     return query_of(replace(call, query=[pair for pair in call.query if pair[0] != name]))
 
 
+def _wanted(text: str) -> list[str]:
+    operator, colon, rest = text.partition(":")
+    if operator not in {"in", "eq"} and colon:
+        raise bad(f"Unable to filter by unknown operator '{operator}'.")
+    if operator == "in" and colon:
+        return [quoted.replace('\\"', '"') or plain for quoted, plain in _LISTED.findall(rest)]
+    return [rest if colon else text]
+
+
 def _matches(image: Body, name: str, text: str) -> bool:
     if name in {"visibility", "os_hidden"}:
         return name == "os_hidden" or text == "all" or image["visibility"] == text
@@ -433,7 +446,7 @@ def _matches(image: Body, name: str, text: str) -> bool:
         size = image["size"] or 0
         return size >= int(text) if name == "size_min" else size <= int(text)
     value = image[name] if name in {*_FIELDS, "id"} else image["_properties"].get(name)
-    wanted = text.removeprefix("in:").split(",") if text.startswith("in:") else [text]
+    wanted = _wanted(text) if name in _COMPARED else [text]
     if isinstance(value, bool):
         return text.lower() == str(value).lower()
     return value is not None and str(value) in wanted

@@ -70,17 +70,25 @@ def _matches(body: Body, name: str, values: list[str]) -> bool:
         return inside != name.startswith("not-")
     value = body.get(name)
     if name == "fixed_ips":
-        return any(_has_address(value or [], text) for text in values)
+        return _has_address(value or [], values)
     if isinstance(value, list):
         return any(text in value for text in values)
     return any(_equals(value, text) for text in values)
 
 
-def _has_address(addresses: list[dict[str, str]], text: str) -> bool:
-    key, _, wanted = text.partition("=")
-    if key == "ip_address_substr":
-        return any(wanted in address["ip_address"] for address in addresses)
-    return any(address.get(key) == wanted for address in addresses)
+def _has_address(addresses: list[dict[str, str]], texts: list[str]) -> bool:
+    """Whether one of a port's addresses is as is asked for; of what is asked of one thing one is enough."""
+    asked: dict[str, list[str]] = {}
+    for text in texts:
+        key, _, wanted = text.partition("=")
+        asked.setdefault(key, []).append(wanted)
+
+    def fits(address: dict[str, str], key: str, wanted: list[str]) -> bool:
+        if key == "ip_address_substr":
+            return any(one in address["ip_address"] for one in wanted)
+        return address.get(key) in wanted
+
+    return any(all(fits(one, key, wanted) for key, wanted in asked.items()) for one in addresses)
 
 
 def _equals(value: Any, text: str) -> bool:
