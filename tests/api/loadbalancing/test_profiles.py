@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -88,6 +89,17 @@ def test_what_is_missing_is_made_once(member: httpx.Client, octavia: Callable[[s
     data = json.loads(profiles[profile]["flavor_data"])
     assert data.pop("compute_flavor") != "m1.small"  # Octavia knows ids alone
     assert data == {"loadbalancer_topology": "ACTIVE_STANDBY", "amp_volume_type": "hdd"}
+
+
+def test_many_at_once_make_one(member: httpx.Client, octavia: Callable[[str], Any]) -> None:
+    """As several replicas of ECNS would: who is late takes what is there, and leaves nothing."""
+    zone = {"availability_zone_profile": {"availability_zone_data": {"compute_zone": "zone-b"}}}
+    wanted = {"loadbalancer_topology": "ACTIVE_STANDBY", "compute_flavor": "m1.medium"}
+    before = {one["id"] for one in octavia("flavorprofiles")["flavorprofiles"]}
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: made(member, asking(wanted, **zone)), range(6)))
+    assert len({(one.flavor_id, one.availability_zone) for one in found}) == 1
+    assert len({one["id"] for one in octavia("flavorprofiles")["flavorprofiles"]} - before) == 1
 
 
 def test_what_cannot_be_names_its_field(member: httpx.Client) -> None:

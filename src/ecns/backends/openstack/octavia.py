@@ -5,12 +5,13 @@ Source: https://docs.openstack.org/api-ref/load-balancer/v2/
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import msgspec
 
 from ecns.backends.openstack.service import Service, named
-from ecns.errors import ConflictError
+from ecns.errors import EcnsError
 
 UNLIMITED = -1
 
@@ -200,8 +201,8 @@ class Octavia(Service):
         body = {"name": name, "flavor_profile_id": profile, "enabled": True}
         try:
             answer = await self._send("POST", token, "/lbaas/flavors", body={"flavor": body})
-        except ConflictError:
-            await self._send("DELETE", token, f"/lbaas/flavorprofiles/{named(profile)}")
+        except EcnsError:
+            await self._unused(token, f"/lbaas/flavorprofiles/{named(profile)}")
             raise
         return self._wire.decoded(answer, _Flavor).flavor
 
@@ -225,10 +226,15 @@ class Octavia(Service):
             answer = await self._send(
                 "POST", token, "/lbaas/availabilityzones", body={"availability_zone": body}
             )
-        except ConflictError:
-            await self._send("DELETE", token, f"{path}/{named(profile)}")
+        except EcnsError:
+            await self._unused(token, f"{path}/{named(profile)}")
             raise
         return self._wire.decoded(answer, _Zone).availability_zone
+
+    async def _unused(self, token: str, path: str) -> None:
+        """Remove a profile of which nothing was made; Octavia keeps it if something was."""
+        with contextlib.suppress(EcnsError):
+            await self._send("DELETE", token, path)
 
     async def quota(self, token: str, project_id: str) -> Quota:
         """What a project may have."""
