@@ -24,18 +24,25 @@ FLAVORS = 100
 ROUNDS, CALLS = 6, 40
 """By turns, so that what else the machine does meets both alike."""
 NETWORKS = "/v2.0/networks?fields=id&fields=shared&fields=router:external"
+BALANCERS = "/v2.0/lbaas/loadbalancers?project_id=PROJECT"
 LISTS = {
-    "flavors": ("nova", ("/v2.1/flavors/detail",), "/ecns/kubernetes/server/flavors/"),
-    "zones": ("nova", ("/v2.1/os-availability-zone",), "/ecns/kubernetes/server/availabilityzones/"),
+    "flavors": ((("nova", "/v2.1/flavors/detail"),), "/ecns/kubernetes/server/flavors/"),
+    "zones": ((("nova", "/v2.1/os-availability-zone"),), "/ecns/kubernetes/server/availabilityzones/"),
     "subnets with their networks": (
-        "neutron",
-        ("/v2.0/subnets", NETWORKS),
+        (("neutron", "/v2.0/subnets"), ("neutron", NETWORKS)),
         "/ecns/kubernetes/network/subnets/",
     ),
-    "volume types": ("cinder", ("/v3/types",), "/volumes/"),
-    "images, as Kubernetes versions": ("glance", ("/v2/images?limit=1000",), "/container_infra/k8sversions/"),
+    "volume types": ((("cinder", "/v3/types"),), "/volumes/"),
+    "images, as Kubernetes versions": (
+        (("glance", "/v2/images?limit=1000"),),
+        "/container_infra/k8sversions/",
+    ),
+    "servers and load balancers by state": (
+        (("nova", "/v2.1/servers/detail"), ("octavia", BALANCERS)),
+        "/overview/openstack_status/",
+    ),
 }
-"""Name → service, what is asked of it at a time, ours."""
+"""Name → what is asked of which service at a time, ours."""
 
 
 def results() -> dict[str, Any]:
@@ -77,18 +84,25 @@ def _gateway(directory: Path) -> tuple[subprocess.Popen[bytes], str]:
 
 async def _lists(cloud: Cloud, api: str) -> dict[str, Any]:
     headers = {"X-Auth-Token": cloud.caller("visitor").token}
+    project_id = cloud.caller("visitor").project_id
     newer = {**headers, "OpenStack-API-Version": "compute 2.61"}
     found: dict[str, Any] = {}
     async with (
         aiohttp.ClientSession(headers=headers) as session,
         aiohttp.ClientSession(headers=newer) as of_nova,
     ):
-        for name, (service, paths, ours) in LISTS.items():
-            urls = [cloud.services[service].url + path for path in paths]
-            asking = of_nova if service == "nova" else session
+        for name, (asked, ours) in LISTS.items():
 
-            async def directly(asking: aiohttp.ClientSession = asking, urls: list[str] = urls) -> None:
-                await asyncio.gather(*(get(asking, url) for url in urls))
+            async def directly(asked: tuple[tuple[str, str], ...] = asked) -> None:
+                await asyncio.gather(
+                    *(
+                        get(
+                            of_nova if service == "nova" else session,
+                            cloud.services[service].url + path.replace("PROJECT", project_id),
+                        )
+                        for service, path in asked
+                    )
+                )
 
             async def by_ecns(url: str = api + ours) -> None:
                 await get(session, url)
