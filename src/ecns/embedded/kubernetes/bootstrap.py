@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ecns.embedded.kubernetes import roles
 from ecns.embedded.kubernetes.errors import ApiError
+from ecns.embedded.kubernetes.ownership import Manager
 
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.cluster import Cluster
@@ -80,7 +81,8 @@ def _make(cluster: Cluster, resource: str, obj: Object) -> None:
         return
     head = {"kind": kind.kind, "apiVersion": kind.api_version()}
     try:
-        cluster.create(resource, {**head, **obj}, namespace=namespace)
+        manager = Manager("kube-apiserver", kind.storage_version)
+        cluster.create(resource, {**head, **obj}, namespace=namespace, manager=manager)
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise

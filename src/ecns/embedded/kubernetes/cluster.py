@@ -163,6 +163,7 @@ class Cluster:
         )
         admission.mutate(self, request)
         metadata = new["metadata"]
+        meta.dedupe_owners(metadata, self.warnings)
         for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
             metadata.pop(key, None)
         metadata["uid"] = str(uuid.UUID(int=random.getrandbits(128), version=4))  # a name, not a secret
@@ -284,6 +285,7 @@ class Cluster:
                 metadata[key] = old["metadata"][key]
             else:
                 metadata.pop(key, None)
+        meta.dedupe_owners(metadata, self.warnings)
         metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
         metadata.pop("selfLink", None)
         pipeline.apply_defaults(kind, version, new)

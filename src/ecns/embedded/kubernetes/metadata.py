@@ -9,6 +9,11 @@ import msgspec
 
 from ecns.embedded.kubernetes.errors import Object, bad_request
 
+_OWNERS_AGAIN = (
+    ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, "
+    "and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
+)
+
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.resources import Resource
 
@@ -148,3 +153,13 @@ def _clean(metadata: Object) -> Object:
     if "managedFields" in found:
         found["managedFields"] = [{**entry, "time": ""} for entry in found["managedFields"]]
     return found
+
+
+def dedupe_owners(metadata: Object, warnings: list[str]) -> None:
+    """Keeps each owner reference once, and warns of those that were there again."""
+    references = metadata.get("ownerReferences") or []
+    kept = [one for at, one in enumerate(references) if one not in references[:at]]
+    if len(kept) < len(references):
+        again = {one.get("uid", "") for at, one in enumerate(references) if one in references[:at]}
+        metadata["ownerReferences"] = kept
+        warnings.append(_OWNERS_AGAIN + ", ".join(sorted(again)))

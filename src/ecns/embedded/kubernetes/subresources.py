@@ -109,8 +109,7 @@ def evict(
         ApiError: 404, 429 when the budget is used up, 500 when there are several budgets.
 
     """
-    given = (eviction.get("metadata") or {}).get("name")
-    if given and given != name:
+    if (eviction.get("metadata") or {}).get("name") != name:
         raise bad_request("name in URL does not match name in Eviction object")
     pod = cluster.get("pods", name, namespace)
     phase = pod.get("status", {}).get("phase")

@@ -74,7 +74,7 @@ autoscaling.v2.ContainerResourceMetricSource target{}
 autoscaling.v2.ContainerResourceMetricStatus current{}
 autoscaling.v2.ExternalMetricSource metric{} target{}
 autoscaling.v2.ExternalMetricStatus metric{} current{}
-autoscaling.v2.HPAScalingRules *stabilizationWindowSeconds *selectPolicy *tolerance
+autoscaling.v2.HPAScalingRules *stabilizationWindowSeconds *selectPolicy *tolerance *policies
 autoscaling.v2.HorizontalPodAutoscalerCondition lastTransitionTime-
 autoscaling.v2.HorizontalPodAutoscalerSpec *minReplicas scaleTargetRef{}
 autoscaling.v2.HorizontalPodAutoscalerStatus *observedGeneration currentMetrics-

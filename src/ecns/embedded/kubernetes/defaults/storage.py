@@ -96,12 +96,17 @@ def namespace(obj: Object) -> None:
     """Defaults of a Namespace: the label with its name."""
     name = obj["metadata"].get("name")
     if name:
-        obj["metadata"].setdefault("labels", {}).setdefault("kubernetes.io/metadata.name", name)
+        obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
     obj["status"].setdefault("phase", "Active")
 
 
 def node(obj: Object) -> None:
-    """Defaults of a Node: what it has may all be used."""
-    status = obj["status"]
+    """Defaults of a Node: what it has may all be used; its first network stands twice."""
+    status, spec = obj["status"], obj["spec"]
+    first, listed = spec.get("podCIDR"), spec.get("podCIDRs")
+    if first and (listed or [""])[0] != first:
+        spec["podCIDRs"] = [first]
+    elif listed and not first:
+        spec["podCIDR"] = listed[0]
     if status.get("capacity") and not status.get("allocatable"):
         status["allocatable"] = dict(status["capacity"])

@@ -68,13 +68,15 @@ _RULES: dict[str, _Rules] = {
     "configmaps": _Rules(configuration.config_map, configuration.config_map_update, again=True),
     "secrets": _Rules(configuration.secret, configuration.secret_update, again=True),
     "serviceaccounts": _Rules(others.nothing),
-    "namespaces": _Rules(others.namespace, name=names.dns_label),
-    "nodes": _Rules(others.node, others.node_update),
+    "namespaces": _Rules(others.namespace, name=names.dns_label, status=others.namespace_status),
+    "nodes": _Rules(others.node, others.node_update, status=others.node_update),
     "events": _Rules(events.core),
     "events.events.k8s.io": _Rules(events.create, events.update),
     "persistentvolumes": _Rules(storage.volume, storage.volume_update),
     "persistentvolumeclaims": _Rules(storage.claim, storage.claim_update),
-    "resourcequotas": _Rules(limits.resource_quota, limits.resource_quota_update),
+    "resourcequotas": _Rules(
+        limits.resource_quota, limits.resource_quota_update, status=limits.resource_quota_status
+    ),
     "limitranges": _Rules(limits.limit_range, limits.limit_range_update),
     "deployments.apps": _Rules(
         workloads.deployment, workloads.deployment_update, status=workloads.deployment_status
@@ -94,7 +96,10 @@ _RULES: dict[str, _Rules] = {
     "cronjobs.batch": _Rules(batch.cron_job, batch.cron_job_update, batch.cron_job_name),
     "horizontalpodautoscalers.autoscaling": _Rules(limits.autoscaler, limits.autoscaler_update),
     "poddisruptionbudgets.policy": _Rules(
-        limits.disruption_budget, limits.disruption_budget_update, names.path_segment
+        limits.disruption_budget,
+        limits.disruption_budget_update,
+        names.path_segment,
+        status=limits.disruption_budget_status,
     ),
     "ingresses.networking.k8s.io": _Rules(
         network.ingress, network.ingress_update, status=network.ingress_status

@@ -30,6 +30,7 @@ PodSpec volumes:Volume initContainers:Container containers:Container ephemeralCo
 PersistentVolumeClaimSpec accessModes selector resources=VolumeResourceRequirements volumeName''
   storageClassName volumeMode dataSource:TypedLocalObjectReference dataSourceRef:TypedObjectReference
   volumeAttributesClassName
+VolumeNodeAffinity required:NodeSelector
 PersistentVolumeSource gcePersistentDisk>GCEPersistentDisk awsElasticBlockStore>AWSElasticBlockStore
   hostPath:HostPathVolumeSource glusterfs nfs>NFS:NFSVolumeSource rbd>RBD iscsi>ISCSI cinder cephfs>CephFS
   fc>FC flocker flexVolume azureFile vsphereVolume quobyte azureDisk photonPersistentDisk portworxVolume

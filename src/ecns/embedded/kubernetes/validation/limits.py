@@ -110,10 +110,22 @@ def _beyond(scope: str, spec: Object) -> list[str]:
     return sorted(name for name in spec.get("hard", {}) if name in _QUOTA_NAMES and name not in reach)
 
 
+_EXISTING = frozenset(
+    {"Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "CrossNamespacePodAffinity"}
+)
+_MUST_EXIST = (
+    "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
+    "ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or "
+    "ResourceQuotaScopeCrossNamespacePodAffinity"
+)
+
+
 def _scope(causes: Causes, path: str, item: Object) -> None:
     scope, operator = item.get("scopeName", ""), item.get("operator", "")
     if scope not in SCOPES:
         causes.invalid(f"{path}.scopeName", scope, "unsupported scope")
+    elif scope in _EXISTING and operator != "Exists":
+        causes.invalid(f"{path}.operator", operator, _MUST_EXIST)
     if operator in {"In", "NotIn"} and not item.get("values"):
         causes.required(
             f"{path}.values",
@@ -141,9 +153,7 @@ def limit_range(causes: Causes, obj: Object) -> None:
     seen: set[str] = set()
     for index, item in enumerate(obj["spec"].get("limits") or ()):
         path, kind = f"spec.limits[{index}]", item.get("type", "")
-        if not kind:
-            causes.required(f"{path}.type")
-        elif names.qualified_name(kind):
+        if names.qualified_name(kind):
             causes.each(f"{path}.type", kind, names.qualified_name(kind))
         elif "/" not in kind and kind not in _LIMIT_TYPES:
             causes.invalid(f"{path}.type", kind, "must be a standard limit type or fully qualified")
@@ -201,6 +211,11 @@ def _bounds(causes: Causes, path: str, name: str, amounts: dict[str, str | None]
     ratio = amounts["maxLimitRequestRatio"]
     if ratio is not None and quantities.parse(ratio).nano < quantities.NANO:
         causes.invalid(f"{path}.maxLimitRequestRatio[{name}]", ratio, f"ratio {ratio} is less than 1")
+    if ratio is not None and least is not None and most is not None and quantities.parse(least).nano:
+        widest = quantities.parse(most).nano / quantities.parse(least).nano
+        if quantities.parse(ratio).nano > widest * quantities.NANO:
+            why = f"ratio {ratio} is greater than max/min = {widest:f}"
+            causes.invalid(f"{path}.maxLimitRequestRatio[{name}]", ratio, why)
 
 
 def limit_range_update(causes: Causes, new: Object, old: Object) -> None:
@@ -234,6 +249,26 @@ def disruption_budget_update(causes: Causes, new: Object, old: Object) -> None:
     """Checks a changed PodDisruptionBudget."""
     del old
     disruption_budget(causes, new)
+
+
+_BUDGET_COUNTS = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
+
+
+def disruption_budget_status(causes: Causes, new: Object, old: Object) -> None:
+    """Checks the conditions and counts of a PodDisruptionBudget's status."""
+    del old
+    status = new.get("status", {})
+    meta.conditions(causes, "status.conditions", status.get("conditions") or [])
+    for name in _BUDGET_COUNTS:
+        causes.not_negative(f"status.{name}", status.get(name))
+
+
+def resource_quota_status(causes: Causes, new: Object, old: Object) -> None:
+    """Checks the amounts of a ResourceQuota's status."""
+    del old
+    for field in ("hard", "used"):
+        for name, amount in (new.get("status", {}).get(field) or {}).items():
+            containers.quantity(causes, f"status.{field}[{name}]", name, amount)
 
 
 def _target(causes: Causes, path: str, target: Object, *, grouped: bool) -> None:

@@ -42,8 +42,9 @@ def check_annotations(causes: Causes, path: str, found: Object | None) -> None:
 def _owners(causes: Causes, path: str, references: list[Object]) -> None:
     controllers = []
     for reference in references:
-        if not reference.get("apiVersion"):
-            causes.invalid(f"{path}.apiVersion", "", "version must not be empty")
+        version = reference.get("apiVersion", "")
+        if not version.rpartition("/")[2] or version.count("/") > 1:
+            causes.invalid(f"{path}.apiVersion", version, "version must not be empty")
         if not reference.get("kind"):
             causes.invalid(f"{path}.kind", "", "must not be empty")
         if not reference.get("name"):
@@ -76,6 +77,23 @@ def _finalizers(causes: Causes, path: str, found: list[str], *, kube: bool) -> N
             causes.invalid(f"{path}[{index}]", finalizer, detail)
     if "orphan" in found and "foregroundDeletion" in found:
         causes.invalid(path, found, "finalizer set orphan and foregroundDeletion cannot be used together")
+
+
+def conditions(causes: Causes, path: str, found: list[Object]) -> None:
+    """Checks conditions of the shape that kinds share."""
+    for index, condition in enumerate(found):
+        at = f"{path}[{index}]"
+        if not condition.get("type"):
+            causes.required(f"{at}.type")
+        elif condition["type"] in {other.get("type") for other in found[:index]}:
+            causes.duplicate(f"{at}.type", condition["type"])
+        causes.one_of(f"{at}.status", condition.get("status", ""), ("False", "True", "Unknown"))
+        if condition.get("observedGeneration", 0) < 0:
+            why = "must be greater than or equal to zero"
+            causes.invalid(f"{at}.observedGeneration", condition["observedGeneration"], why)
+        for name in ("lastTransitionTime", "reason"):
+            if not condition.get(name):
+                causes.required(f"{at}.{name}")
 
 
 def create(

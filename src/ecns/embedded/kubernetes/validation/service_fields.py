@@ -132,6 +132,9 @@ def families(obj: Object, old: Object | None = None) -> None:
     if "ipFamilyPolicy" not in spec and "ipFamilyPolicy" in before and needs_cluster_ip(spec):
         spec["ipFamilyPolicy"] = before["ipFamilyPolicy"]
         spec["ipFamilies"] = spec.get("ipFamilies") or before.get("ipFamilies")
+    had, have = before.get("ipFamilies") or [], spec.get("ipFamilies") or []
+    if spec.get("ipFamilyPolicy") == "SingleStack" != before.get("ipFamilyPolicy") and had == have:
+        spec["ipFamilies"] = have[:1]
     if leads_itself(spec) and "ipFamilyPolicy" not in spec:
         spec["ipFamilyPolicy"] = "RequireDualStack"
         first = (spec.get("ipFamilies") or ["IPv4"])[0]

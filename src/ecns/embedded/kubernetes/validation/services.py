@@ -64,6 +64,9 @@ def _cluster_ips(causes: Causes, spec: Object) -> None:
 
 def _families(causes: Causes, spec: Object) -> None:
     policy = spec.get("ipFamilyPolicy")
+    if policy == "RequireDualStack" and not service_fields.leads_itself(spec):
+        why = "this cluster is not configured for dual-stack services"
+        causes.invalid("spec.ipFamilyPolicy", policy, why)
     for index, family in enumerate(spec.get("ipFamilies", ())):
         at = f"spec.ipFamilies[{index}]"
         if family not in {"IPv4", "IPv6"}:
@@ -74,10 +77,6 @@ def _families(causes: Causes, spec: Object) -> None:
             causes.invalid(at, family, "not configured on this cluster")
     if policy is not None and policy not in _FAMILY_POLICIES:
         causes.unsupported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES)
-    elif policy == "RequireDualStack" and not service_fields.leads_itself(spec):
-        causes.invalid(
-            "spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services"
-        )
 
 
 def outside_address(causes: Causes, path: str, value: str) -> None:
@@ -213,6 +212,10 @@ def service_update(causes: Causes, new: Object, old: Object) -> None:
         had, have = before.get("clusterIPs", []), spec.get("clusterIPs", [])
         if had and had[:1] != have[:1]:
             causes.invalid("spec.clusterIPs[0]", have, "may not change once set")
+    policy, fewer = spec.get("ipFamilyPolicy"), len(spec.get("ipFamilies") or ()) == 1
+    if fewer and len(before.get("ipFamilies") or ()) == 2 and policy != "SingleStack":  # noqa: PLR2004  both
+        why = "must be 'SingleStack' to release the secondary IP family"
+        causes.invalid("spec.ipFamilyPolicy", policy, why)
     if new["spec"].get("type") == old["spec"].get("type") == "LoadBalancer":
         name = spec.get("loadBalancerClass")
         if name != before.get("loadBalancerClass"):

@@ -100,6 +100,8 @@ def volume(causes: Causes, obj: Object) -> None:
             causes.required("spec.nodeAffinity.required", "must specify required node constraints")
         else:
             scheduling.node_selector(causes, "spec.nodeAffinity.required", required)
+    elif "local" in spec:
+        causes.required("spec.nodeAffinity", "Local volume requires node affinity")
     volumes.sources(causes, "spec", {name: value for name, value in spec.items() if name not in _NOT_SOURCES})
     if "csi" in spec and not spec["csi"].get("volumeHandle"):
         causes.required("spec.csi.volumeHandle")
@@ -117,7 +119,8 @@ def volume(causes: Causes, obj: Object) -> None:
 
 
 def volume_update(causes: Causes, new: Object, old: Object) -> None:
-    """Checks what may change of a PersistentVolume."""
+    """Checks what may change of a PersistentVolume; what it holds is looked at twice, as upstream does."""
+    volume(causes, new)
     volume(causes, new)
     source = {name: value for name, value in new["spec"].items() if name not in _NOT_SOURCES}
     before = {name: value for name, value in old["spec"].items() if name not in _NOT_SOURCES}
@@ -125,7 +128,12 @@ def volume_update(causes: Causes, new: Object, old: Object) -> None:
         difference = internal.difference("PersistentVolumeSource", before, source)
         text = f"spec.persistentvolumesource is immutable after creation\n{difference}"
         causes.forbidden("spec.persistentvolumesource", text)
-    causes.immutable("spec.volumeMode", new["spec"].get("volumeMode"), old["spec"].get("volumeMode"))
+    causes.immutable("volumeMode", new["spec"].get("volumeMode"), old["spec"].get("volumeMode"))
+    affinity, had = new["spec"].get("nodeAffinity"), old["spec"].get("nodeAffinity")
+    if had is not None and affinity != had:
+        shown = internal.value("VolumeNodeAffinity", affinity)
+        why = "field is immutable, except for updating from beta label to GA"
+        causes.invalid("nodeAffinity", shown, why)
 
 
 def storage_class(causes: Causes, obj: Object) -> None:

@@ -164,6 +164,15 @@ def _definition_update(new: Object, _old: Object) -> None:
             new["status"] = {**new["status"], "storedVersions": [*stored, version["name"]]}
 
 
+def _node(obj: Object) -> None:
+    obj["spec"].pop("configSource", None)
+
+
+def _limit_range(obj: Object) -> None:
+    if not obj["metadata"].get("name"):
+        obj["metadata"]["name"] = str(uuid.uuid4())
+
+
 def _stateful_set(obj: Object) -> None:
     """Drops `maxUnavailable`, which 1.36 knows only where its gate is switched on."""
     obj["spec"].get("updateStrategy", {}).get("rollingUpdate", {}).pop("maxUnavailable", None)
@@ -182,6 +191,8 @@ _CREATE: dict[str, Callable[[Object], None]] = {
     "daemonsets.apps": _daemon_set,
     "jobs.batch": _job,
     "services": _service,
+    "nodes": _node,
+    "limitranges": _limit_range,
     "statefulsets.apps": _stateful_set,
     "customresourcedefinitions.apiextensions.k8s.io": _definition,
 }

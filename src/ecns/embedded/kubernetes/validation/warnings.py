@@ -196,19 +196,30 @@ def _warnings(resource: str, obj: Object, old: Object | None) -> Iterator[str]:
         yield from _outside(obj, old)
     elif resource == "persistentvolumeclaims":
         yield from _resources("spec.resources", obj["spec"].get("resources", {}))
+    elif resource == "nodes":
+        yield from _external_id(obj["spec"], old["spec"] if old else {})
     elif resource == "secrets":
         yield from _certificate(obj, old)
     elif resource == "ingresses.networking.k8s.io":
         if "kubernetes.io/ingress.class" in obj["metadata"].get("annotations", {}) and old is None:
             yield _OLD_CLASS
     elif resource == "persistentvolumes":
-        if obj["spec"].get("persistentVolumeReclaimPolicy") == "Recycle":
-            yield _RECYCLES
+        yield from _recycled(obj["spec"])
     elif resource == "customresourcedefinitions.apiextensions.k8s.io":
         known = set(_definition(old)) if old else set()
         yield from (warning for warning in _definition(obj) if warning not in known)
     elif resource in _TEMPLATES:
         yield from _of_template(resource, obj, old)
+
+
+def _external_id(spec: Object, before: Object) -> Iterator[str]:
+    if "externalID" in spec and "externalID" not in before:
+        yield "spec.externalID: this field is deprecated, and is unused by Kubernetes"
+
+
+def _recycled(spec: Object) -> Iterator[str]:
+    if spec.get("persistentVolumeReclaimPolicy") == "Recycle":
+        yield _RECYCLES
 
 
 def _definition(obj: Object) -> Iterator[str]:
