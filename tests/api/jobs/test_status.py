@@ -121,7 +121,7 @@ def test_why_it_does_not_get_on() -> None:
     assert manifests.why_not_done(made(), [], events)[0].startswith(
         "The quota of the namespace does not allow"
     )
-    refused["message"] = "no such service account"
+    refused["message"] = "(combined from similar events): no such service account"
     events = [msgspec.convert(refused, Event)]
     assert manifests.why_not_done(made(), [], events) == ["Pods cannot be made: no such service account"]
     assert manifests.why_not_done(made(condition("Complete")), [], events) == []

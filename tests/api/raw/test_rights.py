@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from ecns.api.raw.cluster import Reach
 from ecns.api.raw.rights import Rights
 from ecns.backends.kubernetes.client import Impersonation
 from ecns.backends.kubernetes.kinds import BY_NAME
@@ -90,3 +91,22 @@ def test_every_rule_is_one_of_the_table() -> None:
     from ecns.api.raw.rights import _CHAPTERS  # noqa: PLC0415  only here
 
     assert {rule for rules in _CHAPTERS.values() for rule in rules} <= set(OPERATIONS)
+
+
+async def test_ecns_reads_in_its_own_name_what_its_role_lets_it() -> None:
+    """Everything else is read as the caller: a RoleBinding is no chapter's, and ECNS may not get it."""
+    acting = Impersonation(user="ecns:user:u", groups=())
+
+    async def reading(_place: Any) -> None:
+        pass
+
+    reach = Reach(
+        cast("Any", SimpleNamespace(reading=reading)),
+        cast("Any", None),
+        cast("Any", None),
+        Rights(Policy(), WHO["reader"]),
+    )
+    for kind in (ROLE_BINDING, CLUSTER_ROLE):
+        assert await reach.reader(cast("Any", kind), place(acting)) == acting
+    for name in ("Deployment", "Secret", "ServiceAccount"):
+        assert await reach.reader(whole(name), place(acting)) is None

@@ -116,7 +116,11 @@ def reasons(found: PersistentVolumeClaim, around: Surroundings) -> list[str]:
         named = some(around.pod_names, around.pods)
         told.append(f"kept until no pod mounts it any more: {named}")
     elif state == "Pending":
-        if not name:
+        if found.spec.volume_name:
+            told.append(
+                f"it asks for volume {found.spec.volume_name!r}, and waits until that is there and fits"
+            )
+        elif not name:
             told.append("it names no storage class, and there is no default: it waits for a volume without")
         elif around.class_mode is None:
             told.append(f"there is no storage class {name!r}: it waits for a volume of that class")

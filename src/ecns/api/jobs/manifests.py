@@ -347,10 +347,10 @@ def _why_failed(found: batch.Job, condition: core.Condition) -> str:
 
 def _refused(events: Sequence[core.Event]) -> Iterator[reasons.Reason]:
     """Why its pods cannot be made: the newest refusal."""
-    for one in events:
-        if one.reason == "FailedCreate" and one.type == "Warning":
-            if "exceeded quota" in one.message:
-                yield 0, f"The quota of the namespace does not allow more: {one.message}", ""
-            else:
-                yield 1, f"Pods cannot be made: {one.message}", ""
-            return
+    message = reasons.refusal(events)
+    if message is None:
+        return
+    if "exceeded quota" in message:
+        yield 0, f"The quota of the namespace does not allow more: {message}", ""
+    else:
+        yield 1, f"Pods cannot be made: {message}", ""

@@ -11,10 +11,10 @@ import msgspec
 from ecns.api.raw.rights import Rights
 from ecns.backends.kubernetes.clusters import Cluster
 from ecns.backends.kubernetes.errors import NotServedError
-from ecns.backends.kubernetes.kinds import BY_NAME
 from ecns.backends.kubernetes.kinds.configuration import SECRET
 from ecns.backends.kubernetes.kinds.core import NAMESPACE, PERSISTENT_VOLUME
 from ecns.backends.kubernetes.kinds.meta import JsonObject, Kind
+from ecns.backends.kubernetes.rights import SEEN
 from ecns.backends.kubernetes.served import STORED, Catalogue, Served, catalogue
 from ecns.backends.kubernetes.transport import Actor
 from ecns.errors import MethodNotAllowedError, NotFoundError
@@ -104,9 +104,9 @@ class Reach:
 
     async def reader(self, kind: Kind[JsonObject], place: Place) -> Actor | None:
         """As whom a kind is read: as the caller what other chapters do not show, and what is secret."""
-        own = BY_NAME.get(kind.kind)
-        known = own is not None and own.resource == kind.resource
-        if known and (kind.resource != SECRET.resource or not self.rights.sees_values()):
+        if (kind.group, kind.plural) in SEEN and (
+            kind.resource != SECRET.resource or not self.rights.sees_values()
+        ):
             return None
         await self.places.reading(place)
         return place.actor

@@ -10,8 +10,9 @@ from ecns.api.common.names import PART_OF
 from ecns.api.raw import manifests
 from ecns.api.raw.cluster import Reach
 from ecns.api.raw.types import Shown
-from ecns.backends.kubernetes.kinds import APPLICATION, BY_NAME
+from ecns.backends.kubernetes.kinds import APPLICATION
 from ecns.backends.kubernetes.kinds.meta import JsonObject
+from ecns.backends.kubernetes.rights import SEEN
 from ecns.backends.kubernetes.served import Served
 from ecns.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, NotSupportedError
 from ecns.identity.place import Place
@@ -89,7 +90,7 @@ async def application(reach: Reach, place: Place, name: str) -> list[JsonObject]
         if one.kind.namespaced
         and one.verbs >= {"list", "get"}
         and one.kind.resource not in _DERIVED
-        and (place.actor is not None or one.kind.kind in BY_NAME)
+        and (place.actor is not None or (one.kind.group, one.kind.plural) in SEEN)
     ]
     several = await asyncio.gather(*(members(one) for one in kinds))
     uid = found["metadata"]["uid"]

@@ -89,6 +89,9 @@ ALWAYS = (
 )
 """In every cluster."""
 
+SEEN = frozenset((right.group, right.resource) for right in ALWAYS if right.verb == "get")
+"""Group and resource of all that ECNS reads in its own name."""
+
 IMPERSONATION = (
     *_rights({"": ("users", "groups")}, ("impersonate",)),
     *_rights({_RBAC: ("rolebindings",)}, ("create", "patch")),

@@ -268,21 +268,6 @@ async def test_jobs_complete_fail_and_suspend(kubernetes: Client) -> None:
     await settled(kubernetes, f"{jobs}/asleep", succeeded=1)
 
 
-@pytest.mark.parametrize("own", [{}, {"a": "b"}, {"x": "y"}])
-async def test_a_job_without_labels_has_those_of_its_pods(kubernetes: Client, own: dict[str, str]) -> None:
-    pods = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "busybox"}]}
-    body = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "labelled", "labels": own},
-        "spec": {"template": {"metadata": {"labels": {"a": "b"}}, "spec": pods}},
-    }
-    made = (await kubernetes.post("/apis/batch/v1/namespaces/default/jobs", body, dryRun="All")).json
-    labels = made["metadata"]["labels"]
-    assert ("job-name" in labels) is not bool(own)
-    assert labels.items() >= (own or {"a": "b"}).items()
-
-
 async def test_indexed_jobs_number_their_pods(kubernetes: Client) -> None:
     spec = {"completions": 3, "parallelism": 3, "completionMode": "Indexed"}
     await post(kubernetes, f"{BATCH}/jobs", "i", template=running("true"), **spec)
@@ -298,26 +283,6 @@ async def test_a_job_is_deleted_with_its_pods(kubernetes: Client) -> None:
     await kubernetes.delete(f"{BATCH}/jobs/j", propagationPolicy="Foreground")
     await until(kubernetes, f"{BATCH}/jobs/j", gone)
     assert living(await pods(kubernetes)) == []
-
-
-@pytest.mark.parametrize("policy", ["Background", "Orphan"])
-@pytest.mark.parametrize("again", [0, 1])
-async def test_the_pods_of_a_job_that_is_gone_are_let_go(kubernetes: Client, policy: str, again: int) -> None:
-    short = running("sleep 100", terminationGracePeriodSeconds=0)
-    await post(kubernetes, f"{BATCH}/jobs", "j", parallelism=2, template=short)
-    await settled(kubernetes, f"{BATCH}/jobs/j", active=2)
-    first = {pod["metadata"]["name"] for pod in await pods(kubernetes)}
-    await kubernetes.delete(f"{BATCH}/jobs/j", propagationPolicy=policy)
-    await until(kubernetes, f"{BATCH}/jobs/j", gone)
-    for _ in range(again):
-        await post(kubernetes, f"{BATCH}/jobs", "j", parallelism=1, template=short)
-
-    def let_go(reply: Any) -> bool:
-        found = [pod["metadata"] for pod in reply.json["items"] if pod["metadata"]["name"] in first]
-        tracked = any(one.get("finalizers") or one.get("ownerReferences") for one in found)
-        return len(found) == (2 if policy == "Orphan" else 0) and not tracked
-
-    await until(kubernetes, f"{CORE}/pods", let_go)
 
 
 async def test_a_finished_job_goes_after_its_time(kubernetes: Client) -> None:

@@ -10,6 +10,8 @@ from ecns.backends.kubernetes.kinds import pods as k
 
 LIMIT = 10
 """More reasons than this help nobody."""
+_COMBINED = "(combined from similar events): "
+"""What Kubernetes puts before the message of an event that stands for several."""
 IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 
 Reason = tuple[int, str, str]
@@ -51,6 +53,12 @@ def told(found: Iterable[Reason]) -> list[str]:
     return sentences
 
 
+def refusal(events: Sequence[core.Event]) -> str | None:
+    """Why Kubernetes could not make a pod, as the newest event says; None if none says so."""
+    failed = (one for one in events if one.reason == "FailedCreate" and one.type == "Warning")
+    return next((one.message.removeprefix(_COMBINED) for one in failed), None)
+
+
 def _of_controller(controller: apps.Controller, events: Sequence[core.Event]) -> Iterator[Reason]:
     refused = [
         one.message
@@ -58,8 +66,7 @@ def _of_controller(controller: apps.Controller, events: Sequence[core.Event]) ->
         if one.type == "ReplicaFailure" and one.status == "True"
     ]
     if not refused and status.wanted(controller) > controller.status.replicas:
-        failed = (one for one in events if one.reason == "FailedCreate" and one.type == "Warning")
-        refused = [one.message for one in failed][:1]
+        refused = [said] if (said := refusal(events)) is not None else []
     for message in refused:
         if "exceeded quota" in message:
             yield 0, f"The quota of the namespace does not allow more: {message}", ""

@@ -27,7 +27,6 @@ _log = logging.getLogger(__name__)
 Key = tuple[str, ...]
 """(namespace, name), or whatever a controller names its work by."""
 
-_FIRST_RETRY, _LAST_RETRY = 0.005, 1000.0
 _SWEPT_AT_ONCE, _BREATH = 100, 0.005
 
 
@@ -42,11 +41,13 @@ class Controller:
 
     Subclasses set `name` (the component that their events come from) and `resource` (what they look
     through at start), subscribe in `begin`, and do the work of one key in `sync`. A `sync` that raises
-    ApiError is tried again after a pause that doubles from 5 ms on.
+    ApiError is tried again after a pause that doubles from `first_retry` seconds on.
     """
 
     name = ""
     resource = ""
+    first_retry = 0.005
+    last_retry = 1000.0
 
     def __init__(self, cluster: Cluster, shared: Shared) -> None:
         self.cluster = cluster
@@ -160,7 +161,7 @@ class Controller:
         except ApiError as error:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             _log.debug("%s: %s: %s", self.name, "/".join(key), error)
-            self.after(min(_FIRST_RETRY * 2 ** (failures - 1), _LAST_RETRY), key)
+            self.after(min(self.first_retry * 2 ** (failures - 1), self.last_retry), key)
         except Exception:  # noqa: BLE001  one broken object must not stop the others
             _log.exception("%s failed on %s", self.name, "/".join(key))
         else:

@@ -45,6 +45,8 @@ class Jobs(Controller):
 
     name = "job-controller"
     resource = "jobs.batch"
+    first_retry = 1.0
+    last_retry = 60.0
 
     def __init__(self, cluster: Cluster, shared: Shared) -> None:
         super().__init__(cluster, shared)
@@ -149,6 +151,7 @@ class _Turn:
         self._indexes = Indexes(self._spec, self._status, pods)
         self._wait: float | None = None
         self._later: list[tuple[str, str]] = []
+        self._refused: ApiError | None = None
 
     def run(self) -> float | None:
         """Does what is due; returns the seconds until the next look, None when events will bring it."""
@@ -179,6 +182,8 @@ class _Turn:
         for reason, message in self._later:
             self._say("Normal", reason, message)
         self._write(active, going, failed_now, succeeded_now)
+        if self._refused is not None:
+            raise self._refused
         return self._wait
 
     # what has ended
@@ -336,10 +341,12 @@ class _Turn:
             self._look_again(pause)
             return active
         made = list(active)
-        if self._indexes.used:
-            made += [self._create(index) for index in self._indexes.next(missing, active)]
-        else:
-            made += [self._create(None) for _ in range(missing)]
+        for index in self._indexes.next(missing, active) if self._indexes.used else [None] * missing:
+            try:
+                made.append(self._create(index))
+            except ApiError as error:
+                self._refused = error
+                break
         return made
 
     def _pause(self) -> float:

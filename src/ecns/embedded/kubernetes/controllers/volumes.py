@@ -109,8 +109,8 @@ class Binder(Controller):
         named = claim["spec"].get("volumeName")
         if named:
             volume = self.cluster.find(_VOLUMES, named)
-            if volume is not None and self._is_free_for(volume, claim):
-                self._bind(claim, volume)
+            if volume is not None:
+                self._bind_named(claim, volume)
             return
         kind = self.cluster.find(_CLASSES, claim["spec"].get("storageClassName") or "")
         annotations = claim["metadata"].get("annotations") or {}
@@ -136,6 +136,21 @@ class Binder(Controller):
             self._provision(claim, kind)
         else:
             self._wait_for_provisioner(claim, kind, key)
+
+    def _bind_named(self, claim: Object, volume: Object) -> None:
+        """Binds a claim to the volume that it names, or says why not."""
+        name = volume["metadata"]["name"]
+        if volume["spec"].get("claimRef"):
+            if self._is_free_for(volume, claim):
+                self._bind(claim, volume)
+            else:
+                message = f'volume "{name}" already bound to a different claim.'
+                self.event(claim, "Warning", "FailedBinding", message)
+        elif why := _mismatch(volume, claim["spec"]):
+            message = f'Cannot bind to requested volume "{name}": {why}'
+            self.event(claim, "Warning", "VolumeMismatch", message)
+        else:
+            self._bind(claim, volume)
 
     def _gets_default(self, claim: Object) -> bool:
         """Gives a claim that was made when there was no default class the one that there is now."""
@@ -220,20 +235,8 @@ class Binder(Controller):
         )
 
     def _fits(self, volume: Object, claim: Object) -> bool:
-        spec, wanted = volume["spec"], claim["spec"]
-        if (
-            volume["metadata"].get("deletionTimestamp")
-            or volume.get("status", {}).get("phase") != "Available"
-        ):
-            return False
-        if (spec.get("storageClassName") or "") != (wanted.get("storageClassName") or ""):
-            return False
-        if spec.get("volumeMode", "Filesystem") != wanted.get("volumeMode", "Filesystem"):
-            return False
-        if not set(wanted.get("accessModes") or ()) <= set(spec.get("accessModes") or ()):
-            return False
-        asked = (wanted.get("resources") or {}).get("requests", {}).get("storage", "0")
-        if parse(spec.get("capacity", {}).get("storage", "0")).nano < parse(asked).nano:
+        wanted = claim["spec"]
+        if volume.get("status", {}).get("phase") != "Available" or _mismatch(volume, wanted):
             return False
         return objects.selects(objects.requirements(wanted.get("selector")), volume)
 
@@ -440,3 +443,20 @@ def claims_of(pod: Object) -> list[str]:
         elif "ephemeral" in volume:
             found.append(f"{pod['metadata']['name']}-{volume['name']}")
     return found
+
+
+def _mismatch(volume: Object, wanted: Object) -> str:
+    """Why a volume is not what a claim's spec asks for, in Kubernetes' words; "" if it is."""
+    spec = volume["spec"]
+    asked = (wanted.get("resources") or {}).get("requests", {}).get("storage", "0")
+    if volume["metadata"].get("deletionTimestamp"):
+        return f'the volume is marked for deletion "{volume["metadata"]["name"]}"'
+    if parse(spec.get("capacity", {}).get("storage", "0")).nano < parse(asked).nano:
+        return "requested PV is too small"
+    if (spec.get("storageClassName") or "") != (wanted.get("storageClassName") or ""):
+        return "storageClassName does not match"
+    if spec.get("volumeMode", "Filesystem") != wanted.get("volumeMode", "Filesystem"):
+        return "incompatible volumeMode"
+    if not set(wanted.get("accessModes") or ()) <= set(spec.get("accessModes") or ()):
+        return "incompatible accessMode"
+    return ""
