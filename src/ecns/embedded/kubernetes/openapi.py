@@ -15,6 +15,7 @@ import msgspec
 
 from ecns.embedded.kubernetes import clock, swagger_protobuf
 from ecns.embedded.kubernetes.discovery import VERSION, Response, not_found_page
+from ecns.embedded.kubernetes.enums import with_values
 from ecns.embedded.kubernetes.errors import ApiError, Object
 from ecns.embedded.kubernetes.schemas import definitions
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _OBJECT_META, _LIST_META = f"{_META}ObjectMeta", f"{_META}ListMeta"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+_EDITION = 2
+"""Counted up when the documents of a release tell something else, as clients keep them by their hashes."""
 _COMPONENTS, _DEFINITIONS = "#/components/schemas/", "#/definitions/"
 _CONVENTIONS = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"
 _INFO = {"title": "Kubernetes", "version": VERSION["gitVersion"]}
@@ -125,7 +128,7 @@ def _hash(name: str, resources: Resources) -> str:
         [resource.name, resource.versions, [sub.name for sub in resource.subresources], resource.schemas]
         for resource in listed
     ]
-    seed = msgspec.json.encode([VERSION["gitVersion"], name, made_of])
+    seed = msgspec.json.encode([VERSION["gitVersion"], _EDITION, name, made_of])
     return hashlib.sha512(seed).hexdigest().upper()
 
 
@@ -188,7 +191,7 @@ def _schemas(pairs: list[tuple[Resource, str]]) -> dict[str, Object]:
     while wanted:
         name = wanted.pop()
         if name not in found and name in definitions():
-            found[name] = definitions()[name]
+            found[name] = with_values(name, definitions()[name])
             wanted += _references(found[name])
     return found
 

@@ -450,6 +450,8 @@ def _check_method(resource: Resource, target: Target) -> None:
     verb = target.verb
     if verb not in resource.verbs:
         raise not_allowed()
+    if resource.namespaced and target.name and not target.namespace and verb != "watch":
+        raise unknown_resource()
     in_collection = verb in {"create", "list", "deletecollection"}
     if in_collection == bool(target.name) and verb != "watch":
         raise not_allowed()
