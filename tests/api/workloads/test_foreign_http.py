@@ -56,7 +56,7 @@ MAIN: Json = {
     "securityContext": {
         "allowPrivilegeEscalation": False,
         "seLinuxOptions": {"level": "s0:c1"},
-        "capabilities": {"add": ["NET_ADMIN"], "drop": ["ALL"]},
+        "capabilities": {"add": ["NET_ADMIN"], "drop": ["all"]},
     },
     "terminationMessagePolicy": "FallbackToLogsOnError",
     "workingDir": "/work",

@@ -242,6 +242,11 @@ def _shown_hooks(found: k.Lifecycle | None) -> Iterable[Hook]:
         yield Hook(type="PreStop", cmd=found.pre_stop.exec.command)
 
 
+def _capability(word: str) -> str:
+    """A capability as Kubernetes' own rules write it: `cap_net_raw` and `all` are taken, too."""
+    return word.upper().removeprefix("CAP_")
+
+
 def _security(sent: Security | None) -> k.SecurityContext | None:
     if sent is None:
         return None
@@ -249,7 +254,7 @@ def _security(sent: Security | None) -> k.SecurityContext | None:
     sets = sent.capabilities if isinstance(sent.capabilities, list) else [sent.capabilities]
     for capability in sets:
         if capability is not None:
-            given[capability.action] += [cap.upper().removeprefix("CAP_") for cap in capability.caps]
+            given[capability.action] += map(_capability, capability.caps)
     found = k.SecurityContext(
         run_as_non_root=sent.run_as_nonroot,
         read_only_root_filesystem=sent.rootfs_readonly,
@@ -267,9 +272,9 @@ def _shown_security(found: k.SecurityContext | None, pod: k.PodSpec) -> Security
     context = found or k.SecurityContext()
     capabilities: list[Capability] = []
     if context.capabilities and context.capabilities.add:
-        capabilities.append(Capability(action="add", caps=context.capabilities.add))
+        capabilities.append(Capability(action="add", caps=[*map(_capability, context.capabilities.add)]))
     if context.capabilities and context.capabilities.drop:
-        capabilities.append(Capability(action="drop", caps=context.capabilities.drop))
+        capabilities.append(Capability(action="drop", caps=[*map(_capability, context.capabilities.drop)]))
     security = Security(
         run_as_nonroot=context.run_as_non_root,
         rootfs_readonly=context.read_only_root_filesystem,
