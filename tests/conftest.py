@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from tests.gateway import Gateway
@@ -21,6 +22,12 @@ from tests.real.openstack.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# How long an example takes is the machine's business.
+hypothesis.settings.register_profile(
+    "ecns", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("ecns")
 
 START_SECONDS = 120
 """A machine that others use, too, takes that long; one of its own needs three."""

@@ -204,7 +204,7 @@ def test_spans_are_counted_from_the_last_run() -> None:
     assert forever is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     SCHEDULES,
     st.one_of(st.sampled_from(CHANGES), st.tuples(st.sampled_from(ZONES), MOMENTS)),
@@ -231,7 +231,7 @@ def test_it_is_due_at_the_first_minute_that_the_clocks_show(
     assert found is None or found >= moment
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(SCHEDULES, MOMENTS)
 @example("0 0 29 2 *", datetime(2027, 1, 1))  # noqa: DTZ001
 def test_another_library_agrees_where_its_rules_are_the_same(text: str, moment: datetime) -> None:

@@ -93,7 +93,7 @@ def meaning(times: Times) -> object:
     return times.month.values, times.hour.values, times.minute.values, days
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(SCHEDULES, min_size=2, max_size=20))
 def test_other_words_for_another_meaning(texts: list[str]) -> None:
     for describe in (chinese.describe, english.describe):
@@ -106,7 +106,7 @@ def test_other_words_for_another_meaning(texts: list[str]) -> None:
             assert told.setdefault(words, meaning(times)) == meaning(times), (text, words)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(SCHEDULES)
 def test_no_language_slips_into_the_other(text: str) -> None:
     schedule = parse(text)

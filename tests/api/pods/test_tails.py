@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecns.api.pods import tails
@@ -187,7 +187,6 @@ def runs(draw: st.DrawFn) -> list[Log]:
     return found
 
 
-@settings(deadline=None)
 @given(runs(), st.lists(st.integers(0, 400), max_size=6))
 def test_every_line_of_every_run_is_told_once(logs: list[Log], breaks: list[int]) -> None:
     kubelet = Kubelet(*logs, breaks=breaks)
@@ -291,7 +290,6 @@ async def several(*logs: Log) -> list[tuple[str, bytes]]:
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(times.map(sorted), min_size=1, max_size=4))
 def test_several_logs_come_in_the_order_of_time(logs: list[list[int]]) -> None:
     sent = [[(at, b"%d" % at) for at in log] for log in logs]

@@ -73,7 +73,6 @@ def by_kind(several: list[JsonObject]) -> list[JsonObject]:
 
 QUICK = settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )

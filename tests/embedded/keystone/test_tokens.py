@@ -39,7 +39,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     method=st.sampled_from(["password", "token", "application_credential"]) | LEAF,
     proof=JSON,

@@ -247,7 +247,7 @@ def normal(value: Any) -> Any:
 
 
 @given(value=JSON)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_written_is_read_back(value: Any) -> None:
     assert [one.value for one in read(written({"v": value}, {"w": value}))] == [
         {"v": normal(value)},
@@ -256,7 +256,7 @@ def test_what_is_written_is_read_back(value: Any) -> None:
 
 
 @given(text=st.text(st.sampled_from("ab:-[]{}&*!|>#'\"%@` \n\t0.1e~?,<"), max_size=60))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         found = read(text)

@@ -425,7 +425,7 @@ async def test_what_cannot_go_ahead_is_pushed_later(
 async def test_a_registry_that_hangs_meanwhile_is_waited_for_once(fake: Fake, tmp_path: Path) -> None:
     fake.no_patch = "hung"
     began = asyncio.get_running_loop().time()
-    async with serving(fake) as url, registry(url, tmp_path, stall_timeout=0.2) as target:
+    async with serving(fake) as url, registry(url, tmp_path, stall_timeout=0.5) as target:
         with uploads(target, tmp_path / "u", layers=12) as shared:
             async with received(shared, MANY, image_name="app") as upload:
                 with pytest.raises(UpstreamTimeoutError):

@@ -115,7 +115,7 @@ def without_nulls(schema: Any, obj: Any) -> None:
 
 
 def default(schema: Object, obj: Any) -> None:
-    """Fills in the schema's defaults, in place; a null that may not be one gives way to them, or goes."""
+    """Fills in the schema's defaults, in place; a null that may not be one gives way to them."""
     if isinstance(obj, list):
         items = schema.get("items")
         if isinstance(items, dict):
@@ -130,11 +130,7 @@ def default(schema: Object, obj: Any) -> None:
             obj[name] = deepcopy(inner["default"])
     for name in list(obj):
         inner = known.get(name, more)
-        if not isinstance(inner, dict):
-            continue
-        if obj[name] is None and not inner.get("nullable"):
-            del obj[name]
-        else:
+        if isinstance(inner, dict):
             default(inner, obj[name])
 
 
