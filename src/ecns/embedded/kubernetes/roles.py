@@ -27,9 +27,6 @@ _WORKLOADS = (
 )
 _ALL_READERS = "/healthz /livez /readyz /version /version/"
 
-_ISSUER = (
-    "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/"
-)
 _VIEW = (
     (
         _READ,
@@ -170,9 +167,9 @@ def defaults() -> Iterator[tuple[str, Object]]:
         _paths("/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/"),
     )
     yield _role("system:public-info-viewer", _paths(_ALL_READERS))
-    yield _role("system:service-account-issuer-discovery", _paths(_ISSUER))
+    yield _role("system:service-account-issuer-discovery", _paths("/.well-known /.well-known/*"))
     yield _binding("cluster-admin", "system:masters")
     yield _binding("system:basic-user", "system:authenticated")
     yield _binding("system:discovery", "system:authenticated")
     yield _binding("system:public-info-viewer", "system:authenticated", "system:unauthenticated")
-    yield _binding("system:service-account-issuer-discovery", "system:serviceaccounts")
+    yield _binding("system:service-account-issuer-discovery", "system:authenticated")

@@ -223,6 +223,21 @@ def test_a_job_is_done_when_its_success_policy_says_so(world: World) -> None:
     world.until(lambda: ("Complete", "SuccessPolicy") in _reasons(found()))
     assert found()["status"]["conditions"][0]["message"] == "Matched rules at index 1"
     assert found()["status"]["succeeded"] == 1
+    assert not found()["status"].get("failed"), "what is stopped for a success has not failed"
+
+
+def test_an_index_fails_at_once_when_policy_says_so(world: World) -> None:
+    world.namespace("shop")
+    script = "exit $((JOB_COMPLETION_INDEX * 7))"
+    job = _job("some", "sh", "-c", script, completions=2, parallelism=2, completionMode="Indexed")
+    rule = {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [7]}}
+    job["spec"] |= {"backoffLimitPerIndex": 3, "podFailurePolicy": {"rules": [rule]}}
+    world.cluster.create("jobs.batch", job, namespace="shop")
+    found = lambda: world.cluster.get("jobs.batch", "some", "shop")  # noqa: E731  asked again and again
+    world.until(lambda: ("Failed", "FailedIndexes") in _reasons(found()))
+    assert (found()["status"]["failed"], found()["status"]["failedIndexes"]) == (1, "1")
+    for pod in world.cluster.list("pods", "shop"):
+        assert pod["metadata"]["annotations"]["batch.kubernetes.io/job-index-failure-count"] == "0"
 
 
 def test_a_job_is_suspended_resumed_and_cleaned_up(world: World) -> None:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ecns.embedded.kubernetes.controllers.failures import decide
+
 if TYPE_CHECKING:
     from ecns.embedded.kubernetes.errors import Object
 
-_INDEX = "batch.kubernetes.io/job-completion-index"
+INDEX = "batch.kubernetes.io/job-completion-index"
+_FAILURES = "batch.kubernetes.io/job-index-failure-count"
+_IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
 
 
 def parse(text: str) -> set[int]:
@@ -41,7 +45,7 @@ def show(indexes: set[int]) -> str:
 
 def index_of(pod: Object) -> int:
     """A pod's index, -1 when it has none."""
-    text = (pod["metadata"].get("annotations") or {}).get(_INDEX, "")
+    text = (pod["metadata"].get("annotations") or {}).get(INDEX, "")
     return int(text) if text.isdigit() else -1
 
 
@@ -58,16 +62,32 @@ class Indexes:
         self._failed: set[int] = (
             parse(status.get("failedIndexes", "")) if self._per_index is not None else set()
         )
-        failures: dict[int, int] = {}
+        self._failures: dict[int, list[int]] = {}
+        """By index, how many of its pods failed: those that count, and those that policy ignores."""
+        ended: set[int] = set()
         for pod in pods:
             phase = pod.get("status", {}).get("phase")
             if phase == "Succeeded":
                 self._done.add(index_of(pod))
             elif phase == "Failed":
-                failures[index_of(pod)] = failures.get(index_of(pod), 0) + 1
+                action, _ = decide(spec.get("podFailurePolicy"), pod)
+                self._failures.setdefault(index_of(pod), [0, 0])[action == "Ignore"] += 1
+                if action == "FailIndex":
+                    ended.add(index_of(pod))
         if self._per_index is not None:
-            self._failed |= {index for index, count in failures.items() if count > self._per_index}
+            counted = {index for index, (count, _) in self._failures.items() if count > self._per_index}
+            self._failed |= ended | counted
         self._done.discard(-1)
+
+    def annotations(self, index: int) -> dict[str, str]:
+        """What the next pod of an index tells: the index, and the failures before it where they count."""
+        found = {INDEX: str(index)}
+        if self._per_index is not None:
+            counted, ignored = self._failures.get(index, (0, 0))
+            found[_FAILURES] = str(counted)
+            if ignored:
+                found[_IGNORED] = str(ignored)
+        return found
 
     def may_succeed(self, pod: Object) -> bool:
         """Whether a pod's success counts."""

@@ -12,7 +12,7 @@ from ecns.embedded.kubernetes import clock
 from ecns.embedded.kubernetes.controllers import objects
 from ecns.embedded.kubernetes.controllers.base import Controller, Key
 from ecns.embedded.kubernetes.controllers.failures import decide
-from ecns.embedded.kubernetes.controllers.indexes import Indexes
+from ecns.embedded.kubernetes.controllers.indexes import INDEX, Indexes
 from ecns.embedded.kubernetes.errors import ApiError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ecns.embedded.kubernetes.store import Record
 
 TRACKING = "batch.kubernetes.io/job-tracking"
-INDEX = "batch.kubernetes.io/job-completion-index"
 _ENDINGS = ("Complete", "Failed")
 _TARGETS = {"SuccessCriteriaMet": "Complete", "FailureTarget": "Failed"}
 _GATHERED = 0.05
@@ -198,7 +197,12 @@ class _Turn:
         succeeded = [pod for pod in fresh if pod.get("status", {}).get("phase") == "Succeeded"]
         if self._indexes.used:
             succeeded = [pod for pod in succeeded if self._indexes.may_succeed(pod)]
-        return [pod for pod in fresh if pod.get("status", {}).get("phase") == "Failed"], succeeded
+        failed = [pod for pod in fresh if pod.get("status", {}).get("phase") == "Failed"]
+        policy = self._spec.get("podFailurePolicy")
+        ignored = [pod for pod in failed if decide(policy, pod)[0] == "Ignore"]
+        for pod in ignored:
+            self._controller.untrack(pod)
+        return [pod for pod in failed if pod not in ignored], succeeded
 
     def _settle_uncounted(self) -> None:
         """The second half of counting: finalizers come off, then the numbers go up."""
@@ -263,12 +267,11 @@ class _Turn:
         return None
 
     def _failure(self, failed: list[Object], active: list[Object]) -> tuple[str, str] | None:
-        counted = [pod for pod in failed if decide(self._spec.get("podFailurePolicy"), pod)[0] != "Ignore"]
         limit = self._spec.get("backoffLimit", 6)
         per_index = self._spec.get("backoffLimitPerIndex")
         if per_index is not None:
             return self._indexes.failure()
-        if self._total("failed", counted) > limit:
+        if self._total("failed", failed) > limit:
             return "BackoffLimitExceeded", _LIMIT
         if self._spec["template"]["spec"].get("restartPolicy") == "OnFailure":
             restarts = sum(
@@ -373,7 +376,8 @@ class _Turn:
         if index is not None:
             metadata["generateName"] = f"{job['metadata']['name']}-{index}-"
             metadata["labels"] = {**(metadata.get("labels") or {}), INDEX: str(index)}
-            metadata["annotations"] = {**(metadata.get("annotations") or {}), INDEX: str(index)}
+            told = self._indexes.annotations(index)
+            metadata["annotations"] = {**(metadata.get("annotations") or {}), **told}
             pod["spec"]["hostname"] = f"{job['metadata']['name']}-{index}"
             for key in ("initContainers", "containers"):
                 if pod["spec"].get(key):
@@ -394,6 +398,8 @@ class _Turn:
 
     def _stop(self, pod: Object, *, count: bool) -> list[Object]:
         metadata = pod["metadata"]
+        if not count:
+            self._controller.untrack(pod)
         self._cluster.delete("pods", metadata["name"], metadata["namespace"])
         self._say("Normal", "SuccessfulDelete", f"Deleted pod: {metadata['name']}")
         return [pod] if count else []
