@@ -66,6 +66,13 @@ def test_volumes(developer: Connection) -> None:
         developer.block_storage.delete_volume(disk)
     developer.compute.delete_server(server)
     developer.block_storage.wait_for_status(disk, "available", wait=10)
+    # A server that is deleted before it runs lets go of what it was to have, too.
+    device = {"uuid": disk.id, "source_type": "volume", "destination_type": "volume", "boot_index": -1}
+    local = {"uuid": image.id, "source_type": "image", "destination_type": "local", "boot_index": 0}
+    brief = server_of(developer, "brief", block_device_mapping=[local, device])
+    developer.compute.delete_server(brief)
+    developer.compute.wait_for_delete(brief, wait=10)
+    assert developer.block_storage.get_volume(disk).status == "available"
     snapshot = developer.block_storage.create_snapshot(volume_id=disk.id, name="then")
     developer.block_storage.wait_for_status(snapshot, "available", wait=10)
     copy = developer.block_storage.create_volume(snapshot_id=snapshot.id, size=2)

@@ -392,6 +392,13 @@ class Cinder(Versioned):
             volume["status"] = "reserved"
             self.store.save("volumes", volume)
 
+    def release(self, identity: str) -> None:
+        """The server that was about to get a volume is gone."""
+        volume = self.store.get("volumes", identity)
+        if volume is not None and volume["status"] == "reserved":
+            volume |= {"status": "available", "updated_at": now()}
+            self.store.save("volumes", volume)
+
     def attach(self, identity: str, server_id: str, kept: Body) -> None:
         """A server has a volume now."""
         volume = self.store.get("volumes", identity)

@@ -144,7 +144,10 @@ class Attachments:
             self.attach(server, volume, goes=goes, device=device.get("device_name"))
 
     def of_gone(self, server: Body) -> None:
-        """Let the volumes of a server go that is removed."""
+        """Let the volumes of a server go that is removed, also those that it has not got yet."""
+        for device in server["_devices"]:
+            if device["source_type"] == "volume":
+                self.nova.cloud.cinder.release(device["uuid"])
         for kept in server["_volumes"]:
             self.nova.cloud.cinder.detach(kept["volume_id"], server["id"], at_once=True)
             if kept["goes"]:
