@@ -191,6 +191,14 @@ async def test_clients_of_spdy_hear_what_is_wrong_with_the_container_first(serve
         assert "use kubectl 1.30 or later" in (await response.json())["message"]
 
 
+async def test_a_command_that_has_said_all_is_not_attached_to(served: Served) -> None:
+    """`kubectl run --rm -i` then shows the log, in which its words are."""
+    await served.pod("short", "echo done")
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await served.connect("short/attach", _query(stdout="true"), V5)
+    assert refused.value.status == 500
+
+
 async def test_attaching_shows_what_comes_and_feeds_input(served: Served) -> None:
     await served.pod("cat", "cat", stdin=True, stdinOnce=True)
     async with served.connect("cat/attach", _query(stdin="true", stdout="true"), V5) as socket:

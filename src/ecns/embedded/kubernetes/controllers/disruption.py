@@ -64,6 +64,9 @@ class Budgets(Controller):
             for pod in self.cluster.list("pods", key[0])
             if "selector" in spec and objects.selects(terms, pod) and not objects.is_finished(pod)
         ]
+        if not pods:
+            told = self.shared.events.record
+            told(budget, "Normal", "NoPods", "No matching pods found", component="controllermanager")
         expected, desired = self._counts(spec, pods)
         disrupted = self._disrupted(old.get("disruptedPods") or {}, pods, key)
         healthy = sum(

@@ -403,7 +403,10 @@ async def attach(cluster: Cluster, request: web.BaseRequest, target: Target) -> 
     if not (wishes.stdin or wishes.stdout or wishes.stderr):
         return _plain(400, "you must specify at least 1 of stdin, stdout, stderr")
     container = _running(cluster, pod, name)
-    if container is None:
+    if container is not None:
+        container.advance_quietly(cluster.now())
+    if container is None or container.process is None or container.process.exit_code is not None:
+        # kubectl then shows the log, with what a short command has said before anybody could listen
         return _plain(500, f"container {name} not found in pod {target.name}_{target.namespace}")
     opened = await _open(request)
     if isinstance(opened, web.Response):
