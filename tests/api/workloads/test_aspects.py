@@ -85,6 +85,9 @@ def test_labels_that_select_stay() -> None:
     assert after["spec"]["template"]["metadata"]["labels"] == {"app": "web", "tier": "a"}
     with pytest.raises(BadRequestError):
         aspects.labels(FOREIGN, "Deployment", {"app": "other"})
+    # A workload's own label may be another than its pods': what was shown can be sent back.
+    own = {**FOREIGN, "metadata": {**FOREIGN["metadata"], "labels": {"app": "own"}}}
+    assert applied(own, aspects.labels(own, "Deployment", {"app": "own"})) == own
 
 
 def test_membership() -> None:

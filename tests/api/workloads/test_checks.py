@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from ecns.api.workloads import checks
-from ecns.api.workloads.types import CreateWorkloads, Workload
+from ecns.api.workloads.types import Container, CreateWorkloads, Workload
 from ecns.errors import BadRequestError
 from tests.api.workloads.test_manifests import QUICK, decoded
 from tests.api.workloads.workloads import workloads
@@ -157,3 +157,22 @@ def test_what_portals_send_is_taken() -> None:
     assert workload.containers[0].security.privileged is True
     assert checks.check_workload(workload, "security").runtime_class_name == "rune"
     assert checks.check_workload(workload, "hybrid").application_type == "Hybrid"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"health": [{"type": "liveness", "protocol": "http", "path": "/", "port": 80}]},
+        {"hooks": [{"type": "PreStop", "cmd": ["sleep", "1"]}]},
+    ],
+)
+def test_init_containers_have_checks_and_hooks_only_if_they_may_be_sidecars(more: dict[str, Any]) -> None:
+    image = {"image": "nginx", "image_version": "1"}
+    sent = [
+        {"name": "first", "type": "init", "image": image, **more},
+        {"name": "main", "type": "worker", "image": image},
+    ]
+    containers = msgspec.convert(sent, list[Container])
+    checks.check_containers(containers, sidecars=True)
+    with pytest.raises(BadRequestError, match="an init container has no"):
+        checks.check_containers(containers)

@@ -132,13 +132,13 @@ def labels(whole: JsonObject, kind: str, new: Mapping[str, str]) -> Operations:
     """
     controller = typed(whole, kind)
     selecting = controller.spec.selector.match_labels or {}
+    have = controller.metadata.labels or {}
     for key, value in new.items():
-        if selecting.get(key, value) != value:
+        if value not in {selecting.get(key, value), have.get(key)}:
             raise BadRequestError(
                 f"labels: {key}={selecting[key]} selects the workload's pods and cannot be changed",
                 field=f"labels.{key}",
             )
-    have = controller.metadata.labels or {}
     shown, wanted = names.shown_labels(have), names.shown_labels(new)
     changes: dict[Path, Any] = {}
     for key in {**shown, **wanted}:

@@ -78,7 +78,7 @@ class Changes:
 
     async def containers(self, containers: list[Container]) -> Workload:
         """Change the containers; what ECNS has no word for in them is kept."""
-        checks.check_containers(containers, volumes=None, at="containers")
+        checks.check_containers(containers, volumes=None, at="containers", sidecars=True)
         domain = self.workloads.registry_domain
         return await self._change(
             lambda whole, name: aspects.containers(whole, name, containers, registry_domain=domain)

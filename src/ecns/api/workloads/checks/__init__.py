@@ -119,7 +119,11 @@ def check_replicas(replicas: int, kind: str, *, at: str = "replicas") -> None:
 
 
 def check_containers(
-    containers: Sequence[Container], *, volumes: Sequence[Volume] | None = None, at: str = "containers"
+    containers: Sequence[Container],
+    *,
+    volumes: Sequence[Volume] | None = None,
+    at: str = "containers",
+    sidecars: bool = False,
 ) -> None:
     """Check containers.
 
@@ -127,6 +131,7 @@ def check_containers(
         containers: all of a workload's.
         volumes: the workload's volumes; None when they are not known here.
         at: their path in the request.
+        sidecars: init containers may be some, of a workload that others made; Kubernetes knows.
 
     Raises:
         BadRequestError: one of them cannot be.
@@ -154,13 +159,13 @@ def check_containers(
         checks = one.health or ()
         simple.unique([check.type for check in checks], f"{here}.health", "checks of a type")
         for index, check in enumerate(checks):
-            if one.type == "init":
+            if one.type == "init" and not sidecars:
                 raise BadRequestError(
                     f"{here}.health: an init container has no health checks", field=f"{here}.health"
                 )
             _health(check, f"{here}.health[{index}]")
         _security(one, here)
-        _hooks(one, here)
+        _hooks(one, here, sidecars=sidecars)
 
 
 def _image(image: Image, source: str | None, at: str) -> None:
@@ -294,12 +299,12 @@ def _security(one: Container, at: str) -> None:
                 )
 
 
-def _hooks(one: Container, at: str) -> None:
+def _hooks(one: Container, at: str, *, sidecars: bool) -> None:
     hooks = one.hooks or ()
     simple.unique([hook.type for hook in hooks], f"{at}.hooks[#].type", "hooks of a type")
     for index, hook in enumerate(hooks):
         here = f"{at}.hooks[{index}].cmd"
-        if one.type == "init":
+        if one.type == "init" and not sidecars:
             raise BadRequestError(f"{at}.hooks: an init container has no hooks", field=f"{at}.hooks")
         if not hook.cmd:
             raise BadRequestError(f"{here}: a command is needed", field=here)
