@@ -114,12 +114,13 @@ class Leftovers:
 
     async def _of(self, stacks: Collection[str]) -> list[Thing]:
         """All that is of these stacks, but for disks that are to stay."""
-        servers, volumes, ports, groups, balancers, inside = await all_of(
-            self.openstack.nova.servers(self.token),
-            self.openstack.cinder.volumes(self.token),
+        # Those first that others ask: who is told of the first failure is told of its cause.
+        ports, groups, volumes, balancers, servers, inside = await all_of(
             self.openstack.neutron.ports(self.token, self.project_id),
             self.openstack.neutron.security_groups(self.token, self.project_id),
+            self.openstack.cinder.volumes(self.token),
             self._balancers(),
+            self.openstack.nova.servers(self.token),
             self._inside(stacks),
         )
         marks = {mark(one) for one in stacks}
