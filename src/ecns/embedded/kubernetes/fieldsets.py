@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
     from ecns.embedded.kubernetes.errors import Object
@@ -265,6 +266,12 @@ def check(value: Any, schema: Schema, path: str = "") -> None:
         SchemaError: with the words of server-side apply.
 
     """
+    found = list(_faults(value, schema, path))
+    if found:
+        raise SchemaError(found[0] if len(found) == 1 else "\n  ".join(("errors:", *found)))
+
+
+def _faults(value: Any, schema: Schema, path: str) -> Iterator[str]:
     declared = schema.node.get("type")
     sort = declared[0] if isinstance(declared, list) else declared
     if value is None or not schema.known:
@@ -273,7 +280,7 @@ def check(value: Any, schema: Schema, path: str = "") -> None:
         if schema.node.get("format") == "int-or-string" or schema.node.get("x-kubernetes-int-or-string"):
             return
         shown = f"&value.valueUnstructured{{Value:{_go(value)}}}"
-        raise SchemaError(f"{path}: expected string, got {shown}")
+        yield f"{path}: expected string, got {shown}"
     if isinstance(value, dict):
         free = schema.node.get("x-kubernetes-preserve-unknown-fields") or "properties" not in schema.node
         for key, item in value.items():
@@ -284,8 +291,9 @@ def check(value: Any, schema: Schema, path: str = "") -> None:
             ):
                 if not path and key in {"apiVersion", "kind"}:
                     continue
-                raise SchemaError(f"{path}.{key}: field not declared in schema")
-            check(item, schema.child(key), f"{path}.{key}")
+                yield f"{path}.{key}: field not declared in schema"
+            else:
+                yield from _faults(item, schema.child(key), f"{path}.{key}")
     elif isinstance(value, list):
         seen: set[str] = set()
         inner = schema.items()
@@ -293,11 +301,12 @@ def check(value: Any, schema: Schema, path: str = "") -> None:
             if schema.list_type != "atomic":
                 key = key_of(item, schema)
                 if key in seen:
-                    raise SchemaError(f"{path}: duplicate entries for key {shown_element(key)}")
+                    yield f"{path}: duplicate entries for key {shown_element(key)}"
+                    continue
                 seen.add(key)
-                check(item, inner, path + shown_element(key))
+                yield from _faults(item, inner, path + shown_element(key))
             else:
-                check(item, inner, f"{path}[{index}]")
+                yield from _faults(item, inner, f"{path}[{index}]")
 
 
 def _go(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.embedded.kubernetes.validation.test_kinds import CONTAINER, Object, faults, made
 
-from ecns.embedded.kubernetes import validation
+from ecns.embedded.kubernetes import fieldsets, mergekeys, validation
 from ecns.embedded.kubernetes.enums import with_values
 from ecns.embedded.kubernetes.metadata import dedupe_owners
 from ecns.embedded.kubernetes.schemas import definitions
@@ -141,3 +141,14 @@ def test_fields_tell_the_values_that_they_may_have() -> None:
         'Possible enum values:\n - `"Always"`\n - `"Never"`\n - `"OnFailure"`'
     )
     assert "enum" not in definitions()[name]["properties"]["restartPolicy"]
+
+
+def test_an_apply_is_told_all_that_its_schema_has_not() -> None:
+    schema = mergekeys.built_in("apps", "v1", "Deployment")
+    with pytest.raises(fieldsets.SchemaError) as caught:
+        fieldsets.check({"spec": {"foo": 1, "template": {"spec": {"bar": 2}}}}, schema)
+    assert str(caught.value).split("\n") == [
+        "errors:",
+        "  .spec.foo: field not declared in schema",
+        "  .spec.template.spec.bar: field not declared in schema",
+    ]

@@ -227,18 +227,10 @@ def _definition(obj: Object) -> Iterator[str]:
         (version.get("schema") or {}).get("openAPIV3Schema") for version in obj["spec"].get("versions") or ()
     ]
     formats: dict[str, None] = {}
-    sets: set[str] = set()
     for schema in (inner for root in roots for inner in _schemas(root)):
         if _unrecognized(schema):
             formats[f"unrecognized format {quoted(schema['format'])}"] = None
-        of = schema["items"].get("type") if isinstance(schema.get("items"), dict) else None
-        if schema.get("x-kubernetes-list-type") == "set" and of in {"object", "array"}:
-            sets.add(
-                f"x-kubernetes-list-type: set for items of type {quoted(of)} is not supported by "
-                "server-side apply or CEL validation rules"
-            )
     yield from formats
-    yield from sorted(sets)
 
 
 def _unrecognized(schema: Object) -> bool:
