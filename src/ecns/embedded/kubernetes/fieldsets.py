@@ -292,8 +292,8 @@ def _faults(value: Any, schema: Schema, path: str) -> Iterator[str]:
                 if not path and key in {"apiVersion", "kind"}:
                     continue
                 yield f"{path}.{key}: field not declared in schema"
-            else:
-                yield from _faults(item, schema.child(key), f"{path}.{key}")
+                return  # the rest of this object is not looked at
+            yield from _faults(item, schema.child(key), f"{path}.{key}")
     elif isinstance(value, list):
         seen: set[str] = set()
         inner = schema.items()
