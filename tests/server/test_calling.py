@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,18 @@ def project(gateway: Gateway) -> Project:
 def test_an_operation_is_there_under_its_product_types_only(gateway: Gateway, product: str) -> None:
     for path in (LIST, "/pods/", "/namespace/", one("any")):
         refused(gateway.client("developer", product).get(path), 404)
+
+
+@pytest.mark.parametrize("sent", ["GET / HTTP/1.1\r\nX: \x01\r\n\r\n", "what?\r\n\r\n"])
+def test_what_is_no_http_is_an_error_as_all_others(gateway: Gateway, sent: str) -> None:
+    url = httpx.URL(gateway.url)
+    with socket.create_connection((url.host, url.port), timeout=10) as connection:
+        connection.sendall(sent.encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+    head, _, body = answer.partition("\r\n\r\n")
+    status, *lines = head.split("\r\n")
+    assert status == "HTTP/1.1 400 Bad Request"
+    refused(httpx.Response(400, headers=[line.split(": ") for line in lines], content=body), 400)
 
 
 def test_a_query_parameter_that_an_operation_does_not_have_is_named(project: Project) -> None:

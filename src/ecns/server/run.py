@@ -6,13 +6,17 @@ import asyncio
 import contextlib
 import signal
 import socket
+import uuid
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ecns.api.common.streams import end_all
 from ecns.config import ConfigError
+from ecns.errors import BadRequestError
 from ecns.server.app import create_app
+from ecns.server.errors import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +33,22 @@ PONG_SECONDS = 40.0
 """So long may an answer to a ping take; longer than a browser's tab or a program is held up."""
 ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """Seconds, seconds and times: so a silent stream notices that its client is gone without a word."""
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP; what is none is answered as every other error is."""
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's word for all of it
+        """Refuse what cannot be read."""
+        request_id = f"req-{uuid.uuid4()}"
+        body = render(BadRequestError("this is no valid HTTP request"), request_id)
+        head = (
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nRequestId: {request_id}\r\n"
+            f"X-Openstack-Request-Id: {request_id}\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -95,7 +115,7 @@ def run(
         uvicorn.Config(
             create_app(config),
             loop="uvloop",
-            http="httptools",
+            http=Protocol,
             ws="websockets-sansio",
             ws_max_size=MESSAGE_BYTES,
             ws_ping_interval=PING_SECONDS,
