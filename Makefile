@@ -40,6 +40,7 @@ check: install-dev ## lint, types, import walls
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m benchmarks --help > /dev/null
 
 format: install-dev ## format the code and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -31,7 +31,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.api.images.upload.driving import CALLER, Everybodys
+from tests.api.images.upload.driving import Everybodys
+from tests.identity.callers import caller
 
 from ecns.api.images.upload.service import Uploads
 from ecns.backends.harbor.client import Harbor
@@ -252,7 +253,7 @@ async def _push(source: Path, domain: str, name: str, folder: Path) -> dict[str,
         return {"type": "http.request", "body": b"\r\n--b--\r\n", "more_body": False}
 
     began, used = time.perf_counter(), time.process_time()
-    async with shared.begin(Everybodys(), CALLER, dry_run=False) as upload:  # type: ignore[arg-type]
+    async with shared.begin(Everybodys(), caller(), dry_run=False) as upload:  # type: ignore[arg-type]
         await upload.receive("multipart/form-data; boundary=b", None, receive)
         await upload.push()
     figures = {
