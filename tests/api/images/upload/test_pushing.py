@@ -328,7 +328,7 @@ async def test_an_error_of_one_layer_ends_the_others(fake: Fake, target: Registr
 
 async def seen(check: Callable[[], bool]) -> None:
     """Wait until the registry has seen something."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not check():  # noqa: ASYNC110  it is the server that is waited for
             await asyncio.sleep(0.01)
 
